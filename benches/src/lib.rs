@@ -1,0 +1,1 @@
+//! Loads that the benches share.

@@ -1,0 +1,3 @@
+//! The write path, from labels and samples to acknowledged.
+
+fn main() {}

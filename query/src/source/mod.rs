@@ -1,0 +1,146 @@
+//! Where the engine gets its series from: the one thing it knows of storage.
+//!
+//! The trait speaks of columns and symbols rather than of samples and strings, so that an
+//! aggregation can group by symbol without building a label string, and so that a source that
+//! knows more about a column than its values (it is constant; its sum) can say so.
+
+use crate::{Error, Labels};
+
+/// How a matcher compares.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MatchOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`, anchored at both ends
+    Regex,
+    /// `!~`, anchored at both ends
+    NotRegex,
+}
+
+/// A condition on one label; a label that a series lacks has the value `""`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Matcher {
+    /// The label.
+    pub name: String,
+    /// How it compares.
+    pub op: MatchOp,
+    /// What it compares with.
+    pub value: String,
+}
+
+/// What a query asks of a source: series by matchers, within a closed range of time.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    /// All of them must hold.
+    pub matchers: &'a [Matcher],
+    /// First timestamp of interest, in milliseconds.
+    pub start_ms: i64,
+    /// Last timestamp of interest, in milliseconds.
+    pub end_ms: i64,
+}
+
+/// A database that can be queried.
+pub trait Source: Send + Sync {
+    /// Pins what a query sees: everything acknowledged so far, nothing after.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Source`] where the database cannot be read.
+    fn view(&self) -> Result<Box<dyn View + '_>, Error>;
+}
+
+/// A pinned state of a database: the same selection twice gives the same answer.
+pub trait View: Send + Sync {
+    /// The series that match and have a sample in the range, in an order that is the same each
+    /// time.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::BadData`] for a regular expression that does not compile,
+    /// [`crate::ErrorKind::Source`] where the database cannot be read.
+    fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SeriesSet + '_>, Error>;
+}
+
+/// A name or a value of a label as a number that is the same for the same string throughout
+/// one [`SeriesSet`], and means nothing outside it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Symbol(pub u32);
+
+/// The series of a selection, by their place in it. Read from several threads at once.
+pub trait SeriesSet: Send + Sync {
+    /// How many series there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts the label names and values of a series, sorted by name, into `out` (emptied first).
+    fn label_symbols(&self, series: usize, out: &mut Vec<(Symbol, Symbol)>);
+
+    /// The symbol of a string, or none where no series of the set has it.
+    fn symbol(&self, text: &str) -> Option<Symbol>;
+
+    /// The labels of a series.
+    fn labels(&self, series: usize) -> Labels;
+
+    /// Calls `each` with the columns of a series in rising order of time, cut to the range of
+    /// the selection; no timestamp twice. The cursor's buffers are used again.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Source`] for bytes that could not be read, and what `each` returns.
+    fn columns(
+        &self,
+        series: usize,
+        cursor: &mut Cursor,
+        each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+}
+
+/// Buffers that a thread keeps from one series to the next.
+#[derive(Debug, Default)]
+pub struct Cursor {
+    /// Decoded timestamps, in milliseconds.
+    pub timestamps_ms: Vec<i64>,
+    /// Decoded values.
+    pub values: Vec<f64>,
+}
+
+/// A run of a series' samples. Stale markers are among them.
+#[derive(Clone, Copy, Debug)]
+pub struct Column<'a> {
+    /// Milliseconds since the Unix epoch, strictly rising.
+    pub timestamps_ms: &'a [i64],
+    /// The values, in the cheapest form the source has.
+    pub values: Values<'a>,
+    /// What the source knows without reading the values, of exactly these samples.
+    pub statistics: Option<Statistics>,
+}
+
+/// The values of a column.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Values<'a> {
+    /// One a timestamp.
+    Floats(&'a [f64]),
+    /// The same bits at every timestamp.
+    Constant(f64),
+}
+
+/// A column in numbers; none of them counts stale markers.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Statistics {
+    /// How many samples.
+    pub count: u32,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// First value.
+    pub first: f64,
+    /// Last value.
+    pub last: f64,
+    /// How often a value was below the one before.
+    pub resets: u32,
+}

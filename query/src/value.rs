@@ -1,0 +1,60 @@
+//! What a query answers.
+
+use crate::Labels;
+
+/// The answer to a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryResult {
+    /// The value.
+    pub value: Value,
+    /// Warnings: the answer may be wrong. Prometheus's texts.
+    pub warnings: Vec<String>,
+    /// Infos: the query may not mean what its author thinks. Prometheus's texts.
+    pub infos: Vec<String>,
+}
+
+/// A value of one of PromQL's four types. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number at the evaluation time.
+    Scalar {
+        /// The evaluation time, in milliseconds.
+        timestamp_ms: i64,
+        /// The number.
+        value: f64,
+    },
+    /// A string at the evaluation time.
+    String {
+        /// The evaluation time, in milliseconds.
+        timestamp_ms: i64,
+        /// The text.
+        value: String,
+    },
+    /// One sample a series, all at the evaluation time; the order means something after
+    /// `sort` and `topk`.
+    Vector(Vec<InstantSample>),
+    /// Samples of series over time, sorted by labels.
+    Matrix(Vec<RangeSeries>),
+}
+
+/// One element of an instant vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstantSample {
+    /// Its labels.
+    pub labels: Labels,
+    /// The evaluation time, in milliseconds.
+    pub timestamp_ms: i64,
+    /// Its value.
+    pub value: f64,
+}
+
+/// One series of a matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeSeries {
+    /// Its labels.
+    pub labels: Labels,
+    /// When each sample was taken or evaluated, in milliseconds, strictly rising.
+    pub timestamps_ms: Vec<i64>,
+    /// The value at the same place.
+    pub values: Vec<f64>,
+}

@@ -1,0 +1,1 @@
+//! The Silverback server: HTTP, JSON, protobuf, limits and the command line.

@@ -1,0 +1,3 @@
+//! The `silverback` program.
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! The storage engine of Silverback.
+#![warn(missing_debug_implementations)]
+
+pub mod model;
+pub mod sys;
+
+pub use model::{LabelError, Labels, MatchOp, Matcher, MatcherError, Samples, SeriesId, TimeRange};

@@ -1,0 +1,225 @@
+//! Label sets.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// The label that holds the metric name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// A label set: names unique, sorted by their bytes, no empty value.
+///
+/// All strings stand in one buffer, so that a set costs two allocations however many labels
+/// it has. Sets are ordered label by label, name before value, as Prometheus sorts them.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Labels {
+    /// Names and values, one after the other, without separators.
+    text: Box<str>,
+    /// For each name and each value in turn, where it ends in `text`.
+    ends: Box<[u32]>,
+}
+
+/// Why a list of names and values is not a label set.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum LabelError {
+    /// A label without a name.
+    #[error("label name is empty (value {value:?})")]
+    EmptyName {
+        /// The value that stood beside it.
+        value: String,
+    },
+    /// The same name twice.
+    #[error("label name {name:?} is not unique")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// Where a metric name is needed and there is none.
+    #[error("label __name__ is missing or empty")]
+    MissingMetricName,
+    /// More bytes of names and values than a u32 counts.
+    #[error("label set has {bytes} bytes, more than {}", u32::MAX)]
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+    },
+}
+
+impl Labels {
+    /// Makes a label set of pairs in any order. Empty values are dropped: to Prometheus a label
+    /// with an empty value is a label that is not there.
+    ///
+    /// # Errors
+    /// An empty name, a name that appears twice (even with equal values), more than 4 GiB.
+    ///
+    /// # Examples
+    /// ```
+    /// use silverback_storage::Labels;
+    /// let labels = Labels::from_pairs([("job", "node"), ("__name__", "up"), ("zone", "")])?;
+    /// assert_eq!(labels.to_string(), r#"up{job="node"}"#);
+    /// assert_eq!(labels.get("zone"), None);
+    /// # Ok::<(), silverback_storage::LabelError>(())
+    /// ```
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, LabelError> {
+        let mut pairs: Vec<(&str, &str)> = pairs.into_iter().collect();
+        if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
+            pairs.sort_by_key(|&(name, _)| name);
+        }
+        if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(LabelError::DuplicateName {
+                name: pair[0].0.to_owned(),
+            });
+        }
+        if let Some(&(_, value)) = pairs.first().filter(|(name, _)| name.is_empty()) {
+            return Err(LabelError::EmptyName {
+                value: value.to_owned(),
+            });
+        }
+        pairs.retain(|(_, value)| !value.is_empty());
+        Self::from_sorted(&pairs)
+    }
+
+    fn from_sorted(pairs: &[(&str, &str)]) -> Result<Self, LabelError> {
+        let bytes = pairs
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if u32::try_from(bytes).is_err() {
+            return Err(LabelError::TooLarge { bytes });
+        }
+        let mut text = String::with_capacity(bytes);
+        let mut ends = Vec::with_capacity(pairs.len() * 2);
+        for (name, value) in pairs {
+            text.push_str(name);
+            ends.push(text.len() as u32);
+            text.push_str(value);
+            ends.push(text.len() as u32);
+        }
+        Ok(Self {
+            text: text.into_boxed_str(),
+            ends: ends.into_boxed_slice(),
+        })
+    }
+
+    /// How many labels there are.
+    pub fn len(&self) -> usize {
+        self.ends.len() / 2
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Names and values in order of name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + '_ {
+        (0..self.len()).map(|i| {
+            let start = if i == 0 {
+                0
+            } else {
+                self.ends[2 * i - 1] as usize
+            };
+            let middle = self.ends[2 * i] as usize;
+            (
+                &self.text[start..middle],
+                &self.text[middle..self.ends[2 * i + 1] as usize],
+            )
+        })
+    }
+
+    /// The value of a label.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find_map(|(n, value)| (n == name).then_some(value))
+    }
+
+    /// The value of `__name__`.
+    pub fn metric_name(&self) -> Option<&str> {
+        self.get(METRIC_NAME)
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+/// In the syntax of PromQL: `up{job="node"}`.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.metric_name();
+        if let Some(name) = name {
+            f.write_str(name)?;
+        }
+        let mut rest = self
+            .iter()
+            .filter(|(name, _)| *name != METRIC_NAME)
+            .peekable();
+        if rest.peek().is_none() && name.is_some() {
+            return Ok(());
+        }
+        f.write_str("{")?;
+        let mut separator = "";
+        for (name, value) in rest {
+            write!(f, "{separator}{name}={value:?}")?;
+            separator = ", ";
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_sorted_and_empty_values_dropped() {
+        let labels =
+            Labels::from_pairs([("z", "1"), ("a", ""), ("__name__", "m"), ("b", "x\"y")]).unwrap();
+        let pairs: Vec<_> = labels.iter().collect();
+        assert_eq!(pairs, [("__name__", "m"), ("b", "x\"y"), ("z", "1")]);
+        assert_eq!(labels.to_string(), r#"m{b="x\"y", z="1"}"#);
+        assert_eq!(labels.get("b"), Some("x\"y"));
+    }
+
+    #[test]
+    fn broken_label_rules_are_named() {
+        assert_eq!(
+            Labels::from_pairs([("a", "1"), ("b", "2"), ("a", "1")])
+                .unwrap_err()
+                .to_string(),
+            "label name \"a\" is not unique"
+        );
+        assert_eq!(
+            Labels::from_pairs([("a", "1"), ("", "2")])
+                .unwrap_err()
+                .to_string(),
+            "label name is empty (value \"2\")"
+        );
+        // An empty value does not hide that its name is there twice.
+        assert!(Labels::from_pairs([("a", "1"), ("a", "")]).is_err());
+    }
+
+    #[test]
+    fn the_same_text_cut_elsewhere_is_another_set() {
+        let one = Labels::from_pairs([("ab", "c")]).unwrap();
+        let two = Labels::from_pairs([("a", "bc")]).unwrap();
+        assert_ne!(one, two);
+        assert!(two < one);
+    }
+}

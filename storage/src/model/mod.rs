@@ -1,0 +1,23 @@
+//! Values that every layer shares: labels, matchers, samples, ids.
+//!
+//! Nothing here touches a file, a clock or a lock.
+
+mod batch;
+mod exemplar;
+mod histogram;
+mod ids;
+mod labels;
+mod matcher;
+mod metadata;
+mod sample;
+mod time_range;
+
+pub use batch::{Batch, FloatRow, SeriesDefinition};
+pub use exemplar::Exemplar;
+pub use histogram::{BucketSpan, Histogram, HistogramCounts, ResetHint};
+pub use ids::{Seq, SeriesId, SymbolId};
+pub use labels::{LabelError, Labels, METRIC_NAME};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use metadata::{Metadata, MetricType};
+pub use sample::{STALE_NAN_BITS, Sample, Samples, Value, is_stale};
+pub use time_range::TimeRange;

@@ -1,0 +1,75 @@
+//! The only door to files and clocks.
+//!
+//! Everything else in this crate sees the disk through [`Disk`] and [`File`] and the time
+//! through [`Clock`], so that tests put a simulated disk and a simulated clock in their place.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A disk and a clock: what a database needs of its machine.
+#[derive(Clone, Debug)]
+pub struct Sys {
+    /// Where files live.
+    pub disk: Arc<dyn Disk>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A file system.
+///
+/// Names become durable only by [`Disk::sync_dir`] on their directory, bytes only by
+/// [`File::sync_data`]: the contract of POSIX, and all that the commit protocol builds on.
+pub trait Disk: Debug + Send + Sync {
+    /// Creates a directory and the ones above it; no error if it is there.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Names of the files (not directories) in a directory, sorted.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Opens an existing file for reading and writing.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Opens an existing file for reading alone.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Creates a file that must not exist, for reading and writing.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Gives a file another name, in place of what had that name, atomically.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Unlinks a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Takes the lock file at `path`, creating it if need be; held until the guard is dropped
+    /// or the process ends.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where another process (or this one) holds it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn LockGuard>>;
+}
+
+/// An open file. Reads and writes name their place; there is no cursor.
+pub trait File: Debug + Send + Sync {
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes all of `data` at `offset`, growing the file if need be.
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+    /// Reserves room up to `len` bytes and sets the length to at least that; new bytes are 0.
+    fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Cuts or extends the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes bytes and length durable (fdatasync).
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+/// Holds a lock file until dropped.
+pub trait LockGuard: Debug + Send + Sync {}
+
+/// A source of time.
+pub trait Clock: Debug + Send + Sync {
+    /// Wall clock, milliseconds since the Unix epoch.
+    fn now_ms(&self) -> i64;
+    /// Time since some fixed moment; never goes back.
+    fn monotonic(&self) -> Duration;
+}

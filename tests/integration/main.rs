@@ -1,0 +1,1 @@
+//! Tests of Silverback as a whole, one module a concern.
