@@ -4,4 +4,6 @@
 pub mod model;
 pub mod sys;
 
-pub use model::{LabelError, Labels, MatchOp, Matcher, MatcherError, Samples, SeriesId, TimeRange};
+pub use model::{
+    LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, Samples, SeriesId, TimeRange,
+};

@@ -1,6 +1,7 @@
 //! Label sets.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use thiserror::Error;
 
@@ -11,7 +12,9 @@ pub const METRIC_NAME: &str = "__name__";
 ///
 /// All strings stand in one buffer, so that a set costs two allocations however many labels
 /// it has. Sets are ordered label by label, name before value, as Prometheus sorts them.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+///
+/// Equality, order and hash are those of the [`LabelsRef`] that [`Labels::as_ref`] gives.
+#[derive(Clone, Default)]
 pub struct Labels {
     /// Names and values, one after the other, without separators.
     text: Box<str>,
@@ -103,9 +106,18 @@ impl Labels {
         })
     }
 
+    /// The same set, borrowed.
+    pub fn as_ref(&self) -> LabelsRef<'_> {
+        LabelsRef {
+            text: &self.text,
+            ends: &self.ends,
+            start: 0,
+        }
+    }
+
     /// How many labels there are.
     pub fn len(&self) -> usize {
-        self.ends.len() / 2
+        self.as_ref().len()
     }
 
     /// Whether there is none.
@@ -115,29 +127,31 @@ impl Labels {
 
     /// Names and values in order of name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + '_ {
-        (0..self.len()).map(|i| {
-            let start = if i == 0 {
-                0
-            } else {
-                self.ends[2 * i - 1] as usize
-            };
-            let middle = self.ends[2 * i] as usize;
-            (
-                &self.text[start..middle],
-                &self.text[middle..self.ends[2 * i + 1] as usize],
-            )
-        })
+        self.as_ref().iter()
     }
 
     /// The value of a label.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find_map(|(n, value)| (n == name).then_some(value))
+        self.as_ref().get(name)
     }
 
     /// The value of `__name__`.
     pub fn metric_name(&self) -> Option<&str> {
         self.get(METRIC_NAME)
+    }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref() == other.as_ref()
+    }
+}
+
+impl Eq for Labels {}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_ref().hash(state);
     }
 }
 
@@ -149,12 +163,148 @@ impl PartialOrd for Labels {
 
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_ref().cmp(&other.as_ref())
+    }
+}
+
+/// A borrowed label set: names unique, sorted by their bytes, no empty value.
+///
+/// Many sets can share one text buffer and one list of ends, so that a request's series cost
+/// no allocation each.
+///
+/// # Examples
+/// ```
+/// use silverback_storage::{Labels, LabelsRef};
+/// // {job="node"} and {zone="eu"} in one buffer.
+/// let (text, ends) = ("jobnodezoneeu", [3, 7, 11, 13]);
+/// let zone = LabelsRef::new(text, &ends[2..], 7);
+/// assert_eq!(zone, Labels::from_pairs([("zone", "eu")])?.as_ref());
+/// # Ok::<(), silverback_storage::LabelError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct LabelsRef<'a> {
+    /// A buffer that holds this set's names and values, one after the other.
+    text: &'a str,
+    /// For each name and each value in turn, where it ends in `text`.
+    ends: &'a [u32],
+    /// Where the first name starts in `text`.
+    start: u32,
+}
+
+impl<'a> LabelsRef<'a> {
+    /// The set whose first name starts at byte `start` of `text` and whose names and values end,
+    /// in turn, at the bytes `ends` of `text`.
+    ///
+    /// The caller answers for the rules of a label set (order, no name twice, no empty value)
+    /// and for the ends: even in number, never falling, within the text and between characters.
+    /// Ends that are not are a bug of the caller, on which the other methods panic.
+    pub fn new(text: &'a str, ends: &'a [u32], start: u32) -> Self {
+        debug_assert!(ends.len().is_multiple_of(2), "a name without a value");
+        debug_assert!(ends.is_sorted() && ends.first().is_none_or(|&end| start <= end));
+        Self { text, ends, start }
+    }
+
+    /// How many labels there are.
+    pub fn len(self) -> usize {
+        self.ends.len() / 2
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Names and values in order of name.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> + use<'a> {
+        let Self { text, ends, start } = self;
+        (0..ends.len() / 2).map(move |i| {
+            let name_start = if i == 0 { start } else { ends[2 * i - 1] };
+            let name_end = ends[2 * i] as usize;
+            let value_end = ends[2 * i + 1] as usize;
+            (
+                &text[name_start as usize..name_end],
+                &text[name_end..value_end],
+            )
+        })
+    }
+
+    /// The value of a label.
+    pub fn get(self, name: &str) -> Option<&'a str> {
+        self.iter()
+            .find_map(|(n, value)| (n == name).then_some(value))
+    }
+
+    /// The value of `__name__`.
+    pub fn metric_name(self) -> Option<&'a str> {
+        self.get(METRIC_NAME)
+    }
+
+    /// The same set with its own memory.
+    pub fn to_owned(self) -> Labels {
+        Labels {
+            text: self.own_text().into(),
+            ends: self.own_ends().collect(),
+        }
+    }
+
+    /// The part of the buffer that is this set's.
+    fn own_text(self) -> &'a str {
+        let end = self.ends.last().map_or(self.start, |&end| end);
+        &self.text[self.start as usize..end as usize]
+    }
+
+    /// The ends as offsets into [`LabelsRef::own_text`].
+    fn own_ends(self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
+        let start = self.start;
+        self.ends.iter().map(move |end| end - start)
+    }
+}
+
+impl PartialEq for LabelsRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.own_text() == other.own_text() && self.own_ends().eq(other.own_ends())
+    }
+}
+
+impl Eq for LabelsRef<'_> {}
+
+impl Hash for LabelsRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.own_text().hash(state);
+        for end in self.own_ends() {
+            state.write_u32(end);
+        }
+        state.write_usize(self.ends.len());
+    }
+}
+
+impl PartialOrd for LabelsRef<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LabelsRef<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.iter().cmp(other.iter())
     }
 }
 
 /// In the syntax of PromQL: `up{job="node"}`.
 impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.as_ref(), f)
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// In the syntax of PromQL: `up{job="node"}`.
+impl fmt::Display for LabelsRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.metric_name();
         if let Some(name) = name {
@@ -177,7 +327,7 @@ impl fmt::Display for Labels {
     }
 }
 
-impl fmt::Debug for Labels {
+impl fmt::Debug for LabelsRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -221,5 +371,24 @@ mod tests {
         let two = Labels::from_pairs([("a", "bc")]).unwrap();
         assert_ne!(one, two);
         assert!(two < one);
+    }
+
+    #[test]
+    fn sets_that_share_a_buffer_equal_sets_that_do_not() {
+        use std::hash::BuildHasher;
+        let (text, ends) = ("ab".repeat(3), [1, 2, 3, 4, 5, 6]);
+        let hasher = foldhash::fast::RandomState::default();
+        let empty = LabelsRef::new(&text, &[], 3);
+        assert!(empty.is_empty() && empty == Labels::default().as_ref());
+        for start in [0, 2, 4] {
+            let shared = LabelsRef::new(&text, &ends[start..start + 2], start as u32);
+            let own = Labels::from_pairs([("a", "b")]).unwrap();
+            assert_eq!(shared, own.as_ref());
+            assert_eq!(shared.to_owned(), own);
+            assert_eq!(shared.cmp(&own.as_ref()), std::cmp::Ordering::Equal);
+            assert_eq!(hasher.hash_one(shared), hasher.hash_one(&own));
+            assert_eq!(shared.get("a"), Some("b"));
+            assert_eq!(shared.len(), 1);
+        }
     }
 }

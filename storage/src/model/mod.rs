@@ -16,7 +16,7 @@ pub use batch::{Batch, FloatRow, SeriesDefinition};
 pub use exemplar::Exemplar;
 pub use histogram::{BucketSpan, Histogram, HistogramCounts, ResetHint};
 pub use ids::{Seq, SeriesId, SymbolId};
-pub use labels::{LabelError, Labels, METRIC_NAME};
+pub use labels::{LabelError, Labels, LabelsRef, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{Metadata, MetricType};
 pub use sample::{STALE_NAN_BITS, Sample, Samples, Value, is_stale};
