@@ -3,11 +3,17 @@
 //! Everything else in this crate sees the disk through [`Disk`] and [`File`] and the time
 //! through [`Clock`], so that tests put a simulated disk and a simulated clock in their place.
 
+mod real;
+#[cfg(any(test, feature = "simulation"))]
+pub mod sim;
+
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use real::{RealClock, RealDisk};
 
 /// A disk and a clock: what a database needs of its machine.
 #[derive(Clone, Debug)]
@@ -18,12 +24,23 @@ pub struct Sys {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Sys {
+    /// The disk and the clock of this machine.
+    pub fn real() -> Self {
+        Self {
+            disk: Arc::new(RealDisk),
+            clock: Arc::new(RealClock::new()),
+        }
+    }
+}
+
 /// A file system.
 ///
 /// Names become durable only by [`Disk::sync_dir`] on their directory, bytes only by
 /// [`File::sync_data`]: the contract of POSIX, and all that the commit protocol builds on.
 pub trait Disk: Debug + Send + Sync {
-    /// Creates a directory and the ones above it; no error if it is there.
+    /// Creates a directory and the ones above it; no error if it is there. The names of those
+    /// it creates are durable when it returns.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Names of the files (not directories) in a directory, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
@@ -48,6 +65,10 @@ pub trait Disk: Debug + Send + Sync {
 }
 
 /// An open file. Reads and writes name their place; there is no cursor.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "the length of a file can fail to be read, and nobody asks whether it is zero"
+)]
 pub trait File: Debug + Send + Sync {
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;

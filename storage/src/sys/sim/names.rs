@@ -1,0 +1,169 @@
+//! The names of simulated files: those that are durable and those that are not yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A file apart from its names.
+pub(super) type Node = u64;
+
+/// A change of names not yet durable; it persists as a whole or not at all.
+#[derive(Clone, Debug)]
+enum Change {
+    Create {
+        path: PathBuf,
+        node: Node,
+    },
+    Remove {
+        path: PathBuf,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        node: Node,
+    },
+}
+
+impl Change {
+    /// The directory whose sync makes it durable.
+    fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Create { path, .. } | Self::Remove { path } => path.parent(),
+            Self::Rename { to, .. } => to.parent(),
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        match self {
+            Self::Create { path, node } => {
+                names.insert(path.clone(), *node);
+            }
+            Self::Remove { path } => {
+                names.remove(path);
+            }
+            Self::Rename { from, to, node } => {
+                names.remove(from);
+                // A file has one name, whatever of its earlier renames was lost.
+                names.retain(|_, other| other != node);
+                names.insert(to.clone(), *node);
+            }
+        }
+    }
+}
+
+/// Names of all files of a disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    durable: BTreeMap<PathBuf, Node>,
+    volatile: BTreeMap<PathBuf, Node>,
+    pending: Vec<Change>,
+}
+
+impl Names {
+    pub(super) fn get(&self, path: &Path) -> Option<Node> {
+        self.volatile.get(path).copied()
+    }
+
+    pub(super) fn in_dir(&self, dir: &Path) -> Vec<String> {
+        self.volatile
+            .keys()
+            .filter(|path| path.parent() == Some(dir))
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect()
+    }
+
+    pub(super) fn create(&mut self, path: &Path, node: Node) {
+        let path = path.to_owned();
+        self.change(Change::Create { path, node });
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) {
+        let path = path.to_owned();
+        self.change(Change::Remove { path });
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path, node: Node) {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.change(Change::Rename { from, to, node });
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.volatile);
+        self.pending.push(change);
+    }
+
+    /// Of the pending changes in `dir` those become durable, in their order, that `keep` says
+    /// yes to; the others are forgotten, as after a failed fsync.
+    pub(super) fn persist(&mut self, dir: &Path, mut keep: impl FnMut() -> bool) {
+        let durable = &mut self.durable;
+        self.pending.retain(|change| {
+            let here = change.dir() == Some(dir);
+            if here && keep() {
+                change.apply(durable);
+            }
+            !here
+        });
+    }
+
+    /// A crash: of the pending changes some persist, and only what is durable is left.
+    pub(super) fn crash(&mut self, mut keep: impl FnMut() -> bool) {
+        for change in self.pending.drain(..) {
+            if keep() {
+                change.apply(&mut self.durable);
+            }
+        }
+        self.volatile = self.durable.clone();
+    }
+
+    /// Files that have a name, or may have one after a crash.
+    pub(super) fn nodes(&self) -> BTreeSet<Node> {
+        let pending = self.pending.iter().filter_map(|change| match change {
+            Change::Create { node, .. } | Change::Rename { node, .. } => Some(*node),
+            Change::Remove { .. } => None,
+        });
+        let named = self.durable.values().chain(self.volatile.values());
+        named.copied().chain(pending).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_durable_once_their_directory_is_synced() {
+        let mut names = Names::default();
+        names.create(Path::new("/a/x"), 1);
+        names.create(Path::new("/b/y"), 2);
+        names.persist(Path::new("/a"), || true);
+        names.crash(|| false);
+        assert_eq!(names.get(Path::new("/a/x")), Some(1));
+        assert_eq!(names.get(Path::new("/b/y")), None);
+    }
+
+    #[test]
+    fn a_rename_is_whole_or_absent() {
+        for keep in [false, true] {
+            let mut names = Names::default();
+            names.create(Path::new("/d/manifest"), 1);
+            names.create(Path::new("/d/tmp"), 2);
+            names.persist(Path::new("/d"), || true);
+            names.rename(Path::new("/d/tmp"), Path::new("/d/manifest"), 2);
+            names.crash(|| keep);
+            let want = if keep { Some(2) } else { Some(1) };
+            assert_eq!(names.get(Path::new("/d/manifest")), want);
+            assert_eq!(names.get(Path::new("/d/tmp")).is_some(), !keep);
+        }
+    }
+
+    #[test]
+    fn a_file_whose_first_rename_was_lost_has_one_name() {
+        let mut names = Names::default();
+        names.create(Path::new("/d/a"), 1);
+        names.persist(Path::new("/d"), || true);
+        names.rename(Path::new("/d/a"), Path::new("/d/b"), 1);
+        names.rename(Path::new("/d/b"), Path::new("/d/c"), 1);
+        let mut answers = [false, true].into_iter();
+        names.crash(|| answers.next().unwrap());
+        assert_eq!(names.in_dir(Path::new("/d")), ["c"]);
+    }
+}
