@@ -1,6 +1,8 @@
 //! The storage engine of Silverback.
 #![warn(missing_debug_implementations)]
 
+pub mod chunk;
+pub mod codec;
 pub mod model;
 pub mod sys;
 

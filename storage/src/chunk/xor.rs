@@ -1,0 +1,465 @@
+//! Floats as Gorilla compresses them (Pelkonen et al., VLDB 2015), in the byte layout of
+//! Prometheus's XOR chunk, so that remote read and Prometheus blocks take the bytes as they are.
+//!
+//! Layout (`tsdb/docs/format/chunks.md` of Prometheus; bits from the most significant one on):
+//! - number of samples, u16 big endian;
+//! - sample 0: timestamp as a varint, then the 64 bits of the value;
+//! - sample 1: timestamp less the first as a uvarint, then the value's XOR with the first;
+//! - others: the change of the timestamps' difference, then the XOR with the value before.
+//!
+//! A change of the difference is `0` for none; `10` + 14, `110` + 17 or `1110` + 20 bits for
+//! -(2^(n-1) - 1)..=2^(n-1); else `1111` + 64 bits. All of it is arithmetic modulo 2^64, so that
+//! any two timestamps can follow each other, backwards too.
+//!
+//! A XOR is `0` for the same value; `10` + the bits within the window of the XOR before, if it
+//! fits there; else `11`, 5 bits of leading zeros (31 at most), 6 bits of length (0 for 64) and
+//! the bits of the new window.
+
+use super::ChunkError;
+use crate::codec::bits::{BitReader, BitWriter, EndOfBits};
+
+const HEADER_BYTES: usize = 2;
+
+/// Sizes of a change of the timestamps' difference, by the number of one bits before it.
+const DOD_BITS: [u32; 4] = [0, 14, 17, 20];
+
+/// An open chunk: bytes and what the next sample is encoded against.
+#[derive(Clone, Debug, Default)]
+pub struct XorChunk {
+    /// The samples; the count's two bytes stand before them and are filled in when the chunk is
+    /// read or sealed. Empty before the first sample.
+    bytes: Vec<u8>,
+    timestamp_ms: i64,
+    /// Difference of the last two timestamps, modulo 2^64.
+    delta: u64,
+    value: u64,
+    count: u16,
+    free_bits: u8,
+    window: Window,
+}
+
+/// Which bits of a XOR are written: those between `leading` and `trailing` zeros.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    leading: u8,
+    trailing: u8,
+    /// Number of bits between the two, 0 before the first window.
+    length: u8,
+}
+
+impl Window {
+    fn around(xor: u64) -> Self {
+        let leading = xor.leading_zeros().min(31);
+        let trailing = xor.trailing_zeros();
+        Self {
+            leading: leading as u8,
+            trailing: trailing as u8,
+            length: (64 - leading - trailing) as u8,
+        }
+    }
+
+    fn covers(self, other: Self) -> bool {
+        self.length > 0 && self.leading <= other.leading && self.trailing <= other.trailing
+    }
+}
+
+impl XorChunk {
+    /// Appends a sample; any timestamp after any other.
+    pub fn push(&mut self, timestamp_ms: i64, value: f64) {
+        debug_assert!(self.count < u16::MAX, "the owner seals a chunk before");
+        let value = value.to_bits();
+        let delta = (timestamp_ms as u64).wrapping_sub(self.timestamp_ms as u64);
+        if self.count == 0 {
+            self.bytes.extend_from_slice(&[0; HEADER_BYTES]);
+        }
+        let mut writer = BitWriter::resume(&mut self.bytes, u32::from(self.free_bits));
+        match self.count {
+            0 => {
+                writer.write_varint(timestamp_ms);
+                writer.write(value, 64);
+            }
+            1 => {
+                writer.write_uvarint(delta);
+                write_xor(&mut writer, value ^ self.value, &mut self.window);
+            }
+            _ => {
+                write_dod(&mut writer, delta.wrapping_sub(self.delta) as i64);
+                write_xor(&mut writer, value ^ self.value, &mut self.window);
+            }
+        }
+        self.free_bits = writer.free_bits() as u8;
+        self.timestamp_ms = timestamp_ms;
+        self.delta = delta;
+        self.value = value;
+        self.count += 1;
+    }
+
+    /// How many samples it holds.
+    pub fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// Timestamp and value bits of the last sample, kept when the bytes are taken.
+    pub(super) fn last(&self) -> (i64, u64) {
+        (self.timestamp_ms, self.value)
+    }
+
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// A reader of the samples so far.
+    pub fn reader(&self) -> XorReader<'_> {
+        XorReader::with_count(self.bytes.get(HEADER_BYTES..).unwrap_or(&[]), self.count)
+    }
+
+    /// The whole chunk as Prometheus lays it out; leaves an empty one.
+    pub(super) fn take_bytes(&mut self) -> Box<[u8]> {
+        if let Some(header) = self.bytes.first_chunk_mut::<HEADER_BYTES>() {
+            *header = self.count.to_be_bytes();
+        } else {
+            self.bytes.extend_from_slice(&[0; HEADER_BYTES]);
+        }
+        self.count = 0;
+        self.free_bits = 0;
+        self.window = Window::default();
+        let sealed = self.bytes.as_slice().into();
+        self.bytes.clear();
+        sealed
+    }
+}
+
+fn write_dod(writer: &mut BitWriter<'_>, dod: i64) {
+    if dod == 0 {
+        writer.write(0, 1);
+        return;
+    }
+    for (ones, bits) in (1u32..).zip(&DOD_BITS[1..]) {
+        let half = 1i64 << (bits - 1);
+        if -half < dod && dod <= half {
+            // `ones` one bits and a zero bit, then the lowest bits of the number.
+            let prefix = (1u64 << (ones + 1)) - 2;
+            let low = dod as u64 & ((1 << bits) - 1);
+            writer.write(prefix << bits | low, ones + 1 + bits);
+            return;
+        }
+    }
+    writer.write(0b1111, 4);
+    writer.write(dod as u64, 64);
+}
+
+fn write_xor(writer: &mut BitWriter<'_>, xor: u64, window: &mut Window) {
+    if xor == 0 {
+        writer.write(0, 1);
+        return;
+    }
+    let own = Window::around(xor);
+    if window.covers(own) {
+        writer.write(0b10, 2);
+    } else {
+        *window = own;
+        let length = u64::from(own.length) & 63;
+        writer.write(0b11 << 11 | u64::from(own.leading) << 6 | length, 13);
+    }
+    writer.write(xor >> window.trailing, u32::from(window.length));
+}
+
+/// Reads the samples of a chunk in the order in which they were pushed.
+///
+/// # Examples
+/// ```
+/// use silverback_storage::chunk::XorReader;
+/// // One sample: timestamp 1 (a varint), value 2.0.
+/// let mut reader = XorReader::new(&[0, 1, 2, 0x40, 0, 0, 0, 0, 0, 0, 0])?;
+/// assert_eq!(reader.next_sample()?, Some((1, 2.0)));
+/// assert_eq!(reader.next_sample()?, None);
+/// # Ok::<(), silverback_storage::chunk::ChunkError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct XorReader<'a> {
+    bits: BitReader<'a>,
+    count: u16,
+    read: u16,
+    timestamp_ms: i64,
+    delta: u64,
+    value: u64,
+    window: Window,
+}
+
+/// Why a sample cannot be read; [`XorReader::next_sample`] adds where.
+enum Fault {
+    End,
+    Corrupt,
+}
+
+impl From<EndOfBits> for Fault {
+    fn from(_: EndOfBits) -> Self {
+        Self::End
+    }
+}
+
+impl<'a> XorReader<'a> {
+    /// Reads a whole chunk with its header.
+    ///
+    /// # Errors
+    /// The bytes are shorter than the header.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, ChunkError> {
+        let (header, samples) = bytes
+            .split_first_chunk::<HEADER_BYTES>()
+            .ok_or(ChunkError::NoHeader)?;
+        Ok(Self::with_count(samples, u16::from_be_bytes(*header)))
+    }
+
+    fn with_count(samples: &'a [u8], count: u16) -> Self {
+        Self {
+            bits: BitReader::new(samples),
+            count,
+            read: 0,
+            timestamp_ms: 0,
+            delta: 0,
+            value: 0,
+            window: Window::default(),
+        }
+    }
+
+    /// How many samples the chunk holds, read or not.
+    pub fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// The next sample, or none after the last.
+    ///
+    /// # Errors
+    /// The bytes end before it does, or hold what no encoder writes.
+    #[inline]
+    pub fn next_sample(&mut self) -> Result<Option<(i64, f64)>, ChunkError> {
+        if self.read >= self.count {
+            return Ok(None);
+        }
+        self.advance().map_err(|fault| match fault {
+            Fault::End => ChunkError::Truncated {
+                sample: self.read,
+                count: self.count,
+            },
+            Fault::Corrupt => ChunkError::Corrupt { sample: self.read },
+        })?;
+        self.read += 1;
+        Ok(Some((self.timestamp_ms, f64::from_bits(self.value))))
+    }
+
+    /// Calls `each` with the next `count` samples, or all that are left if there are fewer.
+    ///
+    /// # Errors
+    /// As [`XorReader::next_sample`].
+    pub fn for_each(
+        mut self,
+        count: u16,
+        mut each: impl FnMut(i64, f64),
+    ) -> Result<(), ChunkError> {
+        for _ in 0..count {
+            let Some((timestamp_ms, value)) = self.next_sample()? else {
+                break;
+            };
+            each(timestamp_ms, value);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Result<(), Fault> {
+        match self.read {
+            0 => {
+                self.timestamp_ms = self.bits.read_varint()?;
+                self.value = self.bits.read(64)?;
+                return Ok(());
+            }
+            1 => self.delta = self.bits.read_uvarint()?,
+            _ => self.delta = self.delta.wrapping_add(self.read_dod()?),
+        }
+        self.timestamp_ms = self.timestamp_ms.wrapping_add(self.delta as i64);
+        self.value ^= self.read_xor()?;
+        Ok(())
+    }
+
+    #[inline]
+    fn read_dod(&mut self) -> Result<u64, EndOfBits> {
+        let bits = match self.bits.read_ones(4)? {
+            0 => return Ok(0),
+            4 => return self.bits.read(64),
+            ones => DOD_BITS[ones as usize],
+        };
+        let low = self.bits.read(bits)?;
+        // The upper half stands for negative numbers; the middle, 2^(n-1), is positive.
+        let negative = low > 1 << (bits - 1);
+        Ok(low.wrapping_sub(u64::from(negative) << bits))
+    }
+
+    #[inline]
+    fn read_xor(&mut self) -> Result<u64, Fault> {
+        match self.bits.read_ones(2)? {
+            0 => return Ok(0),
+            1 => {}
+            _ => {
+                let header = self.bits.read(11)?;
+                let leading = (header >> 6) as u8;
+                let length = match (header & 63) as u8 {
+                    0 => 64,
+                    length => length,
+                };
+                let trailing = 64u8.checked_sub(leading + length).ok_or(Fault::Corrupt)?;
+                self.window = Window {
+                    leading,
+                    trailing,
+                    length,
+                };
+            }
+        }
+        if self.window.length == 0 {
+            return Err(Fault::Corrupt);
+        }
+        Ok(self.bits.read(u32::from(self.window.length))? << self.window.trailing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::STALE_NAN_BITS;
+
+    fn chunk_of(samples: &[(i64, u64)]) -> XorChunk {
+        let mut chunk = XorChunk::default();
+        for &(timestamp_ms, value) in samples {
+            chunk.push(timestamp_ms, f64::from_bits(value));
+        }
+        chunk
+    }
+
+    fn samples_of(reader: XorReader<'_>, count: u16) -> Result<Vec<(i64, u64)>, ChunkError> {
+        let mut samples = Vec::new();
+        reader.for_each(count, |timestamp_ms, value| {
+            samples.push((timestamp_ms, value.to_bits()));
+        })?;
+        Ok(samples)
+    }
+
+    fn timestamps() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            4 => 0..100i64,
+            4 => (0..1000i64).prop_map(|i| 1_700_000_000_000 + 15_000 * i),
+            2 => -600_000..600_000i64,
+            1 => any::<i64>(),
+            1 => prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(0)],
+        ]
+    }
+
+    fn values() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            4 => (0..50u32).prop_map(|i| f64::from(i).to_bits()),
+            2 => (0..1000u32).prop_map(|i| (f64::from(i) / 10.0).to_bits()),
+            1 => any::<u64>(),
+            1 => prop_oneof![
+                Just(STALE_NAN_BITS),
+                Just(f64::NAN.to_bits()),
+                Just((-0.0f64).to_bits()),
+                Just(u64::MAX),
+                Just(1),
+            ],
+        ]
+    }
+
+    #[test]
+    fn edges_of_each_size_come_back() {
+        let mut samples = vec![(0, 0), (0, 0)];
+        let mut timestamp_ms = 0i64;
+        let mut delta = 0;
+        for bits in [1, 13, 14, 16, 17, 19, 20, 21, 62] {
+            for dod in [
+                -(1i64 << bits) - 1,
+                -(1 << bits),
+                -(1 << bits) + 1,
+                (1 << bits) - 1,
+                1 << bits,
+                (1 << bits) + 1,
+            ] {
+                delta = dod.wrapping_add(delta);
+                timestamp_ms = timestamp_ms.wrapping_add(delta);
+                samples.push((timestamp_ms, dod as u64));
+            }
+        }
+        let chunk = chunk_of(&samples);
+        assert_eq!(samples_of(chunk.reader(), u16::MAX).unwrap(), samples);
+    }
+
+    #[test]
+    fn a_constant_series_takes_two_bits_a_sample() {
+        let samples: Vec<_> = (0..120).map(|i| (15_000 * i, 1f64.to_bits())).collect();
+        let bytes = chunk_of(&samples).take_bytes();
+        // Header, varint 0 and the value; uvarint 15000 and a bit; two bits for each of 118.
+        assert_eq!(bytes.len(), 2 + 1 + 8 + 2 + (1usize + 2 * 118).div_ceil(8));
+    }
+
+    #[test]
+    fn a_window_that_was_never_set_is_corrupt() {
+        let mut bytes = chunk_of(&[(0, 0), (0, 0)]).take_bytes();
+        let last = bytes.len() - 1;
+        bytes[last] = 0b1000_0000;
+        assert_eq!(
+            samples_of(XorReader::new(&bytes).unwrap(), 2),
+            Err(ChunkError::Corrupt { sample: 1 })
+        );
+    }
+
+    #[test]
+    fn an_empty_chunk_has_no_samples() {
+        let bytes = XorChunk::default().take_bytes();
+        assert_eq!(samples_of(XorReader::new(&bytes).unwrap(), 1), Ok(vec![]));
+        assert_eq!(XorReader::new(&[0]).unwrap_err(), ChunkError::NoHeader);
+    }
+
+    proptest! {
+        #[test]
+        fn samples_come_back_to_the_bit(
+            samples in prop::collection::vec((timestamps(), values()), 0..200),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut chunk = XorChunk::default();
+            for (i, &(timestamp_ms, value)) in samples.iter().enumerate() {
+                prop_assert_eq!(usize::from(chunk.count()), i);
+                chunk.push(timestamp_ms, f64::from_bits(value));
+            }
+            let prefix = cut.index(samples.len() + 1);
+            prop_assert_eq!(&samples_of(chunk.reader(), prefix as u16).unwrap(), &samples[..prefix]);
+            let bytes = chunk.take_bytes();
+            let sealed = samples_of(XorReader::new(&bytes).unwrap(), u16::MAX).unwrap();
+            prop_assert_eq!(&sealed, &samples);
+            // The emptied chunk starts anew.
+            for &(timestamp_ms, value) in &samples[..prefix] {
+                chunk.push(timestamp_ms, f64::from_bits(value));
+            }
+            prop_assert_eq!(&samples_of(chunk.reader(), u16::MAX).unwrap(), &samples[..prefix]);
+        }
+
+        #[test]
+        fn a_cut_chunk_says_where(samples in prop::collection::vec((timestamps(), values()), 2..50)) {
+            let bytes = chunk_of(&samples).take_bytes();
+            let cut = XorReader::new(&bytes[..bytes.len() - 1]).unwrap();
+            let error = samples_of(cut, u16::MAX).unwrap_err();
+            let is_truncated = matches!(
+                error,
+                ChunkError::Truncated { sample, count }
+                    if usize::from(count) == samples.len() && sample < count
+            );
+            prop_assert!(is_truncated, "{error}");
+        }
+
+        #[test]
+        fn any_bytes_decode_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            if let Ok(reader) = XorReader::new(&bytes) {
+                // Whatever it is, it ends and does not panic.
+                let _ = samples_of(reader, u16::MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Byte and bit tools. Pure: they know neither series nor files.
+
+pub mod bits;
