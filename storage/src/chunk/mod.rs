@@ -6,6 +6,8 @@
 
 mod xor;
 
+use std::ops::ControlFlow;
+
 use thiserror::Error;
 
 pub use xor::{XorChunk, XorReader};
@@ -83,6 +85,13 @@ impl OpenChunk {
         }
     }
 
+    /// Timestamp of its first sample, in milliseconds.
+    pub fn first_ms(&self) -> Option<i64> {
+        match self {
+            Self::Xor(chunk) => chunk.first_ms(),
+        }
+    }
+
     /// The bytes of its samples, with unused room.
     pub fn capacity_bytes(&self) -> usize {
         match self {
@@ -90,11 +99,16 @@ impl OpenChunk {
         }
     }
 
-    /// Calls `each` with the first `count` samples, or all if there are fewer.
+    /// Calls `each` with the first `count` samples, or all if there are fewer, until it breaks;
+    /// says whether it did.
     ///
     /// # Errors
     /// Only a bug makes the bytes of an open chunk unreadable.
-    pub fn for_each(&self, count: u16, each: impl FnMut(i64, f64)) -> Result<(), ChunkError> {
+    pub fn for_each(
+        &self,
+        count: u16,
+        each: impl FnMut(i64, f64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ChunkError> {
         match self {
             Self::Xor(chunk) => chunk.reader().for_each(count, each),
         }
@@ -153,11 +167,16 @@ impl SealedChunk {
         &self.bytes
     }
 
-    /// Calls `each` with the first `count` samples, or all if there are fewer.
+    /// Calls `each` with the first `count` samples, or all if there are fewer, until it breaks;
+    /// says whether it did.
     ///
     /// # Errors
     /// The bytes are no such chunk.
-    pub fn for_each(&self, count: u16, each: impl FnMut(i64, f64)) -> Result<(), ChunkError> {
+    pub fn for_each(
+        &self,
+        count: u16,
+        each: impl FnMut(i64, f64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ChunkError> {
         match self.encoding {
             Encoding::Xor => XorReader::new(&self.bytes)?.for_each(count, each),
         }

@@ -15,6 +15,8 @@
 //! fits there; else `11`, 5 bits of leading zeros (31 at most), 6 bits of length (0 for 64) and
 //! the bits of the new window.
 
+use std::ops::ControlFlow;
+
 use super::ChunkError;
 use crate::codec::bits::{BitReader, BitWriter, EndOfBits};
 
@@ -99,6 +101,12 @@ impl XorChunk {
         self.count
     }
 
+    /// Timestamp of the first sample.
+    pub(super) fn first_ms(&self) -> Option<i64> {
+        let samples = self.bytes.get(HEADER_BYTES..)?;
+        BitReader::new(samples).read_varint().ok()
+    }
+
     /// Timestamp and value bits of the last sample, kept when the bytes are taken.
     pub(super) fn last(&self) -> (i64, u64) {
         (self.timestamp_ms, self.value)
@@ -123,9 +131,8 @@ impl XorChunk {
         self.count = 0;
         self.free_bits = 0;
         self.window = Window::default();
-        let sealed = self.bytes.as_slice().into();
-        self.bytes.clear();
-        sealed
+        // The room is given back: kept, every open chunk would hold that of a full one.
+        std::mem::take(&mut self.bytes).into_boxed_slice()
     }
 }
 
@@ -247,22 +254,25 @@ impl<'a> XorReader<'a> {
         Ok(Some((self.timestamp_ms, f64::from_bits(self.value))))
     }
 
-    /// Calls `each` with the next `count` samples, or all that are left if there are fewer.
+    /// Calls `each` with the next `count` samples, or all that are left if there are fewer,
+    /// until it breaks; says whether it did.
     ///
     /// # Errors
     /// As [`XorReader::next_sample`].
     pub fn for_each(
         mut self,
         count: u16,
-        mut each: impl FnMut(i64, f64),
-    ) -> Result<(), ChunkError> {
+        mut each: impl FnMut(i64, f64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ChunkError> {
         for _ in 0..count {
             let Some((timestamp_ms, value)) = self.next_sample()? else {
                 break;
             };
-            each(timestamp_ms, value);
+            if each(timestamp_ms, value).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     #[inline]
@@ -338,8 +348,9 @@ mod tests {
 
     fn samples_of(reader: XorReader<'_>, count: u16) -> Result<Vec<(i64, u64)>, ChunkError> {
         let mut samples = Vec::new();
-        reader.for_each(count, |timestamp_ms, value| {
+        let _all = reader.for_each(count, |timestamp_ms, value| {
             samples.push((timestamp_ms, value.to_bits()));
+            ControlFlow::Continue(())
         })?;
         Ok(samples)
     }
@@ -409,6 +420,21 @@ mod tests {
             samples_of(XorReader::new(&bytes).unwrap(), 2),
             Err(ChunkError::Corrupt { sample: 1 })
         );
+    }
+
+    #[test]
+    fn reading_stops_where_told() {
+        let chunk = chunk_of(&[(1, 1), (2, 2), (3, 3)]);
+        let mut seen = Vec::new();
+        let flow = chunk.reader().for_each(3, |timestamp_ms, _| {
+            seen.push(timestamp_ms);
+            match timestamp_ms {
+                2 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        assert_eq!((flow, seen), (Ok(ControlFlow::Break(())), vec![1, 2]));
+        assert_eq!(chunk.first_ms(), Some(1));
     }
 
     #[test]

@@ -92,7 +92,15 @@ impl Labels {
         if u32::try_from(bytes).is_err() {
             return Err(LabelError::TooLarge { bytes });
         }
-        let mut text = String::with_capacity(bytes);
+        Ok(Self::from_label_set(pairs.iter().copied()))
+    }
+
+    /// A label set of pairs known to be one: sorted, unique, no empty value, below 4 GiB.
+    pub(crate) fn from_label_set<'a>(
+        pairs: impl ExactSizeIterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Self {
+        let bytes = pairs.clone().map(|(name, value)| name.len() + value.len());
+        let mut text = String::with_capacity(bytes.sum());
         let mut ends = Vec::with_capacity(pairs.len() * 2);
         for (name, value) in pairs {
             text.push_str(name);
@@ -100,10 +108,10 @@ impl Labels {
             text.push_str(value);
             ends.push(text.len() as u32);
         }
-        Ok(Self {
+        Self {
             text: text.into_boxed_str(),
             ends: ends.into_boxed_slice(),
-        })
+        }
     }
 
     /// The same set, borrowed.

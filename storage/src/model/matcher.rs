@@ -100,6 +100,20 @@ impl Matcher {
         &self.value
     }
 
+    /// The strings it compares with, where that is all it does: the value of `=` and `!=`, and
+    /// the alternatives of an expression like `a|b|c` without other syntax.
+    pub fn literals(&self) -> Option<impl Iterator<Item = &str> + '_> {
+        const SYNTAX: &[char] = &[
+            '\\', '.', '+', '*', '?', '(', ')', '[', ']', '{', '}', '^', '$',
+        ];
+        let separator: &[char] = match self.regex {
+            Some(_) if self.value.contains(SYNTAX) => return None,
+            Some(_) => &['|'],
+            None => &[],
+        };
+        Some(self.value.split(separator))
+    }
+
     /// Whether a label of this value passes.
     pub fn matches(&self, value: &str) -> bool {
         let found = match &self.regex {

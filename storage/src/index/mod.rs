@@ -1,0 +1,9 @@
+//! The inverted index: which series have which label.
+
+mod matchers;
+mod postings;
+mod symbols;
+
+pub use matchers::{IndexAccess, evaluate};
+pub use postings::{Postings, PostingsIndex};
+pub use symbols::{SymbolTable, SymbolTableFull};
