@@ -3,6 +3,8 @@
 
 pub mod chunk;
 pub mod codec;
+pub mod head;
+pub mod index;
 pub mod model;
 pub mod sys;
 

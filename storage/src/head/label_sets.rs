@@ -1,0 +1,142 @@
+//! Label sets as symbols: the names once for all series of a shape, the values one after the
+//! other.
+
+use std::hash::BuildHasher;
+use std::num::NonZeroU32;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::registry::RegistryError;
+use crate::index::SymbolTable;
+use crate::model::{Labels, LabelsRef, SymbolId};
+
+/// The symbols of all label sets and what they stand for.
+#[derive(Debug, Default)]
+pub(super) struct LabelSets {
+    symbols: SymbolTable,
+    /// Lists of label names, each once, back to back.
+    shape_names: Vec<SymbolId>,
+    /// Where each list ends in `shape_names`.
+    shape_ends: Vec<u32>,
+    shapes: HashTable<u32>,
+    hasher: RandomState,
+    /// Values of all sets, back to back, each set's in the order of its shape's names.
+    values: Vec<SymbolId>,
+    /// Names of the set that is being added; kept for its memory.
+    scratch: Vec<SymbolId>,
+}
+
+/// One label set of a [`LabelSets`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LabelSet {
+    /// Number of the shape, from 1.
+    shape: NonZeroU32,
+    /// Where its values start.
+    start: u32,
+}
+
+impl LabelSets {
+    /// Stores a label set. The caller knows that it is new.
+    pub(super) fn add(&mut self, labels: LabelsRef<'_>) -> Result<LabelSet, RegistryError> {
+        let start = self.values.len();
+        if u32::try_from(start + labels.len()).is_err() {
+            return Err(RegistryError::TooManyLabels);
+        }
+        self.scratch.clear();
+        for (name, value) in labels.iter() {
+            let interned = self
+                .symbols
+                .intern(name)
+                .and_then(|name| Ok((name, self.symbols.intern(value)?)));
+            match interned {
+                Ok((name, value)) => {
+                    self.scratch.push(name);
+                    self.values.push(value);
+                }
+                Err(full) => {
+                    self.values.truncate(start);
+                    return Err(full.into());
+                }
+            }
+        }
+        Ok(LabelSet {
+            shape: self.shape()?,
+            start: start as u32,
+        })
+    }
+
+    /// The shape whose names stand in `scratch`.
+    fn shape(&mut self) -> Result<NonZeroU32, RegistryError> {
+        let Self {
+            shape_names: names,
+            shape_ends: ends,
+            hasher,
+            ..
+        } = self;
+        let hash = hasher.hash_one(&*self.scratch);
+        let number = match self
+            .shapes
+            .find(hash, |&shape| list(names, ends, shape) == self.scratch)
+        {
+            Some(&shape) => shape,
+            None => {
+                let shape = u32::try_from(ends.len()).map_err(|_| RegistryError::TooManyLabels)?;
+                let end = u32::try_from(names.len() + self.scratch.len())
+                    .map_err(|_| RegistryError::TooManyLabels)?;
+                names.extend_from_slice(&self.scratch);
+                ends.push(end);
+                self.shapes.insert_unique(hash, shape, |&other| {
+                    hasher.hash_one(list(names, ends, other))
+                });
+                shape
+            }
+        };
+        NonZeroU32::MIN
+            .checked_add(number)
+            .ok_or(RegistryError::TooManyLabels)
+    }
+
+    /// Names and values of a set, in order of name.
+    pub(super) fn symbols_of(
+        &self,
+        set: LabelSet,
+    ) -> impl ExactSizeIterator<Item = (SymbolId, SymbolId)> + Clone + '_ {
+        let names = list(&self.shape_names, &self.shape_ends, set.shape.get() - 1);
+        let values = &self.values[set.start as usize..][..names.len()];
+        names.iter().copied().zip(values.iter().copied())
+    }
+
+    /// Whether a set is these labels, string by string.
+    pub(super) fn is(&self, set: LabelSet, labels: LabelsRef<'_>) -> bool {
+        let own = self.symbols_of(set);
+        own.len() == labels.len()
+            && own.zip(labels.iter()).all(|((name, value), (n, v))| {
+                self.symbols.text(name) == n && self.symbols.text(value) == v
+            })
+    }
+
+    pub(super) fn labels(&self, set: LabelSet) -> Labels {
+        Labels::from_label_set(
+            self.symbols_of(set)
+                .map(|(name, value)| (self.symbols.text(name), self.symbols.text(value))),
+        )
+    }
+
+    pub(super) fn symbols(&self) -> &SymbolTable {
+        &self.symbols
+    }
+
+    /// Bytes of the sets without their symbols.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let words =
+            self.shape_names.capacity() + self.shape_ends.capacity() + self.values.capacity();
+        words * size_of::<u32>() + self.shapes.allocation_size()
+    }
+}
+
+fn list<'a>(names: &'a [SymbolId], ends: &[u32], shape: u32) -> &'a [SymbolId] {
+    let shape = shape as usize;
+    let start = if shape == 0 { 0 } else { ends[shape - 1] };
+    &names[start as usize..ends[shape] as usize]
+}

@@ -1,0 +1,134 @@
+//! Selecting series and reading their samples.
+
+use super::shard::{Shard, shard_of};
+use super::{Head, Pin};
+use crate::chunk::ChunkError;
+use crate::index::{IndexAccess, PostingsIndex, SymbolTable, evaluate};
+use crate::model::{Matcher, Samples, SeriesId, TimeRange};
+
+/// How many chunks are decoded while a shard is locked once, some microseconds each.
+const READ_CHUNKS: usize = 16;
+/// How many series are looked at while a shard is locked once.
+const SELECT_BATCH: usize = 128;
+
+impl IndexAccess for Head {
+    fn with_postings<R>(&self, read: impl FnOnce(&PostingsIndex) -> R) -> R {
+        read(&self.index.read().postings)
+    }
+
+    fn with_symbols<R>(&self, read: impl FnOnce(&SymbolTable) -> R) -> R {
+        read(self.registry.view().symbols())
+    }
+}
+
+impl Head {
+    /// The series that pass all `matchers` and have a sample in `range` that the pin sees, in
+    /// rising order of id. A stale marker is a sample.
+    ///
+    /// # Errors
+    /// A chunk that cannot be read: only a bug makes one.
+    pub fn select(
+        &self,
+        pin: &Pin,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<SeriesId>, ChunkError> {
+        if !self.time_range().is_some_and(|all| all.overlaps(range)) {
+            return Ok(Vec::new());
+        }
+        let candidates: Vec<SeriesId> =
+            evaluate(self, matchers).into_iter().map(SeriesId).collect();
+        let mut selected = Vec::with_capacity(candidates.len());
+        for ids in candidates.chunk_by(|&a, &b| shard_of(a) == shard_of(b)) {
+            let Some(shard) = ids.first().and_then(|&id| self.shards.get(shard_of(id))) else {
+                continue;
+            };
+            for ids in ids.chunks(SELECT_BATCH) {
+                let shard = shard.read();
+                for &id in ids {
+                    if shard.has_sample(id, pin.seq(), range)? {
+                        selected.push(id);
+                    }
+                }
+            }
+        }
+        Ok(selected)
+    }
+
+    /// Reads the samples of a series in `range` that the pin sees into `out`, which is emptied
+    /// first. Of several at one timestamp the one that came last counts.
+    ///
+    /// # Errors
+    /// A chunk that cannot be read: only a bug makes one.
+    pub fn read(
+        &self,
+        pin: &Pin,
+        id: SeriesId,
+        range: TimeRange,
+        out: &mut Samples,
+    ) -> Result<(), ChunkError> {
+        out.clear();
+        let Some(lock) = self.shards.get(shard_of(id)) else {
+            return Ok(());
+        };
+        let mut shard = lock.read();
+        let Some(mut reader) = shard.reader(id, pin.seq()) else {
+            return Ok(());
+        };
+        loop {
+            reader.read_in_order(&shard, range, READ_CHUNKS, |timestamp_ms, value| {
+                out.push(timestamp_ms, value);
+            })?;
+            if reader.in_order_done() {
+                break;
+            }
+            shard = between(shard, || lock.read());
+        }
+        let mut late = Vec::new();
+        while !reader.overflow_done() {
+            reader.read_overflow(&shard, range, READ_CHUNKS, |timestamp_ms, value| {
+                late.push((timestamp_ms, value));
+            })?;
+            shard = between(shard, || lock.read());
+        }
+        drop(shard);
+        if !late.is_empty() {
+            overlay(out, late);
+        }
+        Ok(())
+    }
+}
+
+type ReadGuard<'a> = parking_lot::RwLockReadGuard<'a, Shard>;
+
+/// Lets a writer in: unlocks and locks again.
+fn between<'a>(guard: ReadGuard<'a>, lock: impl FnOnce() -> ReadGuard<'a>) -> ReadGuard<'a> {
+    drop(guard);
+    lock()
+}
+
+/// Puts late samples, in the order in which they came, over samples in order of time.
+fn overlay(out: &mut Samples, mut late: Vec<(i64, f64)>) {
+    // Stable, so that of equal timestamps the one that came last stays last.
+    late.sort_by_key(|&(timestamp_ms, _)| timestamp_ms);
+    let mut merged = Samples {
+        timestamps_ms: Vec::with_capacity(out.len() + late.len()),
+        values: Vec::with_capacity(out.len() + late.len()),
+    };
+    let mut in_order = out.iter().peekable();
+    let mut late = late.into_iter().peekable();
+    while let Some((timestamp_ms, value)) = late.next() {
+        if late.peek().is_some_and(|next| next.0 == timestamp_ms) {
+            continue;
+        }
+        while let Some((t, v)) = in_order.next_if(|&(t, _)| t < timestamp_ms) {
+            merged.push(t, v);
+        }
+        in_order.next_if(|&(t, _)| t == timestamp_ms);
+        merged.push(timestamp_ms, value);
+    }
+    for (t, v) in in_order {
+        merged.push(t, v);
+    }
+    *out = merged;
+}

@@ -1,0 +1,161 @@
+//! The samples of one series.
+
+use super::chunk_list::ChunkList;
+use crate::chunk::OpenChunk;
+use crate::model::{Seq, TimeRange};
+
+/// The state of one series.
+#[derive(Debug, Default)]
+pub(super) struct Series {
+    /// Samples that came in rising order of time.
+    pub(super) in_order: ChunkList,
+    /// Samples that came at or before the last timestamp of `in_order`.
+    pub(super) overflow: Option<Box<Overflow>>,
+    /// What the last commit group to append did.
+    last: LastGroup,
+}
+
+/// Late samples, in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Overflow {
+    pub(super) chunks: ChunkList,
+    /// Range of all its timestamps.
+    pub(super) range: TimeRange,
+}
+
+/// The last commit group that appended to a series, and how much: what came before it is all
+/// there is less that. A group is held in memory as rows of 24 bytes, so a u32 counts them.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastGroup {
+    seq: Seq,
+    in_order: u32,
+    overflow: u32,
+}
+
+/// How many samples of a series there were at some moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Counts {
+    pub(super) in_order: u64,
+    pub(super) overflow: u64,
+}
+
+/// How many samples there were before the group `seq` appended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Boundary {
+    pub(super) seq: Seq,
+    pub(super) before: Counts,
+}
+
+/// Where an appended sample went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Placed {
+    /// To the end; the chunks grew by so many bytes.
+    InOrder(isize),
+    /// To the late ones; the chunks grew by so many bytes.
+    Overflow(isize),
+    /// Nowhere: it is the sample that came before.
+    Duplicate,
+}
+
+impl Series {
+    /// Seq of the last group that appended.
+    pub(super) fn last_seq(&self) -> Seq {
+        self.last.seq
+    }
+
+    /// All samples.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            in_order: self.in_order.len(),
+            overflow: self
+                .overflow
+                .as_ref()
+                .map_or(0, |overflow| overflow.chunks.len()),
+        }
+    }
+
+    /// What there was before the last group that appended.
+    pub(super) fn boundary(&self) -> Boundary {
+        let all = self.counts();
+        Boundary {
+            seq: self.last.seq,
+            before: Counts {
+                in_order: all.in_order - u64::from(self.last.in_order),
+                overflow: all.overflow - u64::from(self.last.overflow),
+            },
+        }
+    }
+
+    /// What a reader at `seq` sees; `older` holds the boundaries before the last group's that
+    /// some reader needs, in rising order.
+    pub(super) fn visible_at(&self, seq: Seq, older: &[Boundary]) -> Counts {
+        if self.last.seq <= seq {
+            return self.counts();
+        }
+        match older.iter().find(|boundary| seq < boundary.seq) {
+            Some(boundary) => boundary.before,
+            None => self.boundary().before,
+        }
+    }
+
+    /// Whether the sample is the one that came last and nothing could have come over it, so
+    /// that storing it would change no answer.
+    pub(super) fn is_repeat(&self, timestamp_ms: i64, value: f64) -> bool {
+        self.in_order.last() == Some((timestamp_ms, value.to_bits()))
+            && self
+                .overflow
+                .as_ref()
+                .is_none_or(|overflow| overflow.range.end_ms < timestamp_ms)
+    }
+
+    /// Adds a sample of the group `seq`. If that is a new group, the caller has kept the
+    /// boundary of the one before as long as it is needed.
+    pub(super) fn append(&mut self, seq: Seq, timestamp_ms: i64, value: f64) -> Placed {
+        if self.is_repeat(timestamp_ms, value) {
+            return Placed::Duplicate;
+        }
+        if self.last.seq != seq {
+            self.last = LastGroup {
+                seq,
+                ..LastGroup::default()
+            };
+        }
+        if self
+            .in_order
+            .last()
+            .is_none_or(|(last_ms, _)| last_ms < timestamp_ms)
+        {
+            self.last.in_order += 1;
+            let grown = self.in_order.push(timestamp_ms, value, |chunk| {
+                TimeRange::new(chunk.first_ms().unwrap_or(timestamp_ms), timestamp_ms)
+            });
+            return Placed::InOrder(grown);
+        }
+        self.last.overflow += 1;
+        let overflow = self.overflow.get_or_insert_with(|| {
+            Box::new(Overflow {
+                chunks: ChunkList::default(),
+                range: TimeRange::new(timestamp_ms, timestamp_ms),
+            })
+        });
+        overflow.range.start_ms = overflow.range.start_ms.min(timestamp_ms);
+        overflow.range.end_ms = overflow.range.end_ms.max(timestamp_ms);
+        Placed::Overflow(overflow.chunks.push(timestamp_ms, value, range_of))
+    }
+}
+
+/// The range of a chunk whose samples are in no order.
+fn range_of(chunk: &OpenChunk) -> TimeRange {
+    let mut range: Option<TimeRange> = None;
+    let read = chunk.for_each(chunk.count(), |timestamp_ms, _| {
+        let range = range.get_or_insert(TimeRange::new(timestamp_ms, timestamp_ms));
+        range.start_ms = range.start_ms.min(timestamp_ms);
+        range.end_ms = range.end_ms.max(timestamp_ms);
+        std::ops::ControlFlow::Continue(())
+    });
+    match (read, range) {
+        (Ok(_), Some(range)) => range,
+        // Not known, so it must not be skipped.
+        _ => TimeRange::ALL,
+    }
+}

@@ -1,0 +1,267 @@
+//! Series by id, in shards that are locked one by one.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+
+use foldhash::fast::RandomState;
+use parking_lot::RwLock;
+
+use super::chunk_list::Cursor;
+use super::series::{Boundary, Counts, Placed, Series};
+use crate::chunk::ChunkError;
+use crate::model::{FloatRow, Seq, SeriesId, TimeRange};
+
+/// Series a shard.
+pub(super) const SHARD_SERIES: u32 = 1024;
+/// Shards a branch of the tree, and branches of its root: 2^11 * 2^11 * 2^10 series are all.
+const FANOUT: usize = 2048;
+
+/// A shard that is made when its first series is defined.
+type Leaf = OnceLock<Box<RwLock<Shard>>>;
+
+/// All shards: a tree of two levels that only grows, so that finding a shard takes no lock.
+#[derive(Debug)]
+pub(super) struct Shards {
+    root: Box<[OnceLock<Box<[Leaf]>>]>,
+}
+
+impl Default for Shards {
+    fn default() -> Self {
+        Self { root: empty() }
+    }
+}
+
+fn empty<T>() -> Box<[OnceLock<T>]> {
+    std::iter::repeat_with(OnceLock::new).take(FANOUT).collect()
+}
+
+/// The number of the shard that holds a series.
+pub(super) fn shard_of(id: SeriesId) -> u32 {
+    id.0 / SHARD_SERIES
+}
+
+impl Shards {
+    pub(super) fn get(&self, shard: u32) -> Option<&RwLock<Shard>> {
+        let branch = self.root[shard as usize / FANOUT].get()?;
+        Some(branch[shard as usize % FANOUT].get()?)
+    }
+
+    pub(super) fn get_or_make(&self, shard: u32) -> &RwLock<Shard> {
+        let branch = self.root[shard as usize / FANOUT].get_or_init(empty);
+        branch[shard as usize % FANOUT].get_or_init(Box::default)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RwLock<Shard>> {
+        let branches = self.root.iter().filter_map(OnceLock::get);
+        branches
+            .flat_map(|branch| branch.iter().filter_map(OnceLock::get))
+            .map(|shard| &**shard)
+    }
+}
+
+/// A commit group while it is applied.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// Seq of its last batch.
+    pub(super) seq: Seq,
+    /// Every state that readers see until the group is visible, in rising order.
+    pub(super) readable: &'a [Seq],
+}
+
+impl Group<'_> {
+    /// The oldest state that readers see.
+    fn floor(&self) -> Seq {
+        self.readable.first().copied().unwrap_or(self.seq)
+    }
+}
+
+/// Series whose ids follow each other.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    /// By the id's place in the shard; none for an id that is not defined.
+    series: Vec<Option<Series>>,
+    /// Boundaries before a series' last one, by place, kept for the readers that need them.
+    older: HashMap<u32, Vec<Boundary>, RandomState>,
+    /// The highest seq in `older`.
+    older_newest: Seq,
+}
+
+impl Shard {
+    /// Makes a series known.
+    pub(super) fn define(&mut self, id: SeriesId) {
+        let place = (id.0 % SHARD_SERIES) as usize;
+        if place >= self.series.len() {
+            self.series.resize_with(place + 1, || None);
+        }
+        self.series[place].get_or_insert_default();
+    }
+
+    fn get(&self, place: u32) -> Option<&Series> {
+        self.series.get(place as usize)?.as_ref()
+    }
+
+    /// Lets go of boundaries that no reader needs any more.
+    pub(super) fn forget(&mut self, group: &Group<'_>) {
+        if !self.older.is_empty() && self.older_newest <= group.floor() {
+            self.older = HashMap::default();
+        }
+    }
+
+    /// Adds a sample; none if its series is not defined.
+    pub(super) fn append(&mut self, row: &FloatRow, group: &Group<'_>) -> Option<Placed> {
+        let place = row.series.0 % SHARD_SERIES;
+        let series = self.series.get_mut(place as usize)?.as_mut()?;
+        // A boundary is needed by the readers of states before it, and there are none of those
+        // but for pins that are older than the last group: the usual case costs a comparison.
+        let last = series.last_seq();
+        if last != group.seq
+            && (group.floor() < last || !self.older.is_empty())
+            && !series.is_repeat(row.timestamp_ms, row.value)
+        {
+            let boundary = series.boundary();
+            let list = self.older.entry(place).or_default();
+            list.push(boundary);
+            retain_needed(list, group.readable);
+            if list.is_empty() {
+                self.older.remove(&place);
+            } else {
+                self.older_newest = self.older_newest.max(last);
+            }
+        }
+        Some(series.append(group.seq, row.timestamp_ms, row.value))
+    }
+
+    /// How many samples a reader at `seq` sees; none for a series that is not defined.
+    fn visible_at(&self, place: u32, seq: Seq) -> Option<(&Series, Counts)> {
+        let series = self.get(place)?;
+        let older = self.older.get(&place).map_or(&[][..], Vec::as_slice);
+        Some((series, series.visible_at(seq, older)))
+    }
+
+    /// Whether a reader at `seq` sees a sample of the series in `range`.
+    pub(super) fn has_sample(
+        &self,
+        id: SeriesId,
+        seq: Seq,
+        range: TimeRange,
+    ) -> Result<bool, ChunkError> {
+        let Some((series, visible)) = self.visible_at(id.0 % SHARD_SERIES, seq) else {
+            return Ok(false);
+        };
+        if series.in_order.any_in(visible.in_order, range)? {
+            return Ok(true);
+        }
+        match &series.overflow {
+            Some(overflow) if visible.overflow > 0 && overflow.range.overlaps(range) => {
+                overflow.chunks.any_in(visible.overflow, range)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Where to read a series from for a reader at `seq`.
+    pub(super) fn reader(&self, id: SeriesId, seq: Seq) -> Option<SeriesReader> {
+        let place = id.0 % SHARD_SERIES;
+        let (_, visible) = self.visible_at(place, seq)?;
+        Some(SeriesReader {
+            place,
+            in_order: Cursor::new(visible.in_order),
+            overflow: Cursor::new(visible.overflow),
+        })
+    }
+
+    /// Bytes of the tables of this shard, without the chunks.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.series.capacity() * size_of::<Option<Series>>()
+            + self.older.capacity() * size_of::<(u32, Vec<Boundary>)>()
+            + self.older.values().map(Vec::capacity).sum::<usize>() * size_of::<Boundary>()
+    }
+
+    /// How many boundaries are kept for readers of older states.
+    #[cfg(test)]
+    pub(super) fn boundaries(&self) -> usize {
+        self.older.values().map(Vec::len).sum()
+    }
+}
+
+/// Keeps the boundaries between which a state is readable: of a run of boundaries without one,
+/// the first tells as much as all.
+fn retain_needed(boundaries: &mut Vec<Boundary>, readable: &[Seq]) {
+    let mut previous = Seq::ZERO;
+    boundaries.retain(|boundary| {
+        let needed = readable
+            .iter()
+            .any(|&seq| previous <= seq && seq < boundary.seq);
+        previous = boundary.seq;
+        needed
+    });
+}
+
+/// Reads a series as it was, in pieces between which its shard need not be locked: what it still
+/// has to read does not change.
+#[derive(Debug)]
+pub(super) struct SeriesReader {
+    place: u32,
+    in_order: Cursor,
+    overflow: Cursor,
+}
+
+impl SeriesReader {
+    pub(super) fn in_order_done(&self) -> bool {
+        self.in_order.is_done()
+    }
+
+    pub(super) fn overflow_done(&self) -> bool {
+        self.overflow.is_done()
+    }
+
+    /// Hands out samples of `range` that came in order, from up to `chunks_max` chunks.
+    pub(super) fn read_in_order(
+        &mut self,
+        shard: &Shard,
+        range: TimeRange,
+        chunks_max: usize,
+        mut each: impl FnMut(i64, f64),
+    ) -> Result<(), ChunkError> {
+        let Some(series) = shard.get(self.place) else {
+            self.in_order = Cursor::new(0);
+            return Ok(());
+        };
+        let each = |timestamp_ms, value| {
+            if timestamp_ms > range.end_ms {
+                return ControlFlow::Break(());
+            }
+            if timestamp_ms >= range.start_ms {
+                each(timestamp_ms, value);
+            }
+            ControlFlow::Continue(())
+        };
+        series
+            .in_order
+            .read(&mut self.in_order, range, chunks_max, each)
+    }
+
+    /// Hands out late samples of `range` as they came, from up to `chunks_max` chunks.
+    pub(super) fn read_overflow(
+        &mut self,
+        shard: &Shard,
+        range: TimeRange,
+        chunks_max: usize,
+        mut each: impl FnMut(i64, f64),
+    ) -> Result<(), ChunkError> {
+        let late = shard.get(self.place).and_then(|s| s.overflow.as_deref());
+        let Some(late) = late.filter(|late| late.range.overlaps(range)) else {
+            self.overflow = Cursor::new(0);
+            return Ok(());
+        };
+        let each = |timestamp_ms, value| {
+            if range.contains(timestamp_ms) {
+                each(timestamp_ms, value);
+            }
+            ControlFlow::Continue(())
+        };
+        late.chunks
+            .read(&mut self.overflow, range, chunks_max, each)
+    }
+}

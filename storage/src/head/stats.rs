@@ -1,0 +1,125 @@
+//! What the head holds, in numbers.
+
+use super::{Applied, Head};
+use crate::model::{Seq, TimeRange};
+
+/// Counts since the head was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) applied: Applied,
+    pub(super) series: u64,
+    /// Signed, as a group may shrink what it seals.
+    pub(super) chunk_bytes: i64,
+    pub(super) overflow_bytes: i64,
+    pub(super) range: Option<TimeRange>,
+}
+
+impl Totals {
+    pub(super) fn include(&mut self, timestamp_ms: i64) {
+        let range = self
+            .range
+            .get_or_insert(TimeRange::new(timestamp_ms, timestamp_ms));
+        range.start_ms = range.start_ms.min(timestamp_ms);
+        range.end_ms = range.end_ms.max(timestamp_ms);
+    }
+
+    pub(super) fn add(&mut self, group: &Self) {
+        self.applied.samples += group.applied.samples;
+        self.applied.late += group.applied.late;
+        self.applied.duplicates += group.applied.duplicates;
+        self.applied.undefined_rows += group.applied.undefined_rows;
+        self.series += group.series;
+        self.chunk_bytes += group.chunk_bytes;
+        self.overflow_bytes += group.overflow_bytes;
+        if let Some(range) = group.range {
+            self.include(range.start_ms);
+            self.include(range.end_ms);
+        }
+    }
+}
+
+/// What the head holds.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadStats {
+    /// Series that queries find.
+    pub series: u64,
+    /// Rows applied so far, by what became of them.
+    pub rows: Applied,
+    /// Bytes of chunks with samples in order, without the tables that lead to them.
+    pub chunk_bytes: u64,
+    /// Bytes of chunks with late samples.
+    pub overflow_bytes: u64,
+    /// Different label names and values, those of series not yet applied included.
+    pub symbols: usize,
+    /// Bytes of their strings.
+    pub symbol_bytes: usize,
+    /// Smallest and largest timestamp; none without a sample.
+    pub range: Option<TimeRange>,
+    /// The last batch that a new pin sees.
+    pub visible: Seq,
+    /// Pins held.
+    pub pins: usize,
+}
+
+/// Where the head's memory is, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadMemory {
+    /// Label strings and the table that finds them.
+    pub symbols: usize,
+    /// Label sets and the table that finds series.
+    pub registry: usize,
+    /// Postings, about.
+    pub postings: usize,
+    /// State of the series.
+    pub series: usize,
+    /// Chunks, late ones included.
+    pub chunks: usize,
+}
+
+impl HeadMemory {
+    /// All of it.
+    pub fn total(&self) -> usize {
+        self.symbols + self.registry + self.postings + self.series + self.chunks
+    }
+}
+
+impl Head {
+    /// What the head holds. Cheap.
+    pub fn stats(&self) -> HeadStats {
+        let totals = *self.totals.lock();
+        let (symbols, symbol_bytes) = {
+            let labels = self.registry.view();
+            (labels.symbols().len(), labels.symbols().text_bytes())
+        };
+        HeadStats {
+            series: totals.series,
+            rows: totals.applied,
+            chunk_bytes: totals.chunk_bytes.unsigned_abs(),
+            overflow_bytes: totals.overflow_bytes.unsigned_abs(),
+            symbols,
+            symbol_bytes,
+            range: totals.range,
+            visible: self.visibility.visible(),
+            pins: self.visibility.pins(),
+        }
+    }
+
+    /// Where the head's memory is. Looks at every posting list: for diagnosis, not for every
+    /// second.
+    pub fn memory(&self) -> HeadMemory {
+        let totals = *self.totals.lock();
+        let shards = self.shards.iter();
+        HeadMemory {
+            symbols: self.registry.view().symbols().memory_bytes(),
+            registry: self.registry.memory_bytes(),
+            postings: self.index.read().postings.memory_bytes(),
+            series: shards.map(|shard| shard.read().memory_bytes()).sum(),
+            chunks: (totals.chunk_bytes + totals.overflow_bytes).unsigned_abs() as usize,
+        }
+    }
+
+    /// Smallest and largest timestamp of all samples, visible or not; none without a sample.
+    pub fn time_range(&self) -> Option<TimeRange> {
+        self.totals.lock().range
+    }
+}
