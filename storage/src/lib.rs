@@ -2,11 +2,12 @@
 #![warn(missing_debug_implementations)]
 
 pub mod chunk;
-pub mod codec;
+mod codec;
 pub mod head;
 pub mod index;
 pub mod model;
 pub mod sys;
+pub mod wal;
 
 pub use model::{
     LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, Samples, SeriesId, TimeRange,

@@ -1,3 +1,4 @@
 //! Byte and bit tools. Pure: they know neither series nor files.
 
-pub mod bits;
+pub(crate) mod bits;
+pub(crate) mod varint;

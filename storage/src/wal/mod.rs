@@ -1,0 +1,24 @@
+//! The write-ahead log: a request is acknowledged once its record is durable here.
+//!
+//! Layout of the files, and why replay can tell a torn tail from damage:
+//! `docs/format/wal.md`.
+//!
+//! [`record::encode_body`] turns a batch into bytes (request threads do that), a [`Writer`]
+//! frames bodies and appends a group of them with one write, and [`replay`] reads a log back
+//! when the database opens.
+
+mod error;
+mod file;
+mod frame;
+mod ledger;
+pub mod record;
+mod recovery;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use error::{ReplayError, SinkError, WalError};
+pub use recovery::{Damage, DamageKind, Recovery, SeqRange, WalFile};
+pub use replay::{ReplayOptions, Sink, replay};
+pub use writer::{Writer, WriterOptions};

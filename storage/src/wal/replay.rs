@@ -1,0 +1,465 @@
+//! Reads a log back, tells a torn tail from damage, and leaves a log that can be written on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::{ReplayError, SinkError, is_full};
+use super::file::{self, FileHeader, HeaderError};
+use super::frame::{self, FileKey, FrameHeader, Parsed};
+use super::ledger::Ledger;
+use super::record::{DecodeError, decode_body};
+use super::recovery::{Damage, DamageKind, Recovery, SeqRange, WalFile};
+use crate::model::{Batch, Seq};
+use crate::sys::{Disk, File, Sys};
+
+/// How to replay.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplayOptions {
+    /// Records up to this one are in segments or blocks: they are passed over, and nobody is
+    /// told where they are damaged.
+    pub covered_seq: Seq,
+    /// Reads alone: cuts nothing, syncs nothing. Another process may be writing
+    /// the log; what it has written whole is read.
+    pub read_only: bool,
+}
+
+/// Takes the batches of a log, in order of seq.
+pub type Sink<'a> = dyn FnMut(Batch) -> Result<(), SinkError> + 'a;
+
+/// Hands every record of the log in `dir` later than `options.covered_seq` to `sink`, in order.
+///
+/// What a crash left of a write that was never acknowledged is cut off, the directory is created
+/// if there is none, and all that was handed on is durable when this returns; the next
+/// [`Writer`](super::Writer) begins a new file. No file is removed. With `options.read_only` none of that is done,
+/// and a file that its owner drops meanwhile is an [`ReplayError::Io`] of the kind
+/// [`io::ErrorKind::NotFound`].
+///
+/// # Errors
+/// Files that cannot be read, cut or synced, files or records of a newer version, and what the
+/// sink fails with. Damaged bytes are no error: they are in [`Recovery::damage`].
+pub fn replay(
+    sys: &Sys,
+    dir: &Path,
+    options: ReplayOptions,
+    sink: &mut Sink<'_>,
+) -> Result<Recovery, ReplayError> {
+    let replay = Replay {
+        disk: &*sys.disk,
+        dir,
+        options,
+        sink,
+        ledger: Ledger::new(options.covered_seq),
+        recovery: Recovery::default(),
+    };
+    replay.run()
+}
+
+struct Replay<'a, 's> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    options: ReplayOptions,
+    sink: &'a mut Sink<'s>,
+    ledger: Ledger,
+    recovery: Recovery,
+}
+
+/// A file of the log while it is read.
+struct Source {
+    path: PathBuf,
+    file: Box<dyn File>,
+    bytes: Vec<u8>,
+    key: FileKey,
+    /// No later file was there when the replay began. A later one is created only after this
+    /// one is synced, so that whatever is bad in a file that is not the last is damage.
+    is_last: bool,
+}
+
+impl Source {
+    /// The bytes from `at` on. A file read again may have become shorter.
+    fn after(&self, at: usize) -> &[u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+}
+
+/// The part of a file that stays.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    /// From here on nothing proves that the bytes are on the disk.
+    unproven_at: usize,
+    /// Where it ends.
+    end: usize,
+}
+
+/// Follows which frames later ones prove to be durable.
+#[derive(Default)]
+struct Unproven {
+    /// Where the first frame stands that was written after the last sync known of.
+    at: usize,
+    /// The seq of that sync.
+    durable_seq: Option<Seq>,
+}
+
+impl Unproven {
+    fn frame(&mut self, at: usize, header: FrameHeader) {
+        if self.durable_seq < Some(header.durable_seq) {
+            self.durable_seq = Some(header.durable_seq);
+            self.at = at;
+        }
+    }
+
+    fn kept(&self, end: usize) -> Kept {
+        Kept {
+            unproven_at: self.at.min(end),
+            end,
+        }
+    }
+}
+
+/// What to do about bytes that are no good frame.
+enum Gap {
+    /// The rest of the file is zeros: room not used yet.
+    End,
+    /// What a crash left of writes that were never acknowledged.
+    Torn,
+    /// Durable bytes went bad; go on at the frame at `resume`, if there is one.
+    Damage { resume: Option<usize> },
+}
+
+/// Wraps an error of the system.
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReplayError {
+    move |source| ReplayError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Damage of which nobody knows yet what it cost.
+fn damage(path: &Path, offset: usize, length: usize, kind: DamageKind) -> Damage {
+    Damage {
+        path: path.to_owned(),
+        offset: offset as u64,
+        length: length as u64,
+        lost: None,
+        kind,
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
+}
+
+/// Length without the zeros at the end.
+fn used(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |place| place + 1)
+}
+
+impl Replay<'_, '_> {
+    fn run(mut self) -> Result<Recovery, ReplayError> {
+        let numbers = self.numbers()?;
+        let mut before = None;
+        for (place, &number) in numbers.iter().enumerate() {
+            if let Some(before) = before
+                && number - before > 1
+            {
+                let kind = DamageKind::Files {
+                    through: number - 1,
+                };
+                let path = file::path(self.dir, before + 1);
+                self.ledger.add_gap(damage(&path, 0, 0, kind));
+            }
+            before = Some(number);
+            self.file(number, place + 1 == numbers.len())?;
+        }
+        if !self.options.read_only {
+            let sync = self.disk.sync_dir(self.dir);
+            sync.map_err(io_error("sync directory", self.dir))?;
+        }
+        self.recovery.next_file_number = before.unwrap_or(0).checked_add(1);
+        (self.recovery.last_seq, self.recovery.damage) = self.ledger.finish();
+        Ok(self.recovery)
+    }
+
+    fn numbers(&self) -> Result<Vec<u64>, ReplayError> {
+        if !self.options.read_only {
+            let created = self.disk.create_dir_all(self.dir);
+            created.map_err(io_error("create directory", self.dir))?;
+        }
+        let names = match self.disk.list(self.dir) {
+            Err(error) if self.options.read_only && error.kind() == io::ErrorKind::NotFound => {
+                Vec::new()
+            }
+            listed => listed.map_err(io_error("list directory", self.dir))?,
+        };
+        // Names of 20 digits sort as their numbers.
+        Ok(names
+            .iter()
+            .filter_map(|name| file::number_of(name))
+            .collect())
+    }
+
+    fn file(&mut self, number: u64, is_last: bool) -> Result<(), ReplayError> {
+        let path = file::path(self.dir, number);
+        let is_mended = is_last && !self.options.read_only;
+        let file = if is_mended {
+            self.disk.open(&path)
+        } else {
+            self.disk.open_read(&path)
+        };
+        let file = file.map_err(io_error("open", &path))?;
+        let mut source = Source {
+            bytes: read_all(&*file).map_err(io_error("read", &path))?,
+            path,
+            file,
+            key: FileKey::new(number),
+            is_last,
+        };
+        self.recovery.bytes += source.bytes.len() as u64;
+        let kept = if self.header(&source, number)? {
+            self.frames(&mut source)?
+        } else {
+            Kept::default()
+        };
+        if is_mended {
+            mend(&source, kept)?;
+        }
+        self.recovery.files.push(WalFile {
+            number,
+            last_seq: self.ledger.last(),
+            bytes: if is_mended {
+                kept.end as u64
+            } else {
+                source.bytes.len() as u64
+            },
+        });
+        Ok(())
+    }
+
+    /// Reads the file header; `false` where the file holds nothing.
+    fn header(&mut self, source: &Source, number: u64) -> Result<bool, ReplayError> {
+        let reason = match FileHeader::decode(&source.bytes, number) {
+            Ok(header) => {
+                let missing = || damage(&source.path, 0, 0, DamageKind::Records);
+                self.ledger.file(header.durable_seq, missing);
+                return Ok(true);
+            }
+            Err(HeaderError::Newer { version }) => {
+                return Err(ReplayError::NewerFile {
+                    path: source.path.clone(),
+                    version,
+                    known: file::VERSION,
+                });
+            }
+            Err(HeaderError::Damaged { reason }) => reason,
+        };
+        let after = source.bytes.get(file::HEADER_BYTES..).unwrap_or_default();
+        if is_zero(after) {
+            // A header is durable before the first frame is written: a crash came while the file
+            // was created. If it did hold records, the next file tells that they are missing.
+            return Ok(false);
+        }
+        let length = source.bytes.len().min(file::HEADER_BYTES);
+        let kind = DamageKind::Header { reason };
+        self.ledger.add(damage(&source.path, 0, length, kind));
+        Ok(true)
+    }
+
+    /// Reads the frames.
+    fn frames(&mut self, source: &mut Source) -> Result<Kept, ReplayError> {
+        let mut at = file::HEADER_BYTES.min(source.bytes.len());
+        let mut read_again_at = None;
+        let mut unproven = Unproven::default();
+        loop {
+            match frame::parse(&source.bytes, at, &source.key) {
+                Parsed::Frame { header, body, next } if header.seq > self.ledger.last() => {
+                    self.record(source, at, header, body)?;
+                    unproven.frame(at, header);
+                    at = next;
+                    continue;
+                }
+                Parsed::Newer { header, flags } => {
+                    return Err(ReplayError::NewerRecord {
+                        path: source.path.clone(),
+                        offset: at as u64,
+                        seq: header.seq,
+                        reason: format!("the frame has the unknown flags {flags:#x}"),
+                    });
+                }
+                _ => {}
+            }
+            match self.gap(source, at) {
+                Gap::End => return Ok(unproven.kept(at)),
+                Gap::Damage { .. }
+                    if self.options.read_only && source.is_last && read_again_at != Some(at) =>
+                {
+                    // The log may be growing while it is read: the frame may have been whole a
+                    // moment later.
+                    read_again_at = Some(at);
+                    let read = read_all(&*source.file);
+                    source.bytes = read.map_err(io_error("read", &source.path))?;
+                }
+                Gap::Torn => {
+                    self.recovery.torn_bytes += used(source.after(at)) as u64;
+                    return Ok(unproven.kept(at));
+                }
+                Gap::Damage { resume } => {
+                    let end = resume.unwrap_or(used(&source.bytes));
+                    let damage = damage(&source.path, at, end - at, DamageKind::Frames);
+                    self.ledger.add_gap(damage);
+                    for (_, seen) in headers(source, at) {
+                        let (Seen::Whole(header) | Seen::Broken(header)) = seen;
+                        if matches!(seen, Seen::Whole(_)) && header.seq > self.ledger.last() {
+                            break;
+                        }
+                        self.ledger.skip(header.seq);
+                    }
+                    match resume {
+                        Some(resume) => at = resume,
+                        None => return Ok(unproven.kept(end)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Judges the bytes at `at`, which are no good frame.
+    fn gap(&self, source: &Source, at: usize) -> Gap {
+        if is_zero(source.after(at)) {
+            return Gap::End;
+        }
+        let last = self.ledger.last();
+        let mut was_durable = !source.is_last;
+        let mut resume = None;
+        for (place, seen) in headers(source, at) {
+            let (Seen::Whole(header) | Seen::Broken(header)) = seen;
+            if header.seq <= last {
+                continue;
+            }
+            // The frame was written after a sync of something later than the last good record.
+            was_durable |= header.durable_seq > last;
+            if resume.is_none() && matches!(seen, Seen::Whole(_)) {
+                resume = Some(place);
+            }
+            if was_durable && resume.is_some() {
+                break;
+            }
+        }
+        if was_durable {
+            Gap::Damage { resume }
+        } else {
+            Gap::Torn
+        }
+    }
+
+    fn record(
+        &mut self,
+        source: &Source,
+        at: usize,
+        header: FrameHeader,
+        body: &[u8],
+    ) -> Result<(), ReplayError> {
+        let FrameHeader { seq, durable_seq } = header;
+        let missing = || damage(&source.path, at, 0, DamageKind::Records);
+        self.ledger.record(seq, durable_seq, missing);
+        if seq <= self.options.covered_seq {
+            return Ok(());
+        }
+        let batch = match decode_body(seq, body) {
+            Ok(batch) => batch,
+            Err(error @ DecodeError::Newer { .. }) => {
+                return Err(ReplayError::NewerRecord {
+                    path: source.path.clone(),
+                    offset: at as u64,
+                    seq,
+                    reason: error.to_string(),
+                });
+            }
+            Err(error @ DecodeError::Corrupt { .. }) => {
+                let reason = error.to_string();
+                let length = frame::frame_bytes(body.len());
+                self.ledger.add(Damage {
+                    lost: Some(SeqRange {
+                        first: seq,
+                        last: seq,
+                    }),
+                    ..damage(&source.path, at, length, DamageKind::Body { reason })
+                });
+                return Ok(());
+            }
+        };
+        self.recovery.records += 1;
+        self.recovery.definitions += batch.definitions.len() as u64;
+        self.recovery.samples += batch.floats.len() as u64;
+        (self.sink)(batch).map_err(|source| ReplayError::Sink { seq, source })
+    }
+}
+
+/// A frame header found in a search.
+#[derive(Clone, Copy)]
+enum Seen {
+    /// Its frame is whole, or of a newer version.
+    Whole(FrameHeader),
+    /// Its body is damaged.
+    Broken(FrameHeader),
+}
+
+/// The frame headers of a file from `at` on, with their places. Where there is none the search
+/// goes on at the next multiple of eight; the body of a whole header is never searched.
+fn headers(source: &Source, mut at: usize) -> impl Iterator<Item = (usize, Seen)> {
+    std::iter::from_fn(move || {
+        while at < source.bytes.len() {
+            let place = at;
+            match frame::parse(&source.bytes, place, &source.key) {
+                Parsed::Frame { header, next, .. } => {
+                    at = next;
+                    return Some((place, Seen::Whole(header)));
+                }
+                Parsed::BadBody { header, next } => {
+                    at = next;
+                    return Some((place, Seen::Broken(header)));
+                }
+                Parsed::Newer { header, .. } => {
+                    at += frame::HEADER_BYTES;
+                    return Some((place, Seen::Whole(header)));
+                }
+                Parsed::Nothing => at += frame::ALIGNMENT,
+            }
+        }
+        None
+    })
+}
+
+/// Makes the last file one that can be followed by another: cut to what is kept, and durable.
+fn mend(source: &Source, kept: Kept) -> Result<(), ReplayError> {
+    let Kept { unproven_at, end } = kept;
+    if end < source.bytes.len() {
+        let cut = source.file.set_len(end as u64);
+        cut.map_err(io_error("cut", &source.path))?;
+    }
+    // After a kill these bytes may be in the page cache alone; and where a sync of them failed,
+    // another one succeeds without writing them, unless they are written again.
+    let unproven = source.bytes.get(unproven_at..end).unwrap_or_default();
+    if !unproven.is_empty()
+        && let Err(error) = source.file.write_all_at(unproven, unproven_at as u64)
+        // A full disk that has no room even for this (it copies on write) is no reason not to
+        // open: no sync has failed as a rule.
+        && !is_full(&error)
+    {
+        return Err(io_error("write", &source.path)(error));
+    }
+    let sync = source.file.sync_data();
+    sync.map_err(io_error("sync", &source.path))
+}
+
+fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length)?;
+    bytes.resize(length, 0);
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}

@@ -1,0 +1,346 @@
+//! Appends groups of records and makes them durable.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{WalError, is_full};
+use super::file::{self, FileHeader};
+use super::frame::{self, FileKey, FrameHeader};
+use super::record::BODY_BYTES_MAX;
+use super::recovery::{Recovery, WalFile};
+use crate::model::Seq;
+use crate::sys::{Disk, File, Sys};
+
+/// Memory kept for framing between groups.
+const BUFFER_BYTES_MAX: usize = 4 << 20;
+
+/// How to write a log.
+#[derive(Clone, Copy, Debug)]
+pub struct WriterOptions {
+    /// Length to which files are allocated, in bytes; a group that is longer gets a file of its
+    /// own length.
+    pub file_bytes_max: u64,
+}
+
+impl Default for WriterOptions {
+    /// Files of 32 MiB.
+    fn default() -> Self {
+        Self {
+            file_bytes_max: 32 << 20,
+        }
+    }
+}
+
+/// The end of a log. Created from what a [`replay`](super::replay) found, it begins a new file
+/// with its first group: a file found at start is never written to again.
+#[derive(Debug)]
+pub struct Writer {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    options: WriterOptions,
+    /// Complete files, in order.
+    complete: Vec<WalFile>,
+    current: Option<Current>,
+    /// `None` once all are used up.
+    next_number: Option<u64>,
+    last_seq: Seq,
+    durable_seq: Seq,
+    /// The frames of a group, kept for its memory.
+    buffer: Vec<u8>,
+    /// The failure after which nothing is written: on Linux a sync that follows a failed one
+    /// succeeds without the bytes being on the disk.
+    poison: Option<WalError>,
+}
+
+/// The file that is written to.
+#[derive(Debug)]
+struct Current {
+    file: Box<dyn File>,
+    path: PathBuf,
+    number: u64,
+    key: FileKey,
+    /// Where the next frame goes.
+    end: u64,
+    /// Where the reserved room ends.
+    room_end: u64,
+}
+
+impl Writer {
+    /// A writer that goes on after the log in `dir` that was replayed. Touches no file yet, so
+    /// that a database opens on a full disk.
+    pub fn new(sys: &Sys, dir: &Path, recovery: &Recovery, options: WriterOptions) -> Self {
+        Self {
+            disk: Arc::clone(&sys.disk),
+            dir: dir.to_owned(),
+            options,
+            complete: recovery.files.clone(),
+            current: None,
+            next_number: recovery.next_file_number,
+            last_seq: recovery.last_seq,
+            durable_seq: recovery.last_seq,
+            buffer: Vec::new(),
+            poison: None,
+        }
+    }
+
+    /// The highest seq appended.
+    pub fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    /// The highest seq of which it is certain that a crash does not harm it or those before.
+    pub fn durable_seq(&self) -> Seq {
+        self.durable_seq
+    }
+
+    /// Bytes of all files of the log, without the room that is reserved and not used.
+    pub fn bytes(&self) -> u64 {
+        let complete: u64 = self.complete.iter().map(|file| file.bytes).sum();
+        complete + self.current.as_ref().map_or(0, |current| current.end)
+    }
+
+    /// Why the writer takes nothing more, if it does not.
+    pub fn poison(&self) -> Option<&WalError> {
+        self.poison.as_ref()
+    }
+
+    /// Appends a group of records, given by seq and body, with one write. They are in the log
+    /// together or, where this fails, none of them is acknowledged by a later sync.
+    ///
+    /// Each seq is higher than the one before, and than every one appended so far; gaps may be
+    /// left.
+    ///
+    /// # Errors
+    /// See [`WalError`]. After [`WalError::Poisoned`] whatever is tried gives the same error;
+    /// after any other the writer is as it was before.
+    pub fn append<'a, I>(&mut self, records: I) -> Result<(), WalError>
+    where
+        I: IntoIterator<Item = (Seq, &'a [u8])>,
+        I::IntoIter: Clone,
+    {
+        self.check_poison()?;
+        let records = records.into_iter();
+        let mut last = self.last_seq;
+        let mut group_bytes = 0u64;
+        for (seq, body) in records.clone() {
+            if seq <= last {
+                return Err(WalError::Order { seq, last });
+            }
+            if body.len() > BODY_BYTES_MAX {
+                return Err(WalError::TooLarge {
+                    seq,
+                    bytes: body.len(),
+                    max: BODY_BYTES_MAX,
+                });
+            }
+            last = seq;
+            group_bytes += frame::frame_bytes(body.len()) as u64;
+        }
+        if group_bytes == 0 {
+            return Ok(());
+        }
+        self.make_room(group_bytes)?;
+        self.write(records)?;
+        self.last_seq = last;
+        Ok(())
+    }
+
+    /// Makes all that was appended durable.
+    ///
+    /// # Errors
+    /// [`WalError::Poisoned`], now and from now on.
+    pub fn sync(&mut self) -> Result<(), WalError> {
+        self.check_poison()?;
+        if let Some(current) = &self.current
+            && self.durable_seq < self.last_seq
+        {
+            if let Err(error) = current.file.sync_data() {
+                let path = current.path.clone();
+                return Err(self.poisoned("sync", path, error));
+            }
+            self.durable_seq = self.last_seq;
+        }
+        Ok(())
+    }
+
+    /// Syncs and completes the current file, so that the next group begins another and
+    /// [`Writer::drop_through`] may drop this one.
+    ///
+    /// # Errors
+    /// As [`Writer::sync`].
+    pub fn complete_file(&mut self) -> Result<(), WalError> {
+        self.sync()?;
+        if let Some(current) = self.current.take() {
+            self.complete.push(WalFile {
+                number: current.number,
+                last_seq: self.last_seq,
+                bytes: current.end,
+            });
+        }
+        Ok(())
+    }
+
+    /// Removes the complete files that hold no record later than `covered`; returns how many.
+    /// The newest file of the log always stays: its number says which one comes next.
+    ///
+    /// # Errors
+    /// What the system says of a file or of the directory. The files left are tried again by the
+    /// next call; a file that comes back after a crash harms nobody, as its records are covered.
+    pub fn drop_through(&mut self, covered: Seq) -> io::Result<usize> {
+        let newest = usize::from(self.current.is_none());
+        let mut dropped = 0;
+        let result = loop {
+            let Some(file) = self.complete.first() else {
+                break Ok(());
+            };
+            if file.last_seq > covered || self.complete.len() <= newest {
+                break Ok(());
+            }
+            match self.disk.remove(&file::path(&self.dir, file.number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => break Err(error),
+                _ => {}
+            }
+            self.complete.remove(0);
+            dropped += 1;
+        };
+        if dropped > 0 {
+            self.disk.sync_dir(&self.dir)?;
+        }
+        result.map(|()| dropped)
+    }
+
+    fn check_poison(&self) -> Result<(), WalError> {
+        match &self.poison {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn poisoned(&mut self, action: &'static str, path: PathBuf, source: io::Error) -> WalError {
+        let error = WalError::Poisoned {
+            action,
+            path,
+            source: Arc::new(source),
+        };
+        self.poison = Some(error.clone());
+        error
+    }
+
+    /// Sees to it that there is a current file with room for a group.
+    fn make_room(&mut self, group_bytes: u64) -> Result<(), WalError> {
+        if let Some(current) = &self.current
+            && current.end + group_bytes <= current.room_end
+        {
+            return Ok(());
+        }
+        // A file is whole and durable before the next one exists; replay relies on it.
+        self.sync()?;
+        let number = self.next_number.ok_or(WalError::Numbers)?;
+        let room_end = (file::HEADER_BYTES as u64 + group_bytes).max(self.options.file_bytes_max);
+        let next = self.create(number, room_end)?;
+        self.next_number = number.checked_add(1);
+        self.complete_file()?;
+        self.current = Some(next);
+        Ok(())
+    }
+
+    /// Creates a file that is durable, name and header, before any record is written to it.
+    fn create(&mut self, number: u64, room_end: u64) -> Result<Current, WalError> {
+        let path = file::path(&self.dir, number);
+        let file = match self.disk.create_new(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                let source = Arc::new(error);
+                return Err(if is_full(&source) {
+                    WalError::Full { path, source }
+                } else {
+                    WalError::Create { path, source }
+                });
+            }
+        };
+        let header = FileHeader {
+            number,
+            durable_seq: self.durable_seq,
+        };
+        let prepared = file
+            .allocate(room_end)
+            .and_then(|()| file.write_all_at(&header.encode(), 0))
+            .and_then(|()| file.sync_data())
+            .and_then(|()| self.disk.sync_dir(&self.dir));
+        match prepared {
+            Ok(()) => Ok(Current {
+                file,
+                path,
+                number,
+                key: FileKey::new(number),
+                end: file::HEADER_BYTES as u64,
+                room_end,
+            }),
+            Err(error) if is_full(&error) => {
+                // The number is free again for the next try. No frame was ever in that file.
+                if let Err(error) = self.disk.remove(&path) {
+                    return Err(self.poisoned("remove", path, error));
+                }
+                let source = Arc::new(error);
+                Err(WalError::Full { path, source })
+            }
+            Err(error) => Err(self.poisoned("prepare", path, error)),
+        }
+    }
+
+    fn write<'a>(
+        &mut self,
+        records: impl Iterator<Item = (Seq, &'a [u8])>,
+    ) -> Result<(), WalError> {
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
+        self.buffer.clear();
+        for (seq, body) in records {
+            let header = FrameHeader {
+                seq,
+                durable_seq: self.durable_seq,
+            };
+            frame::put(&mut self.buffer, &current.key, header, body);
+        }
+        let written = current.file.write_all_at(&self.buffer, current.end);
+        let bytes = self.buffer.len() as u64;
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES_MAX);
+        match written {
+            Ok(()) => {
+                current.end += bytes;
+                Ok(())
+            }
+            Err(error) if is_full(&error) => Err(self.give_up_room(error)),
+            Err(error) => {
+                let path = current.path.clone();
+                Err(self.poisoned("write", path, error))
+            }
+        }
+    }
+
+    /// The disk is full although room was reserved: some file systems reserve none. The tail of
+    /// the file that could not be written is cut off for good, and the next group goes to
+    /// another file.
+    fn give_up_room(&mut self, full: io::Error) -> WalError {
+        let Some(current) = &mut self.current else {
+            return WalError::Full {
+                path: self.dir.clone(),
+                source: Arc::new(full),
+            };
+        };
+        let path = current.path.clone();
+        let cut = current.file.set_len(current.end);
+        if let Err(error) = cut.and_then(|()| current.file.sync_data()) {
+            return self.poisoned("cut", path, error);
+        }
+        current.room_end = current.end;
+        self.durable_seq = self.last_seq;
+        WalError::Full {
+            path,
+            source: Arc::new(full),
+        }
+    }
+}
