@@ -1,14 +1,28 @@
-//! The storage engine of Silverback.
+//! The storage engine of Silverback: a write-ahead log, a head of compressed chunks in memory,
+//! an inverted index of labels.
+//!
+//! Synchronous Rust with a thread of its own, no global state, no runtime: any number of
+//! databases live in one process. [`Db`] is where to begin.
 #![warn(missing_debug_implementations)]
 
-pub mod chunk;
+mod chunk;
 mod codec;
-pub mod head;
-pub mod index;
+mod config;
+mod db;
+mod error;
+mod head;
+mod index;
 pub mod model;
 pub mod sys;
-pub mod wal;
+mod wal;
 
+pub use config::{Options, WalSync};
+pub use db::{
+    BatchSeries, Commit, Db, RejectReason, Rejection, Selection, Stats, Submitted, View,
+    WriteBatch, WriteReport,
+};
+pub use error::{Error, ErrorKind};
 pub use model::{
-    LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, Samples, SeriesId, TimeRange,
+    LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, Samples, SeriesId, SymbolId,
+    TimeRange,
 };

@@ -4,6 +4,9 @@
 //! aggregation can group by symbol without building a label string, and so that a source that
 //! knows more about a column than its values (it is constant; its sum) can say so.
 
+#[cfg(feature = "storage")]
+mod silverback;
+
 use crate::{Error, Labels};
 
 /// How a matcher compares.

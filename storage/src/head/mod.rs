@@ -35,7 +35,6 @@ use crate::model::{Labels, LabelsRef, Seq, SeriesId};
 
 pub use append::Applied;
 pub use registry::{LabelsView, RegistryError};
-pub use stats::{HeadMemory, HeadStats};
 pub use visibility::Pin;
 
 use registry::Registry;

@@ -5,5 +5,5 @@ mod postings;
 mod symbols;
 
 pub use matchers::{IndexAccess, evaluate};
-pub use postings::{Postings, PostingsIndex};
+pub use postings::PostingsIndex;
 pub use symbols::{SymbolTable, SymbolTableFull};

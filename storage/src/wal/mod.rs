@@ -19,6 +19,6 @@ mod tests;
 mod writer;
 
 pub use error::{ReplayError, SinkError, WalError};
-pub use recovery::{Damage, DamageKind, Recovery, SeqRange, WalFile};
-pub use replay::{ReplayOptions, Sink, replay};
+pub use recovery::Recovery;
+pub use replay::{ReplayOptions, replay};
 pub use writer::{Writer, WriterOptions};

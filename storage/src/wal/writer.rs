@@ -100,6 +100,11 @@ impl Writer {
         complete + self.current.as_ref().map_or(0, |current| current.end)
     }
 
+    /// How many files the log has.
+    pub fn files(&self) -> usize {
+        self.complete.len() + usize::from(self.current.is_some())
+    }
+
     /// Why the writer takes nothing more, if it does not.
     pub fn poison(&self) -> Option<&WalError> {
         self.poison.as_ref()

@@ -1,6 +1,7 @@
 //! Torn tails and damage: what is lost, what is said, what is served.
 
 use super::*;
+use crate::wal::recovery::DamageKind;
 
 /// A log of one record a group: 1 to `count`, each synced, in files of `file_bytes_max`.
 fn written(count: u64, file_bytes_max: u64) -> Log {

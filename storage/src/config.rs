@@ -1,0 +1,42 @@
+//! What a caller may choose when opening a database.
+
+use std::time::Duration;
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WalSync {
+    /// After the fdatasync that covers it: an acknowledged write survives a power cut.
+    #[default]
+    Always,
+    /// After the write(2), with a sync at least this often: a power cut may take what was
+    /// acknowledged since; a crash of the process takes nothing.
+    Interval(Duration),
+    /// After the write(2); the operating system syncs when it likes, and closing does.
+    Never,
+}
+
+/// Options of a database. `Options::default()` is right for a server.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// When a write is acknowledged.
+    pub wal_sync: WalSync,
+    /// Size of one WAL file, in bytes; a larger write gets a larger file. Default 32 MiB.
+    pub wal_file_bytes_max: u64,
+    /// How old a sample may be, against the wall clock or the newest stored sample, whichever
+    /// is older. `None` takes samples of any age, negative timestamps included (the default).
+    pub retention: Option<Duration>,
+    /// How far in the future a sample may lie; `None` takes any. Default 10 minutes.
+    pub max_future: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            wal_sync: WalSync::Always,
+            wal_file_bytes_max: 32 << 20,
+            retention: None,
+            max_future: Some(Duration::from_secs(600)),
+        }
+    }
+}

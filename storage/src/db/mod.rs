@@ -1,0 +1,348 @@
+//! The database: joins the log and the head, and keeps the order between them.
+
+mod bounds;
+mod commit;
+mod committer;
+mod report;
+mod sequencer;
+mod stats;
+mod view;
+mod write_batch;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+use tracing::{info, warn};
+
+use self::bounds::Bounds;
+use self::committer::Committer;
+use self::sequencer::{Sequencer, Unplaced};
+use self::stats::Counters;
+use crate::config::Options;
+use crate::error::{Error, ErrorKind};
+use crate::head::Head;
+use crate::model::Batch;
+use crate::sys::{Clock, LockGuard, Sys};
+use crate::wal;
+
+pub use commit::Commit;
+pub use report::{RejectReason, Rejection, WriteReport};
+pub use stats::Stats;
+pub use view::{Selection, View};
+pub use write_batch::{BatchSeries, WriteBatch};
+
+/// The file whose lock says that a data directory is in use.
+const LOCK_FILE: &str = "lock";
+
+/// An open database. Cheap to clone; all clones are the same database, and the last one to go
+/// closes it.
+///
+/// # Examples
+/// ```
+/// use silverback_storage::{Db, MatchOp, Matcher, Options, Samples, TimeRange, WriteBatch};
+/// let dir = tempfile::tempdir()?;
+/// let db = Db::open(dir.path(), Options::default())?;
+///
+/// let mut batch = WriteBatch::new();
+/// let up = batch.series(&[("__name__", "up"), ("job", "node")])?;
+/// batch.float(up, 1_700_000_000_000, 1.0);
+/// db.write(&batch)?; // returns when it is on disk
+///
+/// let view = db.view();
+/// let matcher = Matcher::new(MatchOp::Equal, "__name__", "up")?;
+/// let selection = view.select(&[matcher], TimeRange::ALL)?;
+/// let mut samples = Samples::default();
+/// selection.samples(0, &mut samples)?;
+/// assert_eq!(samples.values, [1.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Db(Arc<Handle>);
+
+/// A write that was taken and is on its way to the disk.
+#[derive(Debug)]
+#[must_use = "the write is durable only when its commit says so"]
+pub struct Submitted {
+    /// What was taken of it and what refused.
+    pub report: WriteReport,
+    /// Resolves when what was taken is durable and visible.
+    pub commit: Commit,
+}
+
+/// What all clones of a [`Db`] share; dropped with the last of them.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the callers and the committer share.
+#[derive(Debug)]
+struct Shared {
+    head: Head,
+    sequencer: Mutex<Sequencer>,
+    /// Notified when a write was queued, or the sequencer closed.
+    work: Condvar,
+    clock: Arc<dyn Clock>,
+    bounds: Bounds,
+    counters: Counters,
+    /// Damaged places found by replay.
+    replay_damage: u64,
+    /// The first failure of the log that does not pass.
+    poison: OnceLock<Error>,
+    /// Held as long as anything can still touch the directory.
+    _lock: Box<dyn LockGuard>,
+}
+
+impl Db {
+    /// Opens the database in `dir`, creating the directory if need be, and replays its log.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InUse`] where another process has it open, [`ErrorKind::Incompatible`]
+    /// where a newer version wrote it, [`ErrorKind::Full`], [`ErrorKind::Io`]. Damaged records
+    /// are no error: they are skipped, logged and counted in [`Stats::replay_damage`].
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
+        Self::open_with(Sys::real(), dir, options)
+    }
+
+    /// Opens the database on another disk and clock than those of the operating system.
+    ///
+    /// # Errors
+    /// Those of [`Db::open`].
+    pub fn open_with(sys: Sys, dir: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
+        let (shared, committer) = recover(sys, dir.as_ref(), &options)?;
+        let thread = std::thread::Builder::new()
+            .name("silverback-commit".to_owned())
+            .spawn(move || committer.run())
+            .map_err(|e| io_error("cannot start the commit thread", e))?;
+        Ok(Self(Arc::new(Handle {
+            shared,
+            committer: Mutex::new(Some(thread)),
+        })))
+    }
+
+    /// Takes a write: refuses samples out of bounds, gives the rest its place in the order of
+    /// writes. Does not wait for the disk.
+    ///
+    /// The caller bounds how much is on its way at once: what was submitted is in memory until
+    /// its commit resolves.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Poisoned`], [`ErrorKind::Closed`], [`ErrorKind::TooManySeries`],
+    /// [`ErrorKind::TooLarge`].
+    pub fn submit(&self, batch: &WriteBatch) -> Result<Submitted, Error> {
+        let shared = &self.0.shared;
+        if let Some(error) = shared.poison() {
+            return Err(error);
+        }
+        let window = shared.bounds.window(newest_ms(&shared.head));
+        let (accepted, report) = bounds::sift(batch, window);
+        if accepted.is_empty() {
+            let (completion, commit) = commit::channel();
+            completion.complete(Ok(()));
+            return Ok(Submitted { report, commit });
+        }
+        let unplaced = Unplaced::new(batch, &accepted);
+        let encoded = unplaced.encode_if_known(&shared.head)?;
+        let commit = shared
+            .sequencer
+            .lock()
+            .enqueue(&shared.head, &unplaced, encoded)?;
+        shared.work.notify_one();
+        Ok(Submitted { report, commit })
+    }
+
+    /// Takes a write and blocks until it is durable and visible.
+    ///
+    /// # Errors
+    /// Those of [`Db::submit`] and [`Commit::wait`].
+    pub fn write(&self, batch: &WriteBatch) -> Result<WriteReport, Error> {
+        let Submitted { report, commit } = self.submit(batch)?;
+        commit.wait()?;
+        Ok(report)
+    }
+
+    /// Pins what is visible now: every write that was acknowledged, none that comes later.
+    pub fn view(&self) -> View {
+        View::new(Arc::clone(&self.0.shared))
+    }
+
+    /// The database's figures.
+    pub fn stats(&self) -> Stats {
+        let shared = &self.0.shared;
+        let head = shared.head.stats();
+        let mut stats = Stats {
+            series: head.series,
+            samples_appended: head.rows.samples,
+            samples_out_of_order: head.rows.late,
+            samples_duplicate: head.rows.duplicates,
+            chunk_bytes: head.chunk_bytes + head.overflow_bytes,
+            min_timestamp_ms: head.range.map(|range| range.start_ms),
+            max_timestamp_ms: head.range.map(|range| range.end_ms),
+            commits_waiting: shared.sequencer.lock().waiting() as u64,
+            replay_damage: shared.replay_damage,
+            poisoned: shared.poison().map(|error| error.to_string()),
+            ..Stats::default()
+        };
+        shared.counters.fill(&mut stats);
+        stats
+    }
+
+    /// Takes no more writes, makes durable what was taken, and waits for that. Views stay
+    /// readable. The directory can be opened again once all clones and views are dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Poisoned`] where the log had failed.
+    pub fn close(&self) -> Result<(), Error> {
+        self.0.close();
+        self.0.shared.poison().map_or(Ok(()), Err)
+    }
+}
+
+impl Handle {
+    fn close(&self) {
+        self.shared.sequencer.lock().close();
+        self.shared.work.notify_all();
+        if let Some(thread) = self.committer.lock().take()
+            && thread.join().is_err()
+        {
+            warn!("the commit thread ended by a panic");
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    /// Why writes are refused, if they are.
+    fn poison(&self) -> Option<Error> {
+        self.poison.get().cloned()
+    }
+
+    /// Refuses writes from now on; the first cause stays.
+    fn set_poison(&self, cause: &Error) {
+        let _first = self.poison.set(cause.clone());
+    }
+}
+
+/// Locks the directory, replays the log, and gets ready to go on behind it.
+fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<(Arc<Shared>, Committer), Error> {
+    let lock = lock_dir(&sys, dir)?;
+    let head = Head::new();
+    let recovery = replay(&sys, &wal_dir(dir), &head)?;
+    let writer_options = wal::WriterOptions {
+        file_bytes_max: options.wal_file_bytes_max,
+    };
+    let writer = wal::Writer::new(&sys, &wal_dir(dir), &recovery, writer_options);
+    let counters = Counters::default();
+    counters.note_wal(&writer);
+    let shared = Arc::new(Shared {
+        head,
+        sequencer: Mutex::new(Sequencer::new(recovery.last_seq)),
+        work: Condvar::new(),
+        bounds: Bounds::new(
+            Arc::clone(&sys.clock),
+            options.retention,
+            options.max_future,
+        ),
+        clock: sys.clock,
+        counters,
+        replay_damage: recovery.damage.len() as u64,
+        poison: OnceLock::new(),
+        _lock: lock,
+    });
+    let committer = Committer::new(Arc::clone(&shared), writer, options.wal_sync);
+    Ok((shared, committer))
+}
+
+/// Puts what the log holds into the head.
+fn replay(sys: &Sys, dir: &Path, head: &Head) -> Result<wal::Recovery, Error> {
+    let begin = sys.clock.monotonic();
+    let mut orphans = 0;
+    let mut apply = |batch: Batch| -> Result<(), wal::SinkError> {
+        for definition in &batch.definitions {
+            head.define(definition.id, &definition.labels)?;
+        }
+        orphans += head.apply(&[batch]).undefined_rows;
+        Ok(())
+    };
+    let recovery =
+        wal::replay(sys, dir, wal::ReplayOptions::default(), &mut apply).map_err(replay_error)?;
+    for damage in &recovery.damage {
+        warn!(%damage, "damage in the WAL was skipped");
+    }
+    if orphans > 0 {
+        warn!(
+            samples = orphans,
+            "samples were skipped: the damage took the labels of their series"
+        );
+    }
+    let took = sys.clock.monotonic().saturating_sub(begin);
+    info!(
+        records = recovery.records,
+        samples = recovery.samples,
+        files = recovery.files.len(),
+        torn_bytes = recovery.torn_bytes,
+        seconds = took.as_secs_f64(),
+        "replayed the WAL"
+    );
+    Ok(recovery)
+}
+
+/// The timestamp of the newest sample, in milliseconds.
+fn newest_ms(head: &Head) -> Option<i64> {
+    head.time_range().map(|range| range.end_ms)
+}
+
+fn wal_dir(dir: &Path) -> PathBuf {
+    dir.join("wal")
+}
+
+fn lock_dir(sys: &Sys, dir: &Path) -> Result<Box<dyn LockGuard>, Error> {
+    sys.disk.create_dir_all(&wal_dir(dir)).map_err(|e| {
+        io_error(
+            &format!("cannot create the data directory {}", dir.display()),
+            e,
+        )
+    })?;
+    sys.disk
+        .lock(&dir.join(LOCK_FILE))
+        .map_err(|e| match e.kind() {
+            std::io::ErrorKind::WouldBlock => Error::with_source(
+                ErrorKind::InUse,
+                format!(
+                    "the data directory {} is in use by another process",
+                    dir.display()
+                ),
+                e,
+            ),
+            _ => io_error(
+                &format!("cannot lock the data directory {}", dir.display()),
+                e,
+            ),
+        })
+}
+
+fn io_error(what: &str, cause: std::io::Error) -> Error {
+    Error::with_source(ErrorKind::Io, format!("{what}: {cause}"), cause)
+}
+
+fn replay_error(error: wal::ReplayError) -> Error {
+    let kind = match &error {
+        wal::ReplayError::Io { .. } => ErrorKind::Io,
+        wal::ReplayError::NewerFile { .. } | wal::ReplayError::NewerRecord { .. } => {
+            ErrorKind::Incompatible
+        }
+        wal::ReplayError::Sink { .. } => ErrorKind::Corrupt,
+    };
+    Error::with_source(kind, error.to_string(), error)
+}

@@ -1,0 +1,69 @@
+//! What a write did, apart from becoming durable.
+
+use crate::model::Labels;
+
+/// What became of the samples of a batch.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct WriteReport {
+    /// Samples taken, exact repeats of stored samples included.
+    pub accepted: u64,
+    /// Samples refused because they lie too far in the future.
+    pub too_far_in_future: u64,
+    /// Samples refused because they are older than the retention.
+    pub before_retention: u64,
+    /// The first refused sample.
+    pub first_rejected: Option<Rejection>,
+}
+
+impl WriteReport {
+    /// Samples refused, for whatever reason.
+    pub fn rejected(&self) -> u64 {
+        self.too_far_in_future + self.before_retention
+    }
+}
+
+/// A refused sample.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rejection {
+    /// Its series.
+    pub labels: Labels,
+    /// Its timestamp, in milliseconds.
+    pub timestamp_ms: i64,
+    /// Why it was refused.
+    pub reason: RejectReason,
+}
+
+/// Why a sample was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RejectReason {
+    /// It lies after the latest timestamp taken, given in milliseconds.
+    TooFarInFuture {
+        /// The latest timestamp taken.
+        latest_ms: i64,
+    },
+    /// It lies before the earliest timestamp kept, given in milliseconds.
+    BeforeRetention {
+        /// The earliest timestamp kept.
+        earliest_ms: i64,
+    },
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            labels,
+            timestamp_ms,
+            reason,
+        } = self;
+        match reason {
+            RejectReason::TooFarInFuture { latest_ms } => write!(
+                f,
+                "sample of {labels} at {timestamp_ms} ms is too far in the future: the latest taken is {latest_ms} ms"
+            ),
+            RejectReason::BeforeRetention { earliest_ms } => write!(
+                f,
+                "sample of {labels} at {timestamp_ms} ms is before the retention: the earliest kept is {earliest_ms} ms"
+            ),
+        }
+    }
+}
