@@ -17,6 +17,21 @@ impl fmt::Display for Position {
     }
 }
 
+/// The line and column of a byte of a text; past its end, those of the end.
+pub fn position(text: &str, offset: u32) -> Position {
+    let before = text.as_bytes();
+    let before = before.get(..offset as usize).unwrap_or(before);
+    let line_start = before
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let line = before.iter().filter(|&&byte| byte == b'\n').count();
+    Position {
+        line: line as u32 + 1,
+        column: (before.len() - line_start) as u32 + 1,
+    }
+}
+
 /// The kinds of failure, each asking something else of the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -8,6 +8,6 @@ pub mod parse;
 pub mod source;
 mod value;
 
-pub use error::{Error, ErrorKind, Position};
+pub use error::{Error, ErrorKind, Position, position};
 pub use labels::Labels;
 pub use value::{InstantSample, QueryResult, RangeSeries, Value};

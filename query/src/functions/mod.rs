@@ -2,4 +2,4 @@
 
 mod signature;
 
-pub use signature::{Signature, signature};
+pub use signature::{Signature, signature, signatures};

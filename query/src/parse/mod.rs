@@ -1,3 +1,53 @@
-//! From the text of an expression to its tree.
+//! From the text of an expression to its tree, and back to canonical text.
+//!
+//! A lexer with Prometheus's rules, a parser of operator precedence on a stack of its own (the
+//! input decides how deep an expression nests, so the call stack must not), and a check of
+//! types. Names, messages and places of errors are those of Prometheus 3.14
+//! (`promql/parser`); only two limits are our own, [`DEPTH_MAX`] and the size of a duration
+//! expression.
 
+mod aggregate;
 pub mod ast;
+mod check;
+mod duration;
+mod error;
+mod lexer;
+mod number;
+mod parser;
+mod pattern;
+mod print;
+mod selector;
+mod strings;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{ParseError, ParseErrors};
+pub use parser::{DEPTH_MAX, parse, parse_metric_selector};
+
+/// Which experimental parts of PromQL are taken; none by default. Each is a feature flag of
+/// Prometheus (`--enable-feature`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// `promql-experimental-functions`: the functions whose signature says so, `limitk` and
+    /// `limit_ratio`.
+    pub experimental_functions: bool,
+    /// `promql-duration-expr`: arithmetic, `step()`, `range()`, `min_of` and `max_of` in place of
+    /// a duration.
+    pub duration_expr: bool,
+    /// `promql-extended-range-selectors`: `anchored` and `smoothed`.
+    pub extended_range_selectors: bool,
+    /// `promql-binop-fill-modifiers`: `fill`, `fill_left` and `fill_right`.
+    pub binop_fill_modifiers: bool,
+}
+
+impl Options {
+    /// Everything that Prometheus 3.14 knows.
+    pub const ALL: Self = Self {
+        experimental_functions: true,
+        duration_expr: true,
+        extended_range_selectors: true,
+        binop_fill_modifiers: true,
+    };
+}

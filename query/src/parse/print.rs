@@ -1,0 +1,272 @@
+//! The canonical text of an expression, as Prometheus's `String()` gives it
+//! (`promql/parser/printer.go`): it reads back as the same tree.
+//!
+//! Matchers come sorted, signs without effect and doubled brackets of durations are left out,
+//! modifiers come in a fixed order. Recursive: a tree is at most [`super::DEPTH_MAX`] deep.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::ast::{
+    Aggregate, At, Binary, Cardinality, Duration, DurationExpr, DurationOp, Expr, Grouping,
+    MatrixSelector, Modifiers, NumberLiteral, RangeEdges, Subquery, VectorMatching,
+    VectorSelector,
+};
+use super::duration::format_duration_ms;
+use super::number::{format_general, format_plain};
+use super::selector::METRIC_NAME;
+use super::strings::quote_literal;
+use crate::source::{MatchOp, Matcher};
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(node) => node.fmt(f),
+            Self::String(node) => f.write_str(&quote_literal(&node.value)),
+            Self::Vector(node) => node.fmt(f),
+            Self::Matrix(node) => node.fmt(f),
+            Self::Subquery(node) => node.fmt(f),
+            Self::Call(node) => {
+                write!(f, "{}(", node.function.name)?;
+                for (at, arg) in node.args.iter().enumerate() {
+                    f.write_str(if at == 0 { "" } else { ", " })?;
+                    arg.fmt(f)?;
+                }
+                f.write_str(")")
+            }
+            Self::Aggregate(node) => node.fmt(f),
+            Self::Binary(node) => node.fmt(f),
+            Self::Unary(node) => {
+                f.write_str(if node.negative { "-" } else { "+" })?;
+                node.expr.fmt(f)
+            }
+            Self::Paren(node) => write!(f, "({})", node.expr),
+        }
+    }
+}
+
+impl Display for NumberLiteral {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if !self.is_duration {
+            return f.write_str(&format_plain(self.value));
+        }
+        if self.value < 0.0 {
+            f.write_str("-")?;
+        }
+        // Prometheus cuts here instead of rounding and prints `1001ms` as `1s`.
+        let milliseconds = (self.value.abs() * 1000.0).round() as u64;
+        f.write_str(&format_duration_ms(milliseconds))
+    }
+}
+
+impl Display for VectorSelector {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_matchers(f, self)?;
+        write_at(f, &self.modifiers)?;
+        f.write_str(edges_suffix(self.edges))?;
+        write_offset(f, &self.modifiers)
+    }
+}
+
+impl Display for MatrixSelector {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_matchers(f, &self.selector)?;
+        write!(f, "[{}]", self.range)?;
+        f.write_str(edges_suffix(self.selector.edges))?;
+        write_at(f, &self.selector.modifiers)?;
+        write_offset(f, &self.selector.modifiers)
+    }
+}
+
+impl Display for Subquery {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}:", self.expr, self.range)?;
+        if let Some(step) = &self.step {
+            step.fmt(f)?;
+        }
+        f.write_str("]")?;
+        write_at(f, &self.modifiers)?;
+        write_offset(f, &self.modifiers)
+    }
+}
+
+impl Display for Aggregate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.op.as_str())?;
+        match &self.grouping {
+            Grouping::By(labels) if labels.is_empty() => {}
+            Grouping::By(labels) => {
+                f.write_str(" by (")?;
+                write_labels(f, labels)?;
+                f.write_str(") ")?;
+            }
+            Grouping::Without(labels) => {
+                f.write_str(" without (")?;
+                write_labels(f, labels)?;
+                f.write_str(") ")?;
+            }
+        }
+        f.write_str("(")?;
+        if let Some(param) = &self.param {
+            write!(f, "{param}, ")?;
+        }
+        write!(f, "{})", self.expr)
+    }
+}
+
+impl Display for Binary {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.lhs, self.op.as_str())?;
+        if self.return_bool {
+            f.write_str(" bool")?;
+        }
+        if let Some(matching) = &self.matching {
+            matching.fmt(f)?;
+        }
+        write!(f, " {}", self.rhs)
+    }
+}
+
+impl Display for VectorMatching {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let group = match self.cardinality {
+            Cardinality::ManyToOne => Some("left"),
+            Cardinality::OneToMany => Some("right"),
+            Cardinality::OneToOne | Cardinality::ManyToMany => None,
+        };
+        if self.on || !self.labels.is_empty() || group.is_some() {
+            f.write_str(if self.on { " on (" } else { " ignoring (" })?;
+            write_labels(f, &self.labels)?;
+            f.write_str(")")?;
+        }
+        if let Some(side) = group {
+            write!(f, " group_{side} (")?;
+            write_labels(f, &self.include)?;
+            f.write_str(")")?;
+        }
+        match (self.fill_left, self.fill_right) {
+            (Some(left), Some(right)) if left == right => {
+                write!(f, " fill ({})", format_general(left))
+            }
+            (left, right) => {
+                if let Some(left) = left {
+                    write!(f, " fill_left ({})", format_general(left))?;
+                }
+                if let Some(right) = right {
+                    write!(f, " fill_right ({})", format_general(right))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Display for Duration {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(milliseconds) => {
+                f.write_str(if *milliseconds < 0 { "-" } else { "" })?;
+                f.write_str(&format_duration_ms(milliseconds.unsigned_abs()))
+            }
+            Self::Computed(expr) => expr.fmt(f),
+        }
+    }
+}
+
+impl Display for DurationExpr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Step(_) => f.write_str("step()"),
+            Self::Range(_) => f.write_str("range()"),
+            Self::Start(_) => f.write_str("start()"),
+            Self::End(_) => f.write_str("end()"),
+            Self::Unary { op, operand, .. } => write!(f, "{}{operand}", op.as_str()),
+            Self::Binary { op, lhs, rhs, .. } => match op {
+                DurationOp::Arithmetic(op) => write!(f, "{lhs} {} {rhs}", op.as_str()),
+                DurationOp::MinOf => write!(f, "min_of({lhs}, {rhs})"),
+                DurationOp::MaxOf => write!(f, "max_of({lhs}, {rhs})"),
+            },
+            Self::Paren(inner, _) => write!(f, "({inner})"),
+        }
+    }
+}
+
+/// The name and the braces of a selector.
+fn write_matchers(f: &mut Formatter<'_>, node: &VectorSelector) -> fmt::Result {
+    let name = node.name.as_deref().unwrap_or_default();
+    f.write_str(name)?;
+    let is_name = |matcher: &Matcher| {
+        !name.is_empty()
+            && matcher.op == MatchOp::Equal
+            && matcher.name == METRIC_NAME
+            && matcher.value == name
+    };
+    let mut matchers: Vec<String> = node
+        .matchers
+        .iter()
+        .filter(|matcher| !is_name(matcher))
+        .map(matcher_text)
+        .collect();
+    if matchers.is_empty() {
+        return Ok(());
+    }
+    matchers.sort_unstable();
+    write!(f, "{{{}}}", matchers.join(","))
+}
+
+fn matcher_text(matcher: &Matcher) -> String {
+    let op = match matcher.op {
+        MatchOp::Equal => "=",
+        MatchOp::NotEqual => "!=",
+        MatchOp::Regex => "=~",
+        MatchOp::NotRegex => "!~",
+    };
+    format!(
+        "{}{op}{}",
+        label_text(&matcher.name),
+        quote_literal(&matcher.value)
+    )
+}
+
+/// A label name, quoted where it is not a plain one.
+fn label_text(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
+        && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
+    if is_plain {
+        name.to_owned()
+    } else {
+        quote_literal(name)
+    }
+}
+
+fn write_labels(f: &mut Formatter<'_>, labels: &[String]) -> fmt::Result {
+    for (at, label) in labels.iter().enumerate() {
+        f.write_str(if at == 0 { "" } else { ", " })?;
+        f.write_str(&label_text(label))?;
+    }
+    Ok(())
+}
+
+fn write_at(f: &mut Formatter<'_>, modifiers: &Modifiers) -> fmt::Result {
+    match modifiers.at {
+        None => Ok(()),
+        Some(At::Timestamp(ms)) => write!(f, " @ {:.3}", ms as f64 / 1000.0),
+        Some(At::Start) => f.write_str(" @ start()"),
+        Some(At::End) => f.write_str(" @ end()"),
+    }
+}
+
+fn write_offset(f: &mut Formatter<'_>, modifiers: &Modifiers) -> fmt::Result {
+    match &modifiers.offset {
+        Duration::Fixed(0) => Ok(()),
+        offset => write!(f, " offset {offset}"),
+    }
+}
+
+fn edges_suffix(edges: RangeEdges) -> &'static str {
+    match edges {
+        RangeEdges::Plain => "",
+        RangeEdges::Anchored => " anchored",
+        RangeEdges::Smoothed => " smoothed",
+    }
+}

@@ -1,0 +1,144 @@
+//! Prometheus's own cases, where they lie beside the project; they are no part of it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::parse::{Options, parse};
+
+#[derive(Deserialize)]
+struct ParseCase {
+    input: Option<String>,
+    input_hex: Option<String>,
+    ok: bool,
+    error: Option<String>,
+    start: Option<u32>,
+    end: Option<u32>,
+}
+
+impl ParseCase {
+    fn bytes(&self) -> Vec<u8> {
+        match (&self.input, &self.input_hex) {
+            (Some(input), _) => input.clone().into_bytes(),
+            (None, Some(hex)) => (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+                .collect(),
+            (None, None) => panic!("a case without input"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct PrinterCase {
+    input: String,
+    printed: String,
+}
+
+/// Where the cases are, if they are.
+fn read(name: &str) -> Option<String> {
+    let folder = std::env::var_os("SILVERBACK_PROMQL_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/promql"),
+        PathBuf::from,
+    );
+    let path = folder.join(name);
+    let text = std::fs::read_to_string(&path).ok();
+    if text.is_none() {
+        println!("\n!!! SKIPPED: no PromQL cases at {} !!!", path.display());
+        println!("!!! set SILVERBACK_PROMQL_DIR to run them !!!\n");
+    }
+    text
+}
+
+/// How many cases agree in each respect.
+#[derive(PartialEq, Eq, PartialOrd, Debug, Default)]
+struct Agreed {
+    accepted: usize,
+    refused: usize,
+    text: usize,
+    start: usize,
+    end: usize,
+}
+
+#[test]
+fn parse_cases() {
+    let Some(text) = read("parse_cases.json") else {
+        return;
+    };
+    let cases: Vec<ParseCase> = serde_json::from_str(&text).unwrap();
+    let mut agreed = Agreed::default();
+    for case in &cases {
+        let bytes = case.bytes();
+        // The server replaces what is not UTF-8 before it parses.
+        let input = String::from_utf8_lossy(&bytes);
+        let result = parse(&input, &Options::ALL);
+        let Err(errors) = result else {
+            if case.ok {
+                agreed.accepted += 1;
+            } else {
+                println!("accepted: {input} (wanted {:?})", case.error);
+            }
+            continue;
+        };
+        if case.ok {
+            println!("refused: {input} ({errors})");
+            continue;
+        }
+        agreed.refused += 1;
+        let first = errors.first();
+        if case.error.as_deref() == Some(&first.message) {
+            agreed.text += 1;
+        } else {
+            println!("text of {input}: {:?} for {:?}", first.message, case.error);
+        }
+        if case.start.is_none_or(|start| start == first.span.start) {
+            agreed.start += 1;
+        } else {
+            println!("start of {input}: {:?} for {:?}", first.span, case.start);
+        }
+        let end = if first.span.end as usize == input.len() {
+            bytes.len() as u32
+        } else {
+            first.span.end
+        };
+        if case.end.is_none_or(|wanted| wanted == end) {
+            agreed.end += 1;
+        } else {
+            println!("end of {input}: {:?} for {:?}", first.span, case.end);
+        }
+    }
+    println!("of {} cases: {agreed:?}", cases.len());
+    let floor = Agreed {
+        accepted: 206,
+        refused: 145,
+        text: 142,
+        start: 145,
+        end: 145,
+    };
+    assert!(
+        agreed.accepted >= floor.accepted
+            && agreed.refused >= floor.refused
+            && agreed.text >= floor.text
+            && agreed.start >= floor.start
+            && agreed.end >= floor.end,
+        "{agreed:?} is less than {floor:?}"
+    );
+}
+
+#[test]
+fn printer_cases() {
+    let Some(text) = read("printer_cases.json") else {
+        return;
+    };
+    let cases: Vec<PrinterCase> = serde_json::from_str(&text).unwrap();
+    let mut agreed = 0;
+    for case in &cases {
+        match parse(&case.input, &Options::ALL) {
+            Ok(expr) if expr.to_string() == case.printed => agreed += 1,
+            Ok(expr) => println!("{} printed {expr} for {}", case.input, case.printed),
+            Err(errors) => println!("{}: {errors}", case.input),
+        }
+    }
+    println!("{agreed} of {} printed the same", cases.len());
+    assert!(agreed >= 81, "{agreed} printed the same");
+}
