@@ -29,19 +29,19 @@ impl Head {
     /// The series of `definitions` are registered or defined before; one that is not is left
     /// out, and so are rows of it. An id of such rows is never given to another series.
     pub fn apply(&self, batches: &[Batch]) -> Applied {
-        let mut readable = self.applier.lock();
+        let mut pinned = self.applier.lock();
         let Some(last) = batches.last() else {
             return Applied::default();
         };
-        self.visibility.readable(&mut readable);
+        self.visibility.pinned(&mut pinned);
         debug_assert!(
             batches.is_sorted_by(|a, b| a.seq < b.seq)
-                && readable.last() < batches.first().map(|batch| &batch.seq),
+                && Some(self.visible_seq()) < batches.first().map(|batch| batch.seq),
             "seqs rise from group to group"
         );
         let group = Group {
             seq: last.seq,
-            readable: &readable,
+            pinned: &pinned,
         };
         let mut tally = Tally::default();
         for batch in batches {

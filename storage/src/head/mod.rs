@@ -53,7 +53,7 @@ pub struct Head {
     shards: Shards,
     visibility: Arc<Visibility>,
     totals: Mutex<Totals>,
-    /// Held while a group is applied: there is one applier at a time, and its list of readable
+    /// Held while a group is applied: there is one applier at a time, and its list of pinned
     /// states uses its memory again.
     applier: Mutex<Vec<Seq>>,
 }

@@ -65,14 +65,15 @@ impl Shards {
 pub(super) struct Group<'a> {
     /// Seq of its last batch.
     pub(super) seq: Seq,
-    /// Every state that readers see until the group is visible, in rising order.
-    pub(super) readable: &'a [Seq],
+    /// The states that are pinned, in rising order. The visible state may be pinned while the
+    /// group is applied; it needs no more than the boundary of this group.
+    pub(super) pinned: &'a [Seq],
 }
 
 impl Group<'_> {
-    /// The oldest state that readers see.
+    /// The oldest state that a reader may see.
     fn floor(&self) -> Seq {
-        self.readable.first().copied().unwrap_or(self.seq)
+        self.pinned.first().copied().unwrap_or(self.seq)
     }
 }
 
@@ -122,7 +123,7 @@ impl Shard {
             let boundary = series.boundary();
             let list = self.older.entry(place).or_default();
             list.push(boundary);
-            retain_needed(list, group.readable);
+            retain_needed(list, group.pinned);
             if list.is_empty() {
                 self.older.remove(&place);
             } else {
@@ -185,12 +186,12 @@ impl Shard {
     }
 }
 
-/// Keeps the boundaries between which a state is readable: of a run of boundaries without one,
+/// Keeps the boundaries between which a state is pinned: of a run of boundaries without one,
 /// the first tells as much as all.
-fn retain_needed(boundaries: &mut Vec<Boundary>, readable: &[Seq]) {
+fn retain_needed(boundaries: &mut Vec<Boundary>, pinned: &[Seq]) {
     let mut previous = Seq::ZERO;
     boundaries.retain(|boundary| {
-        let needed = readable
+        let needed = pinned
             .iter()
             .any(|&seq| previous <= seq && seq < boundary.seq);
         previous = boundary.seq;

@@ -75,15 +75,11 @@ impl Visibility {
         state.visible = state.visible.max(seq);
     }
 
-    /// Every state that is or can be read until the next [`Visibility::advance`], in rising
-    /// order: the pinned ones and the visible one, which a new pin would take.
-    pub(super) fn readable(&self, into: &mut Vec<Seq>) {
-        let state = self.state.lock();
+    /// The states that are pinned, in rising order. A pin taken later, before the next
+    /// [`Visibility::advance`], has the visible state.
+    pub(super) fn pinned(&self, into: &mut Vec<Seq>) {
         into.clear();
-        into.extend(state.pins.iter().map(|pin| pin.0));
-        if into.last() != Some(&state.visible) {
-            into.push(state.visible);
-        }
+        into.extend(self.state.lock().pins.iter().map(|pin| pin.0));
     }
 
     pub(super) fn pins(&self) -> usize {
