@@ -1,1 +1,8 @@
 //! Tests of Silverback as a whole, one module a concern.
+//!
+//! Tests that need programs of others are ignored by default; `.ci/run` runs them all.
+
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod tidy;

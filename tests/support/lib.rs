@@ -1,1 +1,13 @@
-//! What the tests share: a server to talk to, and peers to talk with it.
+//! What the tests share: a server to talk to, peers to talk with it, and ways to compare what
+//! they answer.
+
+mod error;
+mod process;
+
+pub mod api;
+pub mod compare;
+pub mod peers;
+pub mod remote_write;
+pub mod server;
+
+pub use error::{Error, Result};

@@ -1,0 +1,5 @@
+//! Silverback beside the real programs of the field. `scripts/peers.sh` gets those.
+
+mod expressions;
+mod prometheus_through_kill;
+mod recording;
