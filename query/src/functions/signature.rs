@@ -100,7 +100,9 @@ static SIGNATURES: &[Signature] = &[
     plain("histogram_count", &[Vector]),
     plain("histogram_fraction", &[Scalar, Scalar, Vector]),
     plain("histogram_quantile", &[Scalar, Vector]),
-    plain("histogram_quantiles", &[Vector, String, Scalar, Scalar]).variadic(9).experimental(),
+    plain("histogram_quantiles", &[Vector, String, Scalar, Scalar])
+        .variadic(9)
+        .experimental(),
     plain("histogram_stddev", &[Vector]),
     plain("histogram_stdvar", &[Vector]),
     plain("histogram_sum", &[Vector]),
@@ -136,8 +138,12 @@ static SIGNATURES: &[Signature] = &[
     plain("sin", &[Vector]),
     plain("sinh", &[Vector]),
     plain("sort", &[Vector]),
-    plain("sort_by_label", &[Vector, String]).variadic(-1).experimental(),
-    plain("sort_by_label_desc", &[Vector, String]).variadic(-1).experimental(),
+    plain("sort_by_label", &[Vector, String])
+        .variadic(-1)
+        .experimental(),
+    plain("sort_by_label_desc", &[Vector, String])
+        .variadic(-1)
+        .experimental(),
     plain("sort_desc", &[Vector]),
     plain("sqrt", &[Vector]),
     plain("start", &[]).scalar().experimental(),

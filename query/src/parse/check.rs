@@ -286,10 +286,7 @@ fn check_matching(parser: &mut Parser<'_>, node: &mut Binary, vectors: bool) {
     } else if node.op.is_set() {
         if matching.cardinality != Cardinality::ManyToMany {
             let op = quote(node.op.as_str());
-            parser.report(
-                node.span,
-                format!("no grouping allowed for {op} operation"),
-            );
+            parser.report(node.span, format!("no grouping allowed for {op} operation"));
             parser.report(node.span, "set operations must always be many-to-many");
         }
         if fills {

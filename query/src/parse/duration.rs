@@ -422,7 +422,10 @@ mod tests {
             ("1m1h", "not a valid duration string: \"1m1h\""),
             ("1s1s", "not a valid duration string: \"1s1s\""),
             ("5", "not a valid duration string: \"5\""),
-            ("99999999999999999999s", "not a valid duration string: \"99999999999999999999s\""),
+            (
+                "99999999999999999999s",
+                "not a valid duration string: \"99999999999999999999s\"",
+            ),
             ("1hs", "unknown unit \"hs\" in duration \"1hs\""),
             ("293y", "duration out of range"),
             ("292y53w", "duration out of range"),

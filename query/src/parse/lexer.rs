@@ -290,7 +290,11 @@ impl<'a> Lexer<'a> {
         match TokenKind::of_word(word) {
             // Names, unless a bracket follows, so that metrics of these names go on working.
             Some(TokenKind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight))
-                if !self.chars.as_str().trim_start_matches(is_space).starts_with('(') =>
+                if !self
+                    .chars
+                    .as_str()
+                    .trim_start_matches(is_space)
+                    .starts_with('(') =>
             {
                 TokenKind::Identifier
             }
@@ -431,7 +435,9 @@ impl<'a> Lexer<'a> {
             Some('U') => (8, 16, u32::from(char::MAX)),
             Some(c) => {
                 let name = unicode_name(c);
-                return self.error(format!("unknown escape sequence {name}")).map(drop);
+                return self
+                    .error(format!("unknown escape sequence {name}"))
+                    .map(drop);
             }
         };
         self.code_point(None, count, base, max)

@@ -5,16 +5,14 @@
 //! exactly when Prometheus's LALR parser reads them, for the first error found is the one that
 //! users see: an error in an action and one in the token behind it keep their order.
 
+use super::Options;
 use super::aggregate::AggregateFrame;
-use super::ast::{
-    Binary, BinaryOp, Call, Expr, Paren, Span, StringLiteral, Unary, VectorMatching,
-};
+use super::ast::{Binary, BinaryOp, Call, Expr, Paren, Span, StringLiteral, Unary, VectorMatching};
 use super::check;
 use super::error::{ParseError, ParseErrors};
 use super::lexer::Lexer;
 use super::strings::{quote, unquote};
 use super::token::{Keyword, Token, TokenKind, UNARY_POWER};
-use super::Options;
 use crate::functions::{Signature, signature};
 use crate::parse::ast::{Cardinality, ValueType};
 use crate::source::Matcher;

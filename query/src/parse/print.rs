@@ -8,8 +8,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::ast::{
     Aggregate, At, Binary, Cardinality, Duration, DurationExpr, DurationOp, Expr, Grouping,
-    MatrixSelector, Modifiers, NumberLiteral, RangeEdges, Subquery, VectorMatching,
-    VectorSelector,
+    MatrixSelector, Modifiers, NumberLiteral, RangeEdges, Subquery, VectorMatching, VectorSelector,
 };
 use super::duration::format_duration_ms;
 use super::number::{format_general, format_plain};

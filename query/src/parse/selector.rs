@@ -60,7 +60,13 @@ impl Parser<'_> {
         let name = match label.kind {
             TokenKind::Identifier => self.text_of(label).to_owned(),
             TokenKind::String => unquote(self.text_of(label)),
-            _ => return self.within(Err(Stop::Unexpected), "label matching", "identifier or \"}\""),
+            _ => {
+                return self.within(
+                    Err(Stop::Unexpected),
+                    "label matching",
+                    "identifier or \"}\"",
+                );
+            }
         };
         self.next()?;
         let op = match self.peek()?.kind {
@@ -139,11 +145,7 @@ impl Parser<'_> {
                 self.next()?;
                 self.subquery(operand, range)
             }
-            _ => self.within(
-                Err(Stop::Unexpected),
-                "subquery or range",
-                "\":\" or \"]\"",
-            ),
+            _ => self.within(Err(Stop::Unexpected), "subquery or range", "\":\" or \"]\""),
         }
     }
 

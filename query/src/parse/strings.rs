@@ -154,12 +154,12 @@ mod tests {
 
     #[test]
     fn quotes_as_go_does() {
-        assert_eq!(
-            quote("a\"b\\c\n\x07\x01\x7f'"),
-            r#""a\"b\\c\n\a\x01\x7f'""#
-        );
+        assert_eq!(quote("a\"b\\c\n\x07\x01\x7f'"), r#""a\"b\\c\n\a\x01\x7f'""#);
         assert_eq!(quote("ü€\u{301}𝄞"), "\"ü€\u{301}𝄞\"");
-        assert_eq!(quote("\u{a0}\u{200b}\u{e0001}"), r#""\u00a0\u200b\U000e0001""#);
+        assert_eq!(
+            quote("\u{a0}\u{200b}\u{e0001}"),
+            r#""\u00a0\u200b\U000e0001""#
+        );
         assert_eq!(quote_char(Some('\'')), r"'\''");
         assert_eq!(quote_char(Some('"')), "'\"'");
         assert_eq!(quote_char(None), "'\u{fffd}'");
@@ -175,7 +175,10 @@ mod tests {
 
     #[test]
     fn resolves_escapes() {
-        assert_eq!(unquote(r#""a\tb\\\"\x41\101\u20ac\U0001F600""#), "a\tb\\\"AA€😀");
+        assert_eq!(
+            unquote(r#""a\tb\\\"\x41\101\u20ac\U0001F600""#),
+            "a\tb\\\"AA€😀"
+        );
         assert_eq!(unquote(r"'it\'s'"), "it's");
         assert_eq!(unquote(r"`a\n`"), r"a\n");
         assert_eq!(unquote(r#""\xe2\x82\xac""#), "€");

@@ -47,7 +47,7 @@ impl SeriesSet for storage::Selection<'_> {
 
     fn label_symbols(&self, series: usize, out: &mut Vec<(Symbol, Symbol)>) {
         out.clear();
-        self.for_each_label_symbol(series, &mut |name, value| {
+        self.for_each_label_symbol(series, |name, value| {
             out.push((Symbol(name.0), Symbol(value.0)));
         });
     }

@@ -127,13 +127,17 @@ impl Selection<'_> {
             .unwrap_or_default()
     }
 
-    /// Puts the symbols of a series' label names and values, sorted by name, into `out` (emptied
-    /// first). Equal strings have equal symbols throughout a database.
+    /// Calls `each` with the symbols of a series' label names and values, in order of name.
+    /// Equal strings have equal symbols throughout a database. No series can be added
+    /// meanwhile, so `each` should be quick, and not call the database.
     ///
     /// # Panics
     /// If `series` is not below [`Selection::len`].
-    pub fn label_symbols(&self, series: usize, out: &mut Vec<(SymbolId, SymbolId)>) {
-        self.view.shared.head.symbols_of(self.series[series], out);
+    pub fn for_each_label_symbol(&self, series: usize, mut each: impl FnMut(SymbolId, SymbolId)) {
+        let labels = self.view.shared.head.labels_view();
+        for (name, value) in labels.symbols_of(self.series[series]).into_iter().flatten() {
+            each(name, value);
+        }
     }
 
     /// The symbol of a string, if any series has it as a label name or value.
