@@ -1,13 +1,18 @@
 //! PromQL for Silverback: a parser with spans and an engine that evaluates columns.
 #![warn(missing_debug_implementations)]
 
+mod engine;
 mod error;
+mod eval;
 pub mod functions;
 mod labels;
+mod limits;
 pub mod parse;
+mod plan;
 pub mod source;
 mod value;
 
+pub use engine::{Engine, EngineOptions, LOOKBACK_DELTA_MS_DEFAULT, QueryOptions};
 pub use error::{Error, ErrorKind, Position, position};
 pub use labels::Labels;
 pub use value::{InstantSample, QueryResult, RangeSeries, Value};

@@ -1,0 +1,105 @@
+//! `count_values`: a group for each value.
+
+use hashbrown::HashMap;
+
+use crate::eval::Evaluator;
+use crate::eval::column::{ABSENT, is_present};
+use crate::eval::rows::{Row, merge_same_labels};
+use crate::parse::ast::Grouping;
+use crate::plan::{Aggregate, Parameter};
+use crate::{Error, ErrorKind, Labels};
+
+impl<'e> Evaluator<'e> {
+    pub(super) fn count_values(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
+        let label = match &node.parameter {
+            Parameter::Label(label) => label.as_str(),
+            Parameter::None | Parameter::Scalar(..) => "",
+        };
+        if label.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Execution,
+                format!("invalid label name {label:?}"),
+            ));
+        }
+        let rows = self.vector(&node.child)?;
+        let mut groups: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
+        let mut counts: Vec<Vec<f64>> = Vec::new();
+        for row in &rows {
+            self.limits.check()?;
+            // Values mostly repeat from step to step.
+            let mut known: Option<(u64, usize)> = None;
+            for (step, value) in row.present() {
+                let group = match known {
+                    Some((bits, group)) if bits == value.to_bits() => group,
+                    _ => {
+                        let labels = row.labels.with(label, &printed(value));
+                        let labels = group_labels(&node.grouping, label, &labels);
+                        let next = counts.len();
+                        let group = *groups.entry(labels).or_insert(next);
+                        if group == next {
+                            self.limits.hold(self.grid.count)?;
+                            counts.push(vec![ABSENT; self.grid.count]);
+                        }
+                        known = Some((value.to_bits(), group));
+                        group
+                    }
+                };
+                let count = &mut counts[group][step];
+                *count = if is_present(*count) {
+                    *count + 1.0
+                } else {
+                    1.0
+                };
+            }
+        }
+        let mut labels: Vec<(Labels, usize)> = groups.into_iter().collect();
+        labels.sort_by_key(|(_, group)| *group);
+        let rows = labels
+            .into_iter()
+            .zip(counts)
+            .filter_map(|((labels, _), counts)| Row::trimmed(labels, 0, &counts))
+            .collect();
+        merge_same_labels(rows)
+    }
+}
+
+/// The label of the value belongs to the group, unless it is taken out by name.
+fn group_labels(grouping: &Grouping, label: &str, labels: &Labels) -> Labels {
+    match grouping {
+        Grouping::By(names) => {
+            labels.filtered(|name| name == label || names.iter().any(|listed| listed == name))
+        }
+        Grouping::Without(names) => labels.matching(false, names),
+    }
+}
+
+/// A value as a label: plain decimals, never an exponent.
+fn printed(value: f64) -> String {
+    if value == f64::INFINITY {
+        "+Inf".to_owned()
+    } else if value == f64::NEG_INFINITY {
+        "-Inf".to_owned()
+    } else {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_printed_without_exponent() {
+        let cases = [
+            (1e21, "1000000000000000000000"),
+            (0.1, "0.1"),
+            (-0.0, "-0"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (1.5e-7, "0.00000015"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(printed(value), text);
+        }
+    }
+}

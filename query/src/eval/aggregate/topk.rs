@@ -1,0 +1,193 @@
+//! `topk`, `bottomk`: the rows as they are, but at each step only k of a group.
+
+use super::quantile::grouped;
+use crate::eval::Evaluator;
+use crate::eval::column::{ABSENT, present_range};
+use crate::eval::rows::Row;
+use crate::functions::numeric::{go_float, max, min};
+use crate::functions::sort::{insertion_sort, value_before};
+use crate::parse::ast::AggregateOp;
+use crate::plan::Aggregate;
+use crate::{Error, ErrorKind};
+
+impl<'e> Evaluator<'e> {
+    pub(super) fn topk(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
+        let parameter = self.number_parameter(node)?;
+        let mut rows = self.vector(&node.child)?;
+        let largest = parameter.iter().copied().fold(-f64::MAX, max);
+        let smallest = parameter.iter().copied().fold(f64::MAX, min);
+        if largest < 1.0 {
+            return Ok(Vec::new());
+        }
+        check_range(&parameter, smallest, largest)?;
+        let (of_rows, groups) = grouped(node, &rows);
+        let mut heaps: Vec<Heap> = groups
+            .into_labels()
+            .map(|_| Heap {
+                largest: node.op == AggregateOp::Topk,
+                elements: Vec::new(),
+            })
+            .collect();
+        let mut kept: Vec<Vec<bool>> = Vec::new();
+        if !self.grid.is_instant() {
+            kept = rows
+                .iter()
+                .map(|row| vec![false; row.values.len()])
+                .collect();
+        }
+        let mut order = Vec::new();
+        for (step, &k) in parameter.iter().enumerate() {
+            self.limits.check()?;
+            let k = (k as i64).min(rows.len() as i64);
+            if k < 1 {
+                continue;
+            }
+            for (at, row) in rows.iter().enumerate() {
+                if row.has(step) {
+                    heaps[of_rows[at]].offer(k as usize, row.at(step), at);
+                }
+            }
+            for heap in &mut heaps {
+                if self.grid.is_instant() {
+                    order.extend(heap.take_sorted());
+                }
+                for (_, at) in heap.elements.drain(..) {
+                    kept[at][step - rows[at].first] = true;
+                }
+            }
+        }
+        if self.grid.is_instant() {
+            return Ok(in_order(rows, &order));
+        }
+        let mut kept = kept.into_iter();
+        rows.retain_mut(|row| {
+            let kept = kept.next().unwrap_or_default();
+            for (value, kept) in row.values.iter_mut().zip(kept) {
+                if !kept {
+                    *value = ABSENT;
+                }
+            }
+            !present_range(&row.values).is_empty()
+        });
+        Ok(rows)
+    }
+}
+
+/// k is counted in an i64.
+fn check_range(parameter: &[f64], smallest: f64, largest: f64) -> Result<(), Error> {
+    let message = if parameter.iter().any(|k| k.is_nan()) {
+        "Parameter value is NaN".to_owned()
+    } else if smallest <= i64::MIN as f64 {
+        format!("Scalar value {} underflows int64", go_float(smallest))
+    } else if largest >= i64::MAX as f64 {
+        format!("Scalar value {} overflows int64", go_float(largest))
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::Execution, message))
+}
+
+fn in_order(rows: Vec<Row>, order: &[usize]) -> Vec<Row> {
+    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+    order
+        .iter()
+        .filter_map(|&at| rows.get_mut(at).and_then(Option::take))
+        .collect()
+}
+
+/// The best k values of a group at a step: a binary heap with the worst one first. Which of
+/// equal values stays depends on the heap's moves, so they are those of Go's `container/heap`.
+struct Heap {
+    largest: bool,
+    /// Values and rows.
+    elements: Vec<(f64, usize)>,
+}
+
+impl Heap {
+    /// Whether `a` is to go before `b`, NaN first of all.
+    fn worse(&self, a: usize, b: usize) -> bool {
+        value_before(self.elements[a].0, self.elements[b].0, !self.largest)
+    }
+
+    fn offer(&mut self, k: usize, value: f64, row: usize) {
+        if self.elements.len() < k {
+            self.elements.push((value, row));
+            self.up(self.elements.len() - 1);
+            return;
+        }
+        let worst = self.elements[0].0;
+        let better = if self.largest {
+            worst < value
+        } else {
+            worst > value
+        };
+        if better || worst.is_nan() && !value.is_nan() {
+            self.elements[0] = (value, row);
+            self.down();
+        }
+    }
+
+    fn up(&mut self, mut at: usize) {
+        while at > 0 {
+            let parent = (at - 1) / 2;
+            if !self.worse(at, parent) {
+                break;
+            }
+            self.elements.swap(at, parent);
+            at = parent;
+        }
+    }
+
+    fn down(&mut self) {
+        let mut at = 0;
+        loop {
+            let (left, right) = (2 * at + 1, 2 * at + 2);
+            if left >= self.elements.len() {
+                break;
+            }
+            let child = if right < self.elements.len() && self.worse(right, left) {
+                right
+            } else {
+                left
+            };
+            if !self.worse(child, at) {
+                break;
+            }
+            self.elements.swap(child, at);
+            at = child;
+        }
+    }
+
+    /// The rows, the best first; leaves nothing.
+    fn take_sorted(&mut self) -> Vec<usize> {
+        let smallest_first = !self.largest;
+        let mut elements = std::mem::take(&mut self.elements);
+        insertion_sort(&mut elements, |a, b| value_before(b.0, a.0, smallest_first));
+        elements.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(largest: bool, k: usize, values: &[f64]) -> Vec<usize> {
+        let mut heap = Heap {
+            largest,
+            elements: Vec::new(),
+        };
+        for (row, &value) in values.iter().enumerate() {
+            heap.offer(k, value, row);
+        }
+        heap.take_sorted()
+    }
+
+    #[test]
+    fn the_best_are_kept_best_first() {
+        let values = [3.0, f64::NAN, 9.0, 1.0, 7.0];
+        assert_eq!(best(true, 2, &values), [2, 4]);
+        assert_eq!(best(false, 2, &values), [3, 0]);
+        assert_eq!(best(true, 9, &values), [2, 4, 0, 3, 1]);
+        assert_eq!(best(false, 9, &values), [3, 0, 4, 2, 1]);
+    }
+}

@@ -1,0 +1,287 @@
+//! Arithmetic and comparison of two vectors.
+//!
+//! Elements match by their labels, so which row meets which is found once for all steps. What
+//! Prometheus refuses, it refuses at a step at which both elements are there, and it refuses at
+//! the first such step: rows that take turns over time (a pod that replaces another) are fine.
+
+use hashbrown::HashMap;
+
+use super::arithmetic;
+use super::matching::{BySignature, Signatures, steps_with_any};
+use crate::eval::Evaluator;
+use crate::eval::column::present_range;
+use crate::eval::rows::{Row, merge_same_labels};
+use crate::labels::METADATA;
+use crate::parse::ast::Cardinality;
+use crate::plan::Match;
+use crate::{Error, ErrorKind, Labels};
+
+/// The rows of an operation on two vectors.
+pub(super) fn combine(
+    evaluator: &Evaluator<'_>,
+    node: &Match,
+    lhs: &[Row],
+    rhs: &[Row],
+) -> Result<Vec<Row>, Error> {
+    let signatures = Signatures::new(&node.matching, lhs, rhs);
+    // From here on there is a side of many and a side of one, whatever side they stand on.
+    let swapped = node.matching.cardinality == Cardinality::OneToMany;
+    let (many, one) = if swapped {
+        (
+            Side::new(rhs, signatures.right, signatures.count),
+            Side::new(lhs, signatures.left, signatures.count),
+        )
+    } else {
+        (
+            Side::new(lhs, signatures.left, signatures.count),
+            Side::new(rhs, signatures.right, signatures.count),
+        )
+    };
+    let operation = Operation {
+        evaluator,
+        node,
+        many,
+        one,
+        swapped,
+    };
+    let mut first = FirstRefusal(None);
+    operation.check_one_side(&mut first);
+    let rows = operation.rows(&mut first)?;
+    match first.0 {
+        Some(refusal) => Err(operation.error(&refusal)),
+        None => merge_same_labels(rows),
+    }
+}
+
+/// One side of the operation.
+struct Side<'r> {
+    rows: &'r [Row],
+    /// The signature of each row.
+    signatures: Vec<usize>,
+    by_signature: BySignature,
+}
+
+impl<'r> Side<'r> {
+    fn new(rows: &'r [Row], signatures: Vec<usize>, count: usize) -> Self {
+        Self {
+            rows,
+            by_signature: BySignature::new(&signatures, count),
+            signatures,
+        }
+    }
+}
+
+struct Operation<'o> {
+    evaluator: &'o Evaluator<'o>,
+    node: &'o Match,
+    many: Side<'o>,
+    one: Side<'o>,
+    /// The side of one is the left one.
+    swapped: bool,
+}
+
+/// Why the operation is impossible, in the order in which Prometheus comes across it: by step,
+/// then this, then row.
+#[derive(Clone, Copy)]
+enum Why {
+    /// Two elements of the side of one match (the row and this one).
+    TwoOnOneSide(usize),
+    /// Two elements of the left side match in a one-to-one operation.
+    NotOneToOne,
+    /// Two elements of the side of many have the same labels in the result.
+    SameResult,
+}
+
+struct Refusal {
+    step: usize,
+    why: Why,
+    row: usize,
+}
+
+/// The first thing that makes the operation impossible.
+struct FirstRefusal(Option<Refusal>);
+
+impl FirstRefusal {
+    fn add(&mut self, refusal: Refusal) {
+        let order = |refusal: &Refusal| {
+            let about_pairs = !matches!(refusal.why, Why::TwoOnOneSide(_));
+            (refusal.step, about_pairs, refusal.row)
+        };
+        if self
+            .0
+            .as_ref()
+            .is_none_or(|known| order(&refusal) < order(known))
+        {
+            self.0 = Some(refusal);
+        }
+    }
+}
+
+/// At which steps results that must be unique have been made.
+type Taken = HashMap<(usize, Labels), Vec<bool>, foldhash::fast::RandomState>;
+
+impl Operation<'_> {
+    fn error(&self, refusal: &Refusal) -> Error {
+        let message = match refusal.why {
+            Why::TwoOnOneSide(other) => {
+                let matching = &self.node.matching;
+                let (row, other) = (&self.one.rows[refusal.row], &self.one.rows[other]);
+                let group = row.labels.matching(matching.on, &matching.labels);
+                let mut both = [row.labels.to_string(), other.labels.to_string()];
+                both.sort();
+                format!(
+                    "found duplicate series for the match group {group} on the {} hand-side of \
+                     the operation: [{}, {}];many-to-many matching not allowed: matching labels \
+                     must be unique on one side",
+                    if self.swapped { "left" } else { "right" },
+                    both[0],
+                    both[1],
+                )
+            }
+            Why::NotOneToOne => "multiple matches for labels: many-to-one matching must be \
+                                 explicit (group_left/group_right)"
+                .to_owned(),
+            Why::SameResult => "multiple matches for labels: grouping labels must ensure unique \
+                                matches"
+                .to_owned(),
+        };
+        Error::new(ErrorKind::Execution, message)
+    }
+
+    /// Refuses two elements of a signature on the side of one, at steps at which neither side
+    /// is empty.
+    fn check_one_side(&self, refusals: &mut FirstRefusal) {
+        let steps = self.evaluator.grid.count;
+        let mut many_there = None;
+        for signature in 0..self.one.by_signature.count() {
+            let rows = self.one.by_signature.of(signature);
+            if rows.len() < 2 {
+                continue;
+            }
+            let many_there =
+                many_there.get_or_insert_with(|| steps_with_any(steps, self.many.rows.iter()));
+            // The row that was there first at each step.
+            let mut there: Vec<Option<usize>> = vec![None; steps];
+            for &row in rows {
+                for (step, _) in self.one.rows[row].present() {
+                    if !many_there[step] {
+                        continue;
+                    }
+                    match there[step] {
+                        None => there[step] = Some(row),
+                        Some(other) => refusals.add(Refusal {
+                            step,
+                            why: Why::TwoOnOneSide(other),
+                            row,
+                        }),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rows of all pairs that meet.
+    fn rows(&self, refusals: &mut FirstRefusal) -> Result<Vec<Row>, Error> {
+        let mut results = Vec::new();
+        let mut taken = Taken::default();
+        let mut values = Vec::new();
+        for many in 0..self.many.rows.len() {
+            self.evaluator.limits.check()?;
+            let signature = self.many.signatures[many];
+            let one_to_one = self.node.matching.cardinality == Cardinality::OneToOne;
+            let alone = self.many.by_signature.of(signature).len() < 2;
+            for &one in self.one.by_signature.of(signature) {
+                let Some(first) = self.pair(many, one, &mut values) else {
+                    continue;
+                };
+                let labels = self.result_labels(many, one);
+                if !alone {
+                    let of = if one_to_one {
+                        Labels::default()
+                    } else {
+                        labels.clone()
+                    };
+                    let taken = taken.entry((signature, of)).or_default();
+                    self.check_unique((many, one), taken, refusals);
+                }
+                let range = present_range(&values);
+                if range.is_empty() {
+                    continue;
+                }
+                self.evaluator.limits.hold(range.len())?;
+                results.push(Row {
+                    labels,
+                    drop_name: self.node.return_bool && self.evaluator.delayed_name_removal,
+                    first: first + range.start,
+                    values: values[range].to_vec(),
+                });
+            }
+        }
+        Ok(results)
+    }
+
+    /// Puts the results of two rows into `values`; gives the step of the first, or none where
+    /// the rows never meet.
+    fn pair(&self, many: usize, one: usize, values: &mut Vec<f64>) -> Option<usize> {
+        let (many, one) = (&self.many.rows[many], &self.one.rows[one]);
+        let first = many.first.max(one.first);
+        let end = many.end().min(one.end());
+        if first >= end {
+            return None;
+        }
+        let many = &many.values[first - many.first..end - many.first];
+        let one = &one.values[first - one.first..end - one.first];
+        let (lhs, rhs) = if self.swapped {
+            (one, many)
+        } else {
+            (many, one)
+        };
+        values.clear();
+        arithmetic::vectors(self.node.op, self.node.return_bool, lhs, rhs, values);
+        Some(first)
+    }
+
+    /// Refuses a pair that meets at a step at which its result has been made, kept or not.
+    fn check_unique(
+        &self,
+        (many, one): (usize, usize),
+        taken: &mut Vec<bool>,
+        refusals: &mut FirstRefusal,
+    ) {
+        let why = if self.node.matching.cardinality == Cardinality::OneToOne {
+            Why::NotOneToOne
+        } else {
+            Why::SameResult
+        };
+        taken.resize(self.evaluator.grid.count, false);
+        for (step, _) in self.many.rows[many].present() {
+            if !self.one.rows[one].has(step) {
+                continue;
+            }
+            if taken[step] {
+                refusals.add(Refusal {
+                    step,
+                    why,
+                    row: many,
+                });
+            }
+            taken[step] = true;
+        }
+    }
+
+    /// The labels of the result of two rows (Prometheus `resultMetric`).
+    fn result_labels(&self, many: usize, one: usize) -> Labels {
+        let matching = &self.node.matching;
+        let drops_metadata = arithmetic::changes_meaning(self.node.op)
+            || self.node.return_bool && !self.evaluator.delayed_name_removal;
+        let one_to_one = matching.cardinality == Cardinality::OneToOne;
+        let mut labels = self.many.rows[many].labels.filtered(|name| {
+            let listed = matching.labels.iter().any(|listed| listed == name);
+            !(drops_metadata && METADATA.contains(&name)) && (!one_to_one || listed == matching.on)
+        });
+        for name in &matching.include {
+            labels = labels.with(name, self.one.rows[one].labels.get(name));
+        }
+        labels
+    }
+}

@@ -1,0 +1,173 @@
+//! Warnings and infos that come with an answer, in Prometheus's words
+//! (`util/annotations/annotations.go`).
+
+use std::cell::RefCell;
+
+use crate::functions::date::rfc3339;
+use crate::functions::histogram::Corrected;
+use crate::functions::numeric::go_float;
+use crate::labels::BUCKET;
+use crate::parse::ast::Span;
+use crate::position;
+
+/// What was noted, each text once, in the order it was found.
+#[derive(Debug)]
+pub(crate) struct Notes<'q> {
+    /// The text of the query, that spans point into.
+    text: &'q str,
+    warnings: RefCell<Vec<String>>,
+    infos: RefCell<Vec<String>>,
+    corrections: RefCell<Vec<Corrections>>,
+}
+
+/// How often the buckets of a histogram were put right, and by how much at most.
+#[derive(Debug)]
+struct Corrections {
+    metric_name: String,
+    at: Span,
+    widest: Corrected,
+    count: u64,
+    /// Seconds since the Unix epoch.
+    first_s: i64,
+    last_s: i64,
+}
+
+impl<'q> Notes<'q> {
+    pub(crate) fn new(text: &'q str) -> Self {
+        Self {
+            text,
+            warnings: RefCell::default(),
+            infos: RefCell::default(),
+            corrections: RefCell::default(),
+        }
+    }
+
+    /// Warnings and infos.
+    pub(crate) fn into_parts(self) -> (Vec<String>, Vec<String>) {
+        for of in &*self.corrections.borrow() {
+            self.info(
+                format_args!(
+                    "input to histogram_quantile needed to be fixed for monotonicity (see \
+                     https://prometheus.io/docs/prometheus/latest/querying/functions/\
+                     #histogram_quantile){}, from buckets {} to {}, with a max diff of {}, over \
+                     {} samples from {} to {}",
+                    for_metric(&of.metric_name),
+                    go_float(of.widest.lowest),
+                    go_float(of.widest.highest),
+                    go_float(of.widest.difference),
+                    of.count,
+                    rfc3339(of.first_s),
+                    rfc3339(of.last_s),
+                ),
+                of.at,
+            );
+        }
+        (self.warnings.into_inner(), self.infos.into_inner())
+    }
+
+    fn warn(&self, what: std::fmt::Arguments<'_>, at: Span) {
+        let at = position(self.text, at.start);
+        add(&self.warnings, format!("PromQL warning: {what} ({at})"));
+    }
+
+    fn info(&self, what: std::fmt::Arguments<'_>, at: Span) {
+        let at = position(self.text, at.start);
+        add(&self.infos, format!("PromQL info: {what} ({at})"));
+    }
+
+    /// `rate` or `increase` of something not named like a counter.
+    pub(crate) fn counter(&self, metric_name: &str, at: Span) {
+        let counters = ["_total", "_sum", "_count", "_bucket"];
+        if metric_name.is_empty() || counters.iter().any(|end| metric_name.ends_with(end)) {
+            return;
+        }
+        self.info(
+            format_args!(
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \
+                 {metric_name:?}"
+            ),
+            at,
+        );
+    }
+
+    /// A quantile outside 0 to 1.
+    pub(crate) fn quantile(&self, q: f64, at: Span) {
+        if !(0.0..=1.0).contains(&q) {
+            self.warn(
+                format_args!(
+                    "quantile value should be between 0 and 1, got {}",
+                    go_float(q)
+                ),
+                at,
+            );
+        }
+    }
+
+    /// A series without a usable bucket label where a classic histogram is wanted.
+    pub(crate) fn bad_bucket(&self, metric_name: &str, bound: &str, at: Span) {
+        let metric = for_metric(metric_name);
+        self.warn(
+            format_args!(
+                "bucket label {BUCKET:?} is missing or has a malformed value of {bound:?}{metric}"
+            ),
+            at,
+        );
+    }
+
+    /// Buckets of a histogram that count less than ones below them.
+    pub(crate) fn forced_monotonicity(
+        &self,
+        metric_name: &str,
+        at: Span,
+        time_ms: i64,
+        corrected: Corrected,
+    ) {
+        let time_s = time_ms.div_euclid(1000);
+        let mut all = self.corrections.borrow_mut();
+        let same = |known: &&mut Corrections| known.at == at && known.metric_name == metric_name;
+        match all.iter_mut().find(same) {
+            Some(known) => {
+                let widest = &mut known.widest;
+                widest.lowest = widest.lowest.min(corrected.lowest);
+                widest.highest = widest.highest.max(corrected.highest);
+                widest.difference = widest.difference.max(corrected.difference);
+                known.count += 1;
+                known.first_s = known.first_s.min(time_s);
+                known.last_s = known.last_s.max(time_s);
+            }
+            None => all.push(Corrections {
+                metric_name: metric_name.to_owned(),
+                at,
+                widest: corrected,
+                count: 1,
+                first_s: time_s,
+                last_s: time_s,
+            }),
+        }
+    }
+
+    /// Sorting where steps are many.
+    pub(crate) fn sort_in_range_query(&self, at: Span) {
+        self.warn(
+            format_args!(
+                "sort is ineffective for range queries since results are always ordered by labels"
+            ),
+            at,
+        );
+    }
+}
+
+fn for_metric(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" for metric name {name:?}")
+    }
+}
+
+fn add(notes: &RefCell<Vec<String>>, text: String) {
+    let mut notes = notes.borrow_mut();
+    if !notes.contains(&text) {
+        notes.push(text);
+    }
+}

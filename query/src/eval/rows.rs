@@ -1,0 +1,247 @@
+//! Instant vectors over all steps: one row a series.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::column::{ABSENT, is_present, present_range};
+use crate::labels::METADATA;
+use crate::source::{SeriesSet, Symbol};
+use crate::{Error, ErrorKind, Labels};
+
+/// A series of a result: its labels and a value for each step of a part of the grid. Outside
+/// that part it is absent.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Its labels.
+    pub(crate) labels: Labels,
+    /// With delayed name removal: whether the metadata labels go at the end of the query.
+    pub(crate) drop_name: bool,
+    /// The step of the first of `values`.
+    pub(crate) first: usize,
+    /// One a step.
+    pub(crate) values: Vec<f64>,
+}
+
+impl Row {
+    /// A row of the values that are present, if any is.
+    pub(crate) fn trimmed(labels: Labels, first: usize, values: &[f64]) -> Option<Self> {
+        let range = present_range(values);
+        (!range.is_empty()).then(|| Self {
+            labels,
+            drop_name: false,
+            first: first + range.start,
+            values: values[range].to_vec(),
+        })
+    }
+
+    /// The step behind the last value.
+    pub(crate) fn end(&self) -> usize {
+        self.first + self.values.len()
+    }
+
+    /// The value at a step, [`ABSENT`] where there is none.
+    #[inline]
+    pub(crate) fn at(&self, step: usize) -> f64 {
+        step.checked_sub(self.first)
+            .and_then(|at| self.values.get(at))
+            .copied()
+            .unwrap_or(ABSENT)
+    }
+
+    /// Whether there is a value at a step.
+    #[inline]
+    pub(crate) fn has(&self, step: usize) -> bool {
+        is_present(self.at(step))
+    }
+
+    /// Steps and values that are present.
+    pub(crate) fn present(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| is_present(**value))
+            .map(|(at, value)| (self.first + at, *value))
+    }
+
+    /// Takes the values of another row in where this one has none.
+    ///
+    /// # Errors
+    /// Both have a value at one step: two elements of a vector with the same labels.
+    fn absorb(&mut self, other: &Self) -> Result<(), Error> {
+        if self.first > other.first {
+            let missing = self.first - other.first;
+            self.values
+                .splice(0..0, std::iter::repeat_n(ABSENT, missing));
+            self.first = other.first;
+        }
+        if self.end() < other.end() {
+            self.values.resize(other.end() - self.first, ABSENT);
+        }
+        for (step, value) in other.present() {
+            let cell = &mut self.values[step - self.first];
+            if is_present(*cell) {
+                return Err(same_labelset());
+            }
+            *cell = value;
+        }
+        Ok(())
+    }
+}
+
+/// Two elements of a vector have the same labels.
+pub(crate) fn same_labelset() -> Error {
+    Error::new(
+        ErrorKind::Execution,
+        "vector cannot contain metrics with the same labelset",
+    )
+}
+
+/// How many cells rows have.
+pub(crate) fn cells(rows: &[Row]) -> usize {
+    rows.iter().map(|row| row.values.len()).sum()
+}
+
+/// Makes one row of rows with the same labels.
+///
+/// # Errors
+/// Two of them have a value at one step.
+pub(crate) fn merge_same_labels(mut rows: Vec<Row>) -> Result<Vec<Row>, Error> {
+    if rows.len() < 2 {
+        return Ok(rows);
+    }
+    let hasher = RandomState::default();
+    let mut table: HashTable<usize> = HashTable::with_capacity(rows.len());
+    // (of which row, into which) in order.
+    let mut moves = Vec::new();
+    for at in 0..rows.len() {
+        let hash = hasher.hash_one(&rows[at].labels);
+        let entry = table.entry(
+            hash,
+            |&other| rows[other].labels == rows[at].labels,
+            |&other| hasher.hash_one(&rows[other].labels),
+        );
+        match entry {
+            Entry::Occupied(found) => moves.push((at, *found.get())),
+            Entry::Vacant(free) => {
+                free.insert(at);
+            }
+        }
+    }
+    for &(from, into) in &moves {
+        let values = std::mem::take(&mut rows[from].values);
+        let first = rows[from].first;
+        let row = Row {
+            labels: Labels::default(),
+            drop_name: false,
+            first,
+            values,
+        };
+        rows[into].absorb(&row)?;
+    }
+    if !moves.is_empty() {
+        let mut gone = moves.iter().map(|&(from, _)| from).peekable();
+        let mut at = 0;
+        rows.retain(|_| {
+            let keep = gone.next_if_eq(&at).is_none();
+            at += 1;
+            keep
+        });
+    }
+    Ok(rows)
+}
+
+/// The labels of a row on its way through a stream: strings are made only where needed.
+#[derive(Clone, Copy)]
+pub(crate) struct RowLabels<'a> {
+    pub(crate) origin: Origin<'a>,
+    /// Whether the metadata labels are gone.
+    pub(crate) without_metadata: bool,
+    /// As in [`Row`].
+    pub(crate) drop_name: bool,
+}
+
+/// Where the labels of a row are.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// A series of a selection.
+    Stored(&'a dyn SeriesSet, usize),
+    /// Made by an operation.
+    Made(&'a Labels),
+}
+
+impl RowLabels<'_> {
+    /// The labels as strings.
+    pub(crate) fn to_labels(self) -> Labels {
+        match (self.origin, self.without_metadata) {
+            (Origin::Stored(set, series), false) => set.labels(series),
+            (Origin::Stored(set, series), true) => set.labels(series).without_metadata(),
+            (Origin::Made(labels), false) => labels.clone(),
+            (Origin::Made(labels), true) => labels.without_metadata(),
+        }
+    }
+}
+
+/// The values of a row on its way through a stream. Whoever gets them may overwrite them.
+#[derive(Debug)]
+pub(crate) struct Cells<'a> {
+    /// The step of the first of `values`.
+    pub(crate) first: usize,
+    /// One a step.
+    pub(crate) values: &'a mut [f64],
+}
+
+/// The symbols of the metadata labels in a selection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MetadataSymbols([Option<Symbol>; METADATA.len()]);
+
+impl MetadataSymbols {
+    pub(crate) fn of(set: &dyn SeriesSet) -> Self {
+        Self(METADATA.map(|name| set.symbol(name)))
+    }
+
+    /// Whether series may have one beside the metric name.
+    pub(crate) fn beyond_name(&self) -> bool {
+        self.0[1..].iter().any(Option::is_some)
+    }
+
+    pub(crate) fn contains(&self, name: Symbol) -> bool {
+        self.0.contains(&Some(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, first: usize, values: &[f64]) -> Row {
+        Row::trimmed(Labels::from_pairs([("a", name)]), first, values).unwrap()
+    }
+
+    #[test]
+    fn rows_with_the_same_labels_become_one_where_they_do_not_overlap() {
+        let rows = vec![
+            row("x", 4, &[4.0]),
+            row("y", 0, &[9.0]),
+            row("x", 1, &[1.0, 2.0]),
+            row("x", 6, &[6.0]),
+        ];
+        let merged = merge_same_labels(rows).unwrap();
+        assert_eq!(merged.len(), 2);
+        let present: Vec<_> = merged[0].present().collect();
+        assert_eq!(present, [(1, 1.0), (2, 2.0), (4, 4.0), (6, 6.0)]);
+        assert_eq!(merged[1].labels.get("a"), "y");
+    }
+
+    #[test]
+    fn two_values_at_a_step_for_the_same_labels_are_an_error() {
+        let rows = vec![row("x", 0, &[1.0, 2.0]), row("x", 1, &[3.0])];
+        let error = merge_same_labels(rows).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "vector cannot contain metrics with the same labelset"
+        );
+    }
+}

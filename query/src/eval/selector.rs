@@ -1,0 +1,167 @@
+//! Selectors: samples from the source, and the one that counts at each step.
+
+use super::column::{ABSENT, is_absent};
+use super::stream::{Selected, Stream};
+use super::{Evaluator, Grid};
+use crate::Error;
+use crate::limits::Limits;
+use crate::plan::Selector;
+use crate::source::{Cursor, Selection, SeriesSet, Values};
+
+/// For each step the moment that a selector looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LookTimes {
+    grid: Grid,
+    offset_ms: i64,
+    at_ms: Option<i64>,
+    /// How far back from that moment samples count; the moment itself does, the far end not.
+    reach_ms: i64,
+}
+
+impl LookTimes {
+    pub(super) fn new(grid: Grid, selector: &Selector, reach_ms: i64) -> Self {
+        Self {
+            grid,
+            offset_ms: selector.offset_ms,
+            at_ms: selector.at_ms,
+            reach_ms,
+        }
+    }
+
+    /// The moment of a step, in milliseconds since the Unix epoch.
+    pub(super) fn moment(&self, step: usize) -> i64 {
+        self.at_ms
+            .unwrap_or_else(|| self.grid.time_ms(step))
+            .saturating_sub(self.offset_ms)
+    }
+
+    /// Samples of a step lie after the first of these moments and up to the second.
+    pub(super) fn window(&self, step: usize) -> (i64, i64) {
+        let end_ms = self.moment(step);
+        (end_ms.saturating_sub(self.reach_ms), end_ms)
+    }
+
+    /// First and last timestamp of interest.
+    fn bounds(&self) -> (i64, i64) {
+        let (before_ms, _) = self.window(0);
+        (
+            before_ms.saturating_add(1),
+            self.moment(self.grid.count - 1),
+        )
+    }
+}
+
+/// The samples of a series, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    cursor: Cursor,
+    pub(super) timestamps_ms: Vec<i64>,
+    pub(super) values: Vec<f64>,
+}
+
+impl Reader {
+    /// Reads all samples of a series within its selection.
+    pub(super) fn read(
+        &mut self,
+        set: &dyn SeriesSet,
+        series: usize,
+        limits: &Limits<'_>,
+    ) -> Result<(), Error> {
+        let Self {
+            cursor,
+            timestamps_ms,
+            values,
+        } = self;
+        timestamps_ms.clear();
+        values.clear();
+        set.columns(series, cursor, &mut |column| {
+            let count = column.timestamps_ms.len();
+            limits.room_for(values.len() + count)?;
+            timestamps_ms.extend_from_slice(column.timestamps_ms);
+            match column.values {
+                Values::Floats(floats) => values.extend_from_slice(floats),
+                Values::Constant(value) => values.resize(values.len() + count, value),
+            }
+            Ok(())
+        })
+    }
+
+    /// The same without stale markers.
+    pub(super) fn read_without_stale(
+        &mut self,
+        set: &dyn SeriesSet,
+        series: usize,
+        limits: &Limits<'_>,
+    ) -> Result<(), Error> {
+        self.read(set, series, limits)?;
+        if self.values.iter().any(|&value| is_absent(value)) {
+            let mut kept = 0;
+            for at in 0..self.values.len() {
+                if !is_absent(self.values[at]) {
+                    self.timestamps_ms[kept] = self.timestamps_ms[at];
+                    self.values[kept] = self.values[at];
+                    kept += 1;
+                }
+            }
+            self.timestamps_ms.truncate(kept);
+            self.values.truncate(kept);
+        }
+        Ok(())
+    }
+
+    /// Puts into `out` for each step the last sample up to its moment, if it is not too old and
+    /// no stale marker: the value, or its time in seconds.
+    pub(super) fn instants(&self, times: &LookTimes, of_times: bool, out: &mut [f64]) {
+        let mut next = 0;
+        for (step, out) in out.iter_mut().enumerate() {
+            let (start_ms, end_ms) = times.window(step);
+            while self.timestamps_ms.get(next).is_some_and(|&at| at <= end_ms) {
+                next += 1;
+            }
+            *out = match next.checked_sub(1) {
+                Some(last) if self.timestamps_ms[last] > start_ms => {
+                    let value = self.values[last];
+                    if of_times && !is_absent(value) {
+                        self.timestamps_ms[last] as f64 / 1000.0
+                    } else {
+                        value
+                    }
+                }
+                _ => ABSENT,
+            };
+        }
+    }
+}
+
+impl<'e> Evaluator<'e> {
+    /// Series and moments of a selector that looks back `reach_ms`.
+    pub(super) fn select(
+        &self,
+        selector: &'e Selector,
+        reach_ms: i64,
+    ) -> Result<(Box<dyn SeriesSet + 'e>, LookTimes), Error> {
+        let times = LookTimes::new(self.grid, selector, reach_ms);
+        let (start_ms, end_ms) = times.bounds();
+        let set = self.view.select(&Selection {
+            matchers: &selector.matchers,
+            start_ms,
+            end_ms,
+        })?;
+        Ok((set, times))
+    }
+
+    /// The values of an instant vector selector, or the times of its samples.
+    pub(super) fn open_selector(
+        &self,
+        selector: &'e Selector,
+        of_times: bool,
+    ) -> Result<Stream<'e>, Error> {
+        let (set, times) = self.select(selector, self.lookback_ms)?;
+        Ok(Stream::Select(Selected {
+            set,
+            times,
+            matchers: &selector.matchers,
+            of_times,
+        }))
+    }
+}

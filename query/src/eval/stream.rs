@@ -1,0 +1,196 @@
+//! Rows on their way: nodes whose value for a series depends on that series alone.
+
+use super::binary::arithmetic;
+use super::column::ABSENT;
+use super::rows::{Cells, MetadataSymbols, Origin, Row, RowLabels, merge_same_labels};
+use super::selector::{LookTimes, Reader};
+use super::window::Windows;
+use super::{Evaluator, Sink};
+use crate::Error;
+use crate::functions::ColumnFunction;
+use crate::labels::METRIC_NAME;
+use crate::parse::ast::BinaryOp;
+use crate::source::{MatchOp, Matcher, SeriesSet};
+
+/// Rows that can be asked for once, one after the other.
+pub(super) enum Stream<'e> {
+    /// Of an instant vector selector.
+    Select(Selected<'e>),
+    /// Of a function of windows.
+    Windows(Windows<'e>),
+    /// Of another stream, their values changed.
+    Map(Box<Mapped<'e>>),
+    /// Of an operation that has made them already.
+    Made(Vec<Row>),
+}
+
+/// The series of a selector.
+pub(super) struct Selected<'e> {
+    pub(super) set: Box<dyn SeriesSet + 'e>,
+    pub(super) times: LookTimes,
+    pub(super) matchers: &'e [Matcher],
+    /// The value is the time of the sample.
+    pub(super) of_times: bool,
+}
+
+pub(super) struct Mapped<'e> {
+    child: Stream<'e>,
+    transform: Transform,
+    /// The values mean something else now.
+    drops_metadata: bool,
+}
+
+/// What becomes of the values of a row.
+pub(super) enum Transform {
+    None,
+    Function {
+        function: ColumnFunction,
+        /// A column over all steps for each parameter.
+        parameters: Vec<Vec<f64>>,
+    },
+    Operator {
+        op: BinaryOp,
+        scalar: Vec<f64>,
+        scalar_left: bool,
+        return_bool: bool,
+    },
+}
+
+impl Transform {
+    fn apply(&self, first: usize, values: &mut [f64]) {
+        let end = first + values.len();
+        match self {
+            Self::None => {}
+            Self::Function {
+                function,
+                parameters,
+            } => match parameters.as_slice() {
+                [] => function(values, &[]),
+                [one] => function(values, &[&one[first..end]]),
+                [one, two, ..] => function(values, &[&one[first..end], &two[first..end]]),
+            },
+            Self::Operator {
+                op,
+                scalar,
+                scalar_left,
+                return_bool,
+            } => {
+                let scalar = &scalar[first..end];
+                arithmetic::with_scalar(*op, values, scalar, *scalar_left, *return_bool);
+            }
+        }
+    }
+}
+
+/// Whether no two series that matchers select differ in nothing but metadata labels.
+pub(super) fn unique_without_metadata(set: &dyn SeriesSet, matchers: &[Matcher]) -> bool {
+    let one_name = |matcher: &Matcher| matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal;
+    matchers.iter().any(one_name) && !MetadataSymbols::of(set).beyond_name()
+}
+
+impl<'e> Stream<'e> {
+    /// Whether rows differ without their metadata labels.
+    fn unique_without_metadata(&self) -> bool {
+        match self {
+            Self::Select(selected) => unique_without_metadata(&*selected.set, selected.matchers),
+            Self::Windows(windows) => windows.unique_without_metadata(),
+            Self::Map(mapped) => mapped.drops_metadata || mapped.child.unique_without_metadata(),
+            Self::Made(_) => false,
+        }
+    }
+
+    /// Gives each row to `sink`, in order; some may have no value present.
+    pub(super) fn run(self, evaluator: &Evaluator<'e>, sink: &mut Sink<'_>) -> Result<(), Error> {
+        match self {
+            Self::Select(selected) => selected.run(evaluator, sink),
+            Self::Windows(windows) => windows.run(evaluator, sink),
+            Self::Map(mapped) => mapped.run(evaluator, sink),
+            Self::Made(rows) => {
+                for mut row in rows {
+                    let labels = RowLabels {
+                        origin: Origin::Made(&row.labels),
+                        without_metadata: false,
+                        drop_name: row.drop_name,
+                    };
+                    let cells = Cells {
+                        first: row.first,
+                        values: &mut row.values,
+                    };
+                    sink(labels, cells)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Selected<'_> {
+    fn run(self, evaluator: &Evaluator<'_>, sink: &mut Sink<'_>) -> Result<(), Error> {
+        evaluator.limits.room_for(evaluator.grid.count)?;
+        let mut reader = Reader::default();
+        let mut values = vec![ABSENT; evaluator.grid.count];
+        for series in 0..self.set.len() {
+            evaluator.limits.check()?;
+            reader.read(&*self.set, series, evaluator.limits)?;
+            reader.instants(&self.times, self.of_times, &mut values);
+            let labels = RowLabels {
+                origin: Origin::Stored(&*self.set, series),
+                without_metadata: false,
+                drop_name: false,
+            };
+            let cells = Cells {
+                first: 0,
+                values: &mut values,
+            };
+            sink(labels, cells)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'e> Mapped<'e> {
+    fn run(self, evaluator: &Evaluator<'e>, sink: &mut Sink<'_>) -> Result<(), Error> {
+        let Self {
+            child,
+            transform,
+            drops_metadata,
+        } = self;
+        let delayed = evaluator.delayed_name_removal;
+        child.run(evaluator, &mut |mut labels, cells| {
+            transform.apply(cells.first, cells.values);
+            labels.without_metadata |= drops_metadata && !delayed;
+            labels.drop_name |= drops_metadata && delayed;
+            sink(labels, cells)
+        })
+    }
+}
+
+impl<'e> Evaluator<'e> {
+    /// A stream whose values keep their meaning.
+    pub(super) fn with_metadata(&self, child: Stream<'e>, transform: Transform) -> Stream<'e> {
+        Stream::Map(Box::new(Mapped {
+            child,
+            transform,
+            drops_metadata: false,
+        }))
+    }
+
+    /// A stream whose values mean something else, so that rows lose their metadata labels.
+    /// Where two rows may then have the same labels, they are brought together here.
+    pub(super) fn without_metadata(
+        &self,
+        child: Stream<'e>,
+        transform: Transform,
+    ) -> Result<Stream<'e>, Error> {
+        let merge = !self.delayed_name_removal && !child.unique_without_metadata();
+        let mapped = Stream::Map(Box::new(Mapped {
+            child,
+            transform,
+            drops_metadata: true,
+        }));
+        if !merge {
+            return Ok(mapped);
+        }
+        self.made(|| merge_same_labels(self.gather(mapped)?))
+    }
+}

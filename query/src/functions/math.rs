@@ -1,0 +1,198 @@
+//! Functions of single values: arithmetic, powers and logarithms, trigonometry.
+
+use std::f64::consts::{LOG2_E, LOG10_2, PI};
+
+use super::ColumnFunction;
+use super::numeric::{max, min};
+use crate::eval::column::{ABSENT, cell, each_present, is_present};
+
+pub(super) static FUNCTIONS: &[(&str, ColumnFunction)] = &[
+    ("abs", |values, _| each_present(values, f64::abs)),
+    ("acos", |values, _| each_present(values, f64::acos)),
+    ("acosh", |values, _| each_present(values, f64::acosh)),
+    ("asin", |values, _| each_present(values, f64::asin)),
+    ("asinh", |values, _| each_present(values, f64::asinh)),
+    ("atan", |values, _| each_present(values, f64::atan)),
+    ("atanh", |values, _| each_present(values, f64::atanh)),
+    ("ceil", |values, _| each_present(values, f64::ceil)),
+    ("clamp", clamp),
+    ("clamp_max", clamp_max),
+    ("clamp_min", clamp_min),
+    ("cos", |values, _| each_present(values, f64::cos)),
+    ("cosh", |values, _| each_present(values, f64::cosh)),
+    ("deg", |values, _| each_present(values, |v| v * 180.0 / PI)),
+    ("exp", |values, _| each_present(values, f64::exp)),
+    ("floor", |values, _| each_present(values, f64::floor)),
+    ("ln", |values, _| each_present(values, f64::ln)),
+    ("log10", |values, _| each_present(values, log10)),
+    ("log2", |values, _| each_present(values, log2)),
+    ("rad", |values, _| each_present(values, |v| v * PI / 180.0)),
+    ("round", round),
+    ("sgn", |values, _| each_present(values, sign)),
+    ("sin", |values, _| each_present(values, f64::sin)),
+    ("sinh", |values, _| each_present(values, f64::sinh)),
+    ("sqrt", |values, _| each_present(values, f64::sqrt)),
+    ("tan", |values, _| each_present(values, f64::tan)),
+    ("tanh", |values, _| each_present(values, f64::tanh)),
+];
+
+/// Unary minus.
+pub(crate) fn negate(values: &mut [f64], _parameters: &[&[f64]]) {
+    each_present(values, |value| -value);
+}
+
+/// The parameter in the place of each value.
+pub(crate) fn replace(values: &mut [f64], parameters: &[&[f64]]) {
+    each_with(values, parameters, |_, [replacement, _]| Some(replacement));
+}
+
+/// Computes each present value with the parameters of its step; a parameter left out is 1.
+fn each_with(
+    values: &mut [f64],
+    parameters: &[&[f64]],
+    compute: impl Fn(f64, [f64; 2]) -> Option<f64>,
+) {
+    let parameter = |which: usize, at: usize| {
+        let column = parameters.get(which);
+        column
+            .and_then(|column| column.get(at))
+            .copied()
+            .unwrap_or(1.0)
+    };
+    for (at, value) in values.iter_mut().enumerate() {
+        if is_present(*value) {
+            let computed = compute(*value, [parameter(0, at), parameter(1, at)]);
+            *value = computed.map_or(ABSENT, cell);
+        }
+    }
+}
+
+fn clamp(values: &mut [f64], parameters: &[&[f64]]) {
+    each_with(values, parameters, |value, [low, high]| {
+        within(value, low, high)
+    });
+}
+
+fn clamp_max(values: &mut [f64], parameters: &[&[f64]]) {
+    each_with(values, parameters, |value, [high, _]| {
+        within(value, f64::NEG_INFINITY, high)
+    });
+}
+
+fn clamp_min(values: &mut [f64], parameters: &[&[f64]]) {
+    each_with(values, parameters, |value, [low, _]| {
+        within(value, low, f64::INFINITY)
+    });
+}
+
+/// No value where there is no room between the bounds.
+fn within(value: f64, low: f64, high: f64) -> Option<f64> {
+    (!(high < low)).then(|| max(low, min(high, value)))
+}
+
+/// To the nearest multiple, upwards from half way. The inverse loses less precision.
+fn round(values: &mut [f64], parameters: &[&[f64]]) {
+    each_with(values, parameters, |value, [nearest, _]| {
+        let inverse = 1.0 / nearest;
+        Some((value * inverse + 0.5).floor() / inverse)
+    });
+}
+
+fn sign(value: f64) -> f64 {
+    if value < 0.0 {
+        -1.0
+    } else if value > 0.0 {
+        1.0
+    } else {
+        value
+    }
+}
+
+/// Go computes the logarithm to base 2 from mantissa and exponent, exact for powers of two,
+/// and that to base 10 from it: `log10(1000)` is 2.9999999999999996 in Prometheus.
+fn log2(value: f64) -> f64 {
+    let (mantissa, exponent) = split(value);
+    if mantissa == 0.5 {
+        return f64::from(exponent - 1);
+    }
+    mantissa.ln() * LOG2_E + f64::from(exponent)
+}
+
+fn log10(value: f64) -> f64 {
+    log2(value) * LOG10_2
+}
+
+/// Mantissa in [0.5, 1) and exponent of a number; itself and 0 for what has none.
+fn split(value: f64) -> (f64, i32) {
+    const EXPONENT: u64 = 0x7ff << 52;
+    if value == 0.0 || !value.is_finite() {
+        return (value, 0);
+    }
+    // 2^54 makes a subnormal number normal.
+    let (value, shift) = if value.abs() < f64::MIN_POSITIVE {
+        (value * 18_014_398_509_481_984.0, 54)
+    } else {
+        (value, 0)
+    };
+    let bits = value.to_bits();
+    let exponent = (bits & EXPONENT) >> 52;
+    let mantissa = f64::from_bits(bits & !EXPONENT | 1022 << 52);
+    (mantissa, exponent as i32 - 1022 - shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str, value: f64, parameters: &[f64]) -> f64 {
+        let (_, function) = FUNCTIONS.iter().find(|(known, _)| *known == name).unwrap();
+        let columns: Vec<&[f64]> = parameters.iter().map(std::slice::from_ref).collect();
+        let mut values = [value];
+        function(&mut values, &columns);
+        values[0]
+    }
+
+    #[test]
+    fn logarithms_are_those_of_go() {
+        assert_eq!(of("log10", 1000.0, &[]), 2.9999999999999996);
+        assert_eq!(of("log2", 8.0, &[]), 3.0);
+        assert_eq!(of("log2", f64::from_bits(1), &[]), -1074.0);
+        assert_eq!(of("log2", 0.0, &[]), f64::NEG_INFINITY);
+        assert!(of("log10", -1.0, &[]).is_nan());
+        assert_eq!(of("log10", f64::INFINITY, &[]), f64::INFINITY);
+    }
+
+    #[test]
+    fn rounding_goes_up_from_half_way() {
+        assert_eq!(of("round", 2.5, &[]), 3.0);
+        assert_eq!(of("round", -2.5, &[]), -2.0);
+        assert_eq!(of("round", 23.0, &[10.0]), 20.0);
+        assert_eq!(of("round", 0.27, &[0.1]), 0.3);
+    }
+
+    #[test]
+    fn clamping_without_room_gives_nothing() {
+        assert_eq!(of("clamp", 5.0, &[0.0, 3.0]), 3.0);
+        assert_eq!(of("clamp_min", -5.0, &[0.0]), 0.0);
+        assert_eq!(of("clamp_max", 5.0, &[3.0]), 3.0);
+        assert!(!is_present(of("clamp", 5.0, &[3.0, 0.0])));
+        assert!(of("clamp", f64::NAN, &[0.0, 3.0]).is_nan());
+        assert!(of("clamp", 1.0, &[f64::NAN, 3.0]).is_nan());
+    }
+
+    #[test]
+    fn signs_keep_zero_and_nan() {
+        assert_eq!(of("sgn", -7.0, &[]), -1.0);
+        assert!(of("sgn", -0.0, &[]).is_sign_negative());
+        assert!(of("sgn", f64::NAN, &[]).is_nan());
+    }
+
+    #[test]
+    fn absent_values_stay_absent() {
+        for (name, function) in FUNCTIONS {
+            let mut values = [ABSENT];
+            function(&mut values, &[&[1.0], &[2.0]]);
+            assert!(!is_present(values[0]), "{name}");
+        }
+    }
+}

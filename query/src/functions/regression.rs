@@ -1,0 +1,87 @@
+//! Straight lines through the samples of a window: `deriv` and `predict_linear`.
+
+use super::numeric::KahanSum;
+use super::window::{Window, WindowEntry};
+
+pub(super) static FUNCTIONS: &[WindowEntry] = &[
+    WindowEntry::new("deriv", || Box::new(derivative)),
+    WindowEntry::new("predict_linear", || Box::new(prediction)),
+];
+
+/// The slope a second.
+fn derivative(window: &Window<'_>) -> Option<f64> {
+    // A time near the samples keeps the numbers small.
+    line(window, window.timestamps_ms()[0]).map(|(slope, _)| slope)
+}
+
+/// Where the line will be so many seconds after the moment of evaluation.
+fn prediction(window: &Window<'_>) -> Option<f64> {
+    let (slope, intercept) = line(window, window.time_ms)?;
+    Some(slope * window.parameters[0] + intercept)
+}
+
+/// Slope a second, and value at `origin_ms`, of the line with the least squares; none for less
+/// than two samples (Prometheus `linearRegression`).
+fn line(window: &Window<'_>, origin_ms: i64) -> Option<(f64, f64)> {
+    if window.len() < 2 {
+        return None;
+    }
+    let values = window.values();
+    let first = values[0];
+    if values[1..].iter().all(|&value| value == first) {
+        let line = if first.is_infinite() {
+            (f64::NAN, f64::NAN)
+        } else {
+            (0.0, first)
+        };
+        return Some(line);
+    }
+    let [mut xs, mut ys, mut products, mut squares] = [KahanSum::default(); 4];
+    for (&time_ms, &y) in window.timestamps_ms().iter().zip(values) {
+        let x = time_ms.saturating_sub(origin_ms) as f64 / 1e3;
+        xs = xs.plus(x);
+        ys = ys.plus(y);
+        products = products.plus(x * y);
+        squares = squares.plus(x * x);
+    }
+    let count = values.len() as f64;
+    let (x, y) = (xs.total(), ys.total());
+    let covariance = products.total() - x * y / count;
+    let variance = squares.total() - x * x / count;
+    let slope = covariance / variance;
+    Some((slope, y / count - slope * x / count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::tests::over;
+
+    #[test]
+    fn a_line_is_found_and_followed() {
+        let samples: Vec<_> = (0..5)
+            .map(|at| (at * 10_000, 3.0 + 2.0 * at as f64))
+            .collect();
+        let slope = over("deriv", &samples, (-1, 40_000), [0.0; 2]).unwrap();
+        assert_eq!(slope, 0.2);
+        // 10 s after the end at 40 s.
+        let predicted = over("predict_linear", &samples, (-1, 40_000), [10.0, 0.0]).unwrap();
+        assert!((predicted - 13.0).abs() < 1e-12, "{predicted}");
+    }
+
+    #[test]
+    fn constant_values_have_no_slope() {
+        let constant = [(0, 5.0), (1000, 5.0)];
+        assert_eq!(over("deriv", &constant, (-1, 1000), [0.0; 2]), Some(0.0));
+        assert_eq!(
+            over("predict_linear", &constant, (-1, 1000), [9.0, 0.0]),
+            Some(5.0)
+        );
+        let infinite = [(0, f64::INFINITY), (1000, f64::INFINITY)];
+        assert!(
+            over("deriv", &infinite, (-1, 1000), [0.0; 2])
+                .unwrap()
+                .is_nan()
+        );
+        assert_eq!(over("deriv", &[(0, 1.0)], (-1, 1000), [0.0; 2]), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! Function calls in the plan.
+
+use super::lower::{Lowering, without_parens, wrong_type};
+use super::{
+    HistogramCall, HistogramQuestion, LabelJoin, LabelReplace, Node, ScalarNode, SortBy,
+    VectorNode, WindowCall,
+};
+use crate::functions::numeric::seconds;
+use crate::functions::{self, Implementation};
+use crate::labels::METRIC_NAME;
+use crate::parse::ast::{Call, Expr, Span};
+use crate::source::{MatchOp, Matcher};
+use crate::{Error, Labels};
+
+/// Functions whose value may differ from step to step though their arguments do not.
+pub(super) fn depends_on_step(function: &str) -> bool {
+    const FUNCTIONS: [&str; 12] = [
+        "day_of_month",
+        "day_of_week",
+        "day_of_year",
+        "days_in_month",
+        "hour",
+        "minute",
+        "month",
+        "predict_linear",
+        "start_timestamp",
+        "time",
+        "timestamp",
+        "year",
+    ];
+    FUNCTIONS.contains(&function)
+}
+
+/// Whether a call asks for the times of samples, which a fixed `@` fixes too.
+pub(super) fn is_timestamp_of_selector(call: &Call) -> bool {
+    call.function.name == "timestamp"
+        && call
+            .args
+            .first()
+            .is_some_and(|argument| matches!(without_parens(argument), Expr::Vector(_)))
+}
+
+/// The labels that the matchers of an absent series name by equality (Prometheus
+/// `createLabelsForAbsentFunction`).
+pub(super) fn absent_labels(matchers: &[Matcher]) -> Labels {
+    let mut labels = Labels::default();
+    let mut seen: Vec<&str> = Vec::new();
+    for matcher in matchers {
+        if matcher.name == METRIC_NAME {
+            continue;
+        }
+        let name = matcher.name.as_str();
+        if matcher.op == MatchOp::Equal && !seen.contains(&name) {
+            labels = labels.with(name, &matcher.value);
+            seen.push(name);
+        } else {
+            labels = labels.with(name, "");
+        }
+    }
+    labels
+}
+
+/// Arguments taken one by one; the parser has counted them.
+struct Arguments {
+    nodes: std::vec::IntoIter<Node>,
+}
+
+impl Arguments {
+    fn next(&mut self) -> Node {
+        // A missing argument gives a type error where it is used.
+        self.nodes.next().unwrap_or(Node::String(String::new()))
+    }
+
+    fn scalar(&mut self) -> Result<ScalarNode, Error> {
+        self.next().into_scalar()
+    }
+
+    fn vector(&mut self) -> Result<VectorNode, Error> {
+        self.next().into_vector()
+    }
+
+    fn boxed(&mut self) -> Result<Box<VectorNode>, Error> {
+        self.vector().map(Box::new)
+    }
+
+    fn string(&mut self) -> Result<String, Error> {
+        self.next().into_string()
+    }
+
+    fn scalars(self) -> Result<Vec<ScalarNode>, Error> {
+        self.nodes.map(Node::into_scalar).collect()
+    }
+
+    fn strings(self) -> Result<Vec<String>, Error> {
+        self.nodes.map(Node::into_string).collect()
+    }
+}
+
+impl Lowering<'_> {
+    /// The node of a call whose arguments are lowered.
+    pub(super) fn call_node(&self, call: &Call, arguments: Vec<Node>) -> Result<Node, Error> {
+        let name = call.function.name;
+        let count = arguments.len();
+        let mut arguments = Arguments {
+            nodes: arguments.into_iter(),
+        };
+        if let Some(scalar) = self.scalar_call(name, &mut arguments)? {
+            return Ok(Node::Scalar(scalar));
+        }
+        let vector = match (functions::implementation(name), name) {
+            (Some(Implementation::Column(function)), _) => VectorNode::Map {
+                child: if count == 0 {
+                    Box::new(VectorNode::FromScalar(ScalarNode::Time))
+                } else {
+                    arguments.boxed()?
+                },
+                function,
+                parameters: arguments.scalars()?,
+            },
+            (Some(Implementation::Window(function)), _) => window_call(function, call, arguments)?,
+            (None, "absent" | "absent_over_time") => absent_call(arguments.next())?,
+            (None, "vector") => VectorNode::FromScalar(arguments.scalar()?),
+            (None, "timestamp") => match arguments.vector()? {
+                VectorNode::Select(selector) => VectorNode::TimestampOf(selector),
+                child => VectorNode::Map {
+                    child: Box::new(child),
+                    function: functions::replace,
+                    parameters: vec![ScalarNode::Time],
+                },
+            },
+            (None, "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc") => {
+                VectorNode::Sort {
+                    child: arguments.boxed()?,
+                    by: if name.starts_with("sort_by_label") {
+                        SortBy::Labels(arguments.strings()?)
+                    } else {
+                        SortBy::Value
+                    },
+                    descending: name.ends_with("_desc"),
+                    span: call.span,
+                }
+            }
+            (None, "label_replace") => VectorNode::LabelReplace(Box::new(LabelReplace {
+                child: arguments.vector()?,
+                destination: arguments.string()?,
+                replacement: arguments.string()?,
+                source: arguments.string()?,
+                regex: arguments.string()?,
+            })),
+            (None, "label_join") => VectorNode::LabelJoin(Box::new(LabelJoin {
+                child: arguments.vector()?,
+                destination: arguments.string()?,
+                separator: arguments.string()?,
+                sources: arguments.strings()?,
+            })),
+            (None, "histogram_quantile" | "histogram_fraction") => histogram_call(call, arguments)?,
+            (
+                None,
+                "histogram_avg" | "histogram_count" | "histogram_stddev" | "histogram_stdvar"
+                | "histogram_sum",
+            ) => return Err(self.unsupported("native histograms", call.span)),
+            (None, name) => {
+                return Err(self.unsupported(format_args!("function {name}"), call.span));
+            }
+        };
+        Ok(Node::Vector(vector))
+    }
+
+    /// The node of a function that gives a scalar.
+    fn scalar_call(
+        &self,
+        name: &str,
+        arguments: &mut Arguments,
+    ) -> Result<Option<ScalarNode>, Error> {
+        let times = &self.times;
+        let number = |value| Ok(Some(ScalarNode::Number(value)));
+        match name {
+            "pi" => number(std::f64::consts::PI),
+            "start" => number(times.start_ms as f64 / 1000.0),
+            "end" => number(times.end_ms as f64 / 1000.0),
+            "range" => number(seconds(times.end_ms.saturating_sub(times.start_ms))),
+            "step" if times.start_ms == times.end_ms => number(0.0),
+            "step" => number(seconds(times.step_ms)),
+            "time" => Ok(Some(ScalarNode::Time)),
+            "scalar" => Ok(Some(ScalarNode::OfVector(arguments.boxed()?))),
+            "max_of" | "min_of" => Ok(Some(ScalarNode::Extreme {
+                largest: name == "max_of",
+                lhs: Box::new(arguments.scalar()?),
+                rhs: Box::new(arguments.scalar()?),
+            })),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn argument_span(call: &Call, at: usize) -> Span {
+    call.args
+        .get(at)
+        .map_or(call.span, |argument| without_parens(argument).span())
+}
+
+fn window_call(
+    function: &'static functions::WindowEntry,
+    call: &Call,
+    arguments: Arguments,
+) -> Result<VectorNode, Error> {
+    let mut range = None;
+    let mut parameters = Vec::new();
+    for node in arguments.nodes {
+        match node {
+            Node::Range(node) => range = Some(node),
+            node => parameters.push(node.into_scalar()?),
+        }
+    }
+    Ok(VectorNode::Window(WindowCall {
+        function,
+        range: range.ok_or_else(|| wrong_type("range vector"))?,
+        parameters,
+        first_argument: argument_span(call, 0),
+    }))
+}
+
+fn absent_call(argument: Node) -> Result<VectorNode, Error> {
+    Ok(match argument {
+        Node::Range(range) => VectorNode::AbsentOverTime {
+            labels: absent_labels(&range.selector.matchers),
+            range,
+        },
+        node => {
+            let child = node.into_vector()?;
+            let labels = match &child {
+                VectorNode::Select(selector) => absent_labels(&selector.matchers),
+                _ => Labels::default(),
+            };
+            VectorNode::Absent {
+                child: Box::new(child),
+                labels,
+            }
+        }
+    })
+}
+
+fn histogram_call(call: &Call, mut arguments: Arguments) -> Result<VectorNode, Error> {
+    let first = arguments.scalar()?;
+    let (what, at) = if call.function.name == "histogram_quantile" {
+        (
+            HistogramQuestion::Quantile(first, argument_span(call, 0)),
+            1,
+        )
+    } else {
+        let upper = arguments.scalar()?;
+        (
+            HistogramQuestion::Fraction {
+                lower: first,
+                upper,
+            },
+            2,
+        )
+    };
+    Ok(VectorNode::Histogram(Box::new(HistogramCall {
+        child: arguments.vector()?,
+        what,
+        span: argument_span(call, at),
+    })))
+}

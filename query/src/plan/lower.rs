@@ -1,0 +1,301 @@
+//! From the tree of the text to the plan.
+//!
+//! A part that does not depend on the step is wrapped in a `Once` node, at the highest place
+//! where that holds. Which parts those are follows Prometheus's `preprocessExprHelper`
+//! (`promql/engine.go`), because an aggregation's parameter is evaluated with its vector.
+
+use super::duration::milliseconds;
+use super::{
+    Aggregate, Match, Node, Parameter, QueryTimes, RangeSelector, ScalarNode, Selector, VectorNode,
+    WithScalar, call,
+};
+use crate::functions;
+use crate::parse::ast::{
+    self, AggregateOp, At, BinaryOp, Expr, MatrixSelector, Modifiers, RangeEdges, Span,
+    VectorSelector,
+};
+use crate::{Error, ErrorKind, position};
+
+/// Makes the plan of an expression; `text` is what its spans point into.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] for what this version cannot do, [`ErrorKind::BadData`] for a
+/// duration that cannot be computed.
+pub(crate) fn lower(expr: &Expr, text: &str, times: QueryTimes) -> Result<Node, Error> {
+    let lowering = Lowering { text, times };
+    let part = lowering.part(expr)?;
+    Ok(part.wrapped())
+}
+
+pub(super) struct Lowering<'a> {
+    pub(super) text: &'a str,
+    pub(super) times: QueryTimes,
+}
+
+/// A part of the plan and how it depends on the step.
+pub(super) struct Part {
+    pub(super) node: Node,
+    /// Its value is the same at each step.
+    pub(super) invariant: bool,
+    /// It is worth a `Once` node, unless what is around it gets one.
+    pub(super) wrap: bool,
+}
+
+impl Part {
+    /// Where it is not said otherwise, what does not depend on the step is evaluated once.
+    pub(super) fn of(node: Node, invariant: bool) -> Self {
+        Self {
+            node,
+            invariant,
+            wrap: invariant,
+        }
+    }
+
+    /// The node, evaluated once where that pays.
+    pub(super) fn wrapped(self) -> Node {
+        match (self.wrap, self.node) {
+            (true, Node::Scalar(node)) => Node::Scalar(ScalarNode::Once(Box::new(node))),
+            (true, Node::Vector(node)) => Node::Vector(VectorNode::Once(Box::new(node))),
+            (_, node) => node,
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn into_scalar(self) -> Result<ScalarNode, Error> {
+        match self {
+            Self::Scalar(node) => Ok(node),
+            _ => Err(wrong_type("scalar")),
+        }
+    }
+
+    pub(super) fn into_vector(self) -> Result<VectorNode, Error> {
+        match self {
+            Self::Vector(node) => Ok(node),
+            _ => Err(wrong_type("instant vector")),
+        }
+    }
+
+    pub(super) fn into_range(self) -> Result<RangeSelector, Error> {
+        match self {
+            Self::Range(node) => Ok(node),
+            _ => Err(wrong_type("range vector")),
+        }
+    }
+
+    pub(super) fn into_string(self) -> Result<String, Error> {
+        match self {
+            Self::String(text) => Ok(text),
+            _ => Err(wrong_type("string")),
+        }
+    }
+}
+
+/// The parser checks types, so this reports a tree that it did not make.
+pub(super) fn wrong_type(wanted: &str) -> Error {
+    Error::new(ErrorKind::BadData, format!("expected type {wanted}"))
+}
+
+/// What stands inside of parentheses.
+pub(super) fn without_parens(mut expr: &Expr) -> &Expr {
+    while let Expr::Paren(paren) = expr {
+        expr = &paren.expr;
+    }
+    expr
+}
+
+impl Lowering<'_> {
+    pub(super) fn unsupported(&self, what: impl std::fmt::Display, at: Span) -> Error {
+        Error::unsupported(what, position(self.text, at.start))
+    }
+
+    pub(super) fn part(&self, expr: &Expr) -> Result<Part, Error> {
+        match expr {
+            Expr::Number(number) => Ok(Part {
+                node: Node::Scalar(ScalarNode::Number(number.value)),
+                invariant: true,
+                wrap: false,
+            }),
+            Expr::String(string) => Ok(Part {
+                node: Node::String(string.value.clone()),
+                invariant: true,
+                wrap: false,
+            }),
+            Expr::Vector(selector) => {
+                let selector = self.selector(selector)?;
+                let invariant = selector.at_ms.is_some();
+                Ok(Part::of(
+                    Node::Vector(VectorNode::Select(selector)),
+                    invariant,
+                ))
+            }
+            Expr::Matrix(matrix) => {
+                let range = self.range(matrix)?;
+                Ok(Part {
+                    invariant: range.selector.at_ms.is_some(),
+                    node: Node::Range(range),
+                    wrap: false,
+                })
+            }
+            Expr::Subquery(subquery) => Err(self.unsupported("subquery", subquery.span)),
+            Expr::Call(call) => self.call(call),
+            Expr::Aggregate(aggregate) => self.aggregate(aggregate),
+            Expr::Binary(binary) => self.binary(binary),
+            Expr::Unary(unary) => self.unary(unary),
+            Expr::Paren(paren) => self.part(&paren.expr),
+        }
+    }
+
+    pub(super) fn selector(&self, selector: &VectorSelector) -> Result<Selector, Error> {
+        match selector.edges {
+            RangeEdges::Plain => {}
+            RangeEdges::Anchored => {
+                return Err(self.unsupported("modifier anchored", selector.span));
+            }
+            RangeEdges::Smoothed => {
+                return Err(self.unsupported("modifier smoothed", selector.span));
+            }
+        }
+        let Modifiers { offset, at } = &selector.modifiers;
+        Ok(Selector {
+            matchers: selector.matchers.clone(),
+            offset_ms: milliseconds(offset, &self.times, true)?,
+            at_ms: at.map(|at| match at {
+                At::Timestamp(time_ms) => time_ms,
+                At::Start => self.times.start_ms,
+                At::End => self.times.end_ms,
+            }),
+        })
+    }
+
+    fn range(&self, matrix: &MatrixSelector) -> Result<RangeSelector, Error> {
+        Ok(RangeSelector {
+            selector: self.selector(&matrix.selector)?,
+            range_ms: milliseconds(&matrix.range, &self.times, false)?,
+            span: matrix.span,
+        })
+    }
+
+    fn call(&self, call: &ast::Call) -> Result<Part, Error> {
+        let mut parts = Vec::with_capacity(call.args.len());
+        for argument in &call.args {
+            parts.push(self.part(without_parens(argument))?);
+        }
+        let invariant = parts.iter().all(|part| part.invariant)
+            && (!call::depends_on_step(call.function.name) || call::is_timestamp_of_selector(call));
+        let arguments = parts
+            .into_iter()
+            .map(|part| if invariant { part.node } else { part.wrapped() })
+            .collect();
+        let node = self.call_node(call, arguments)?;
+        Ok(Part::of(node, invariant))
+    }
+
+    fn aggregate(&self, aggregate: &ast::Aggregate) -> Result<Part, Error> {
+        if let AggregateOp::Limitk | AggregateOp::LimitRatio = aggregate.op {
+            let name = if aggregate.op == AggregateOp::Limitk {
+                "limitk"
+            } else {
+                "limit_ratio"
+            };
+            return Err(self.unsupported(format!("aggregation {name}"), aggregate.span));
+        }
+        let child = self.part(without_parens(&aggregate.expr))?;
+        let parameter = match &aggregate.param {
+            None => Parameter::None,
+            Some(expr) => {
+                let expr = without_parens(expr);
+                match self.part(expr)?.node {
+                    Node::String(label) => Parameter::Label(label),
+                    node => Parameter::Scalar(node.into_scalar()?, expr.span()),
+                }
+            }
+        };
+        let node = Aggregate {
+            op: aggregate.op,
+            child: child.node.into_vector()?,
+            parameter,
+            grouping: aggregate.grouping.clone(),
+        };
+        Ok(Part {
+            node: Node::Vector(VectorNode::Aggregate(Box::new(node))),
+            invariant: child.invariant,
+            wrap: child.wrap,
+        })
+    }
+
+    fn binary(&self, binary: &ast::Binary) -> Result<Part, Error> {
+        if let BinaryOp::TrimLower | BinaryOp::TrimUpper = binary.op {
+            return Err(self.unsupported("native histograms", binary.op_span));
+        }
+        if let Some(matching) = &binary.matching
+            && (matching.fill_left.is_some() || matching.fill_right.is_some())
+        {
+            return Err(self.unsupported("modifier fill", binary.op_span));
+        }
+        let (lhs, rhs) = (self.part(&binary.lhs)?, self.part(&binary.rhs)?);
+        let invariant = lhs.invariant && rhs.invariant;
+        let (lhs, rhs) = if invariant {
+            (lhs.node, rhs.node)
+        } else {
+            (lhs.wrapped(), rhs.wrapped())
+        };
+        let (op, return_bool) = (binary.op, binary.return_bool);
+        let node = match (lhs, rhs) {
+            (Node::Scalar(lhs), Node::Scalar(rhs)) => Node::Scalar(ScalarNode::Binary {
+                op,
+                lhs: Box::new(lhs),
+                rhs: Box::new(rhs),
+            }),
+            (Node::Vector(vector), Node::Scalar(scalar)) => {
+                Node::Vector(VectorNode::WithScalar(Box::new(WithScalar {
+                    op,
+                    vector,
+                    scalar,
+                    scalar_left: false,
+                    return_bool,
+                })))
+            }
+            (Node::Scalar(scalar), Node::Vector(vector)) => {
+                Node::Vector(VectorNode::WithScalar(Box::new(WithScalar {
+                    op,
+                    vector,
+                    scalar,
+                    scalar_left: true,
+                    return_bool,
+                })))
+            }
+            (lhs, rhs) => {
+                let matching = binary.matching.clone();
+                Node::Vector(VectorNode::Match(Box::new(Match {
+                    op,
+                    lhs: lhs.into_vector()?,
+                    rhs: rhs.into_vector()?,
+                    matching: matching.ok_or_else(|| wrong_type("scalar"))?,
+                    return_bool,
+                })))
+            }
+        };
+        Ok(Part::of(node, invariant))
+    }
+
+    fn unary(&self, unary: &ast::Unary) -> Result<Part, Error> {
+        let child = self.part(&unary.expr)?;
+        if !unary.negative {
+            return Ok(child);
+        }
+        let node = match child.node {
+            Node::Scalar(node) => Node::Scalar(ScalarNode::Negate(Box::new(node))),
+            node => Node::Vector(VectorNode::Map {
+                child: Box::new(node.into_vector()?),
+                function: functions::negate,
+                parameters: Vec::new(),
+            }),
+        };
+        Ok(Part {
+            node,
+            invariant: child.invariant,
+            wrap: child.wrap,
+        })
+    }
+}

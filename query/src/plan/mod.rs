@@ -1,0 +1,218 @@
+//! What is evaluated: the tree of an expression with its types, times and functions resolved.
+//!
+//! Making it finds everything that this version cannot do, before any data is read.
+
+mod call;
+mod duration;
+mod lower;
+
+pub(crate) use lower::lower;
+
+use crate::Labels;
+use crate::functions::{ColumnFunction, WindowEntry};
+use crate::parse::ast::{AggregateOp, BinaryOp, Grouping, Span, VectorMatching};
+use crate::source::Matcher;
+
+/// The times that an expression is resolved with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueryTimes {
+    /// First moment, in milliseconds since the Unix epoch.
+    pub(crate) start_ms: i64,
+    /// Last moment as asked for; a step may not meet it.
+    pub(crate) end_ms: i64,
+    /// Distance of the moments; 0 for an instant query.
+    pub(crate) step_ms: i64,
+}
+
+/// A whole query, by its type.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Scalar(ScalarNode),
+    Vector(VectorNode),
+    Range(RangeSelector),
+    String(String),
+}
+
+/// What gives a number for each step.
+#[derive(Debug)]
+pub(crate) enum ScalarNode {
+    /// The same at each step.
+    Number(f64),
+    /// The moment of the step, in seconds.
+    Time,
+    /// Does not depend on the step: evaluated at the first one.
+    Once(Box<ScalarNode>),
+    /// The value of the one element, NaN where there is not exactly one.
+    OfVector(Box<VectorNode>),
+    Binary {
+        op: BinaryOp,
+        lhs: Box<ScalarNode>,
+        rhs: Box<ScalarNode>,
+    },
+    Negate(Box<ScalarNode>),
+    /// `max_of`, `min_of`
+    Extreme {
+        largest: bool,
+        lhs: Box<ScalarNode>,
+        rhs: Box<ScalarNode>,
+    },
+}
+
+/// What gives an instant vector for each step.
+#[derive(Debug)]
+pub(crate) enum VectorNode {
+    Select(Selector),
+    /// Does not depend on the step: evaluated at the first one.
+    Once(Box<VectorNode>),
+    /// A function of the samples in a window.
+    Window(WindowCall),
+    AbsentOverTime {
+        range: RangeSelector,
+        labels: Labels,
+    },
+    /// The times of the samples that a selector yields.
+    TimestampOf(Selector),
+    /// A new value for each value; drops metadata labels.
+    Map {
+        child: Box<VectorNode>,
+        function: ColumnFunction,
+        parameters: Vec<ScalarNode>,
+    },
+    WithScalar(Box<WithScalar>),
+    Match(Box<Match>),
+    Aggregate(Box<Aggregate>),
+    Absent {
+        child: Box<VectorNode>,
+        labels: Labels,
+    },
+    /// `vector(...)`
+    FromScalar(ScalarNode),
+    LabelReplace(Box<LabelReplace>),
+    LabelJoin(Box<LabelJoin>),
+    Sort {
+        child: Box<VectorNode>,
+        by: SortBy,
+        descending: bool,
+        span: Span,
+    },
+    /// `histogram_quantile`, `histogram_fraction`
+    Histogram(Box<HistogramCall>),
+}
+
+/// An instant vector selector.
+#[derive(Debug)]
+pub(crate) struct Selector {
+    pub(crate) matchers: Vec<Matcher>,
+    /// How far back from the step or from `at_ms`.
+    pub(crate) offset_ms: i64,
+    /// `@`, in milliseconds since the Unix epoch.
+    pub(crate) at_ms: Option<i64>,
+}
+
+/// A range vector selector.
+#[derive(Debug)]
+pub(crate) struct RangeSelector {
+    pub(crate) selector: Selector,
+    /// How far back a window reaches, above 0.
+    pub(crate) range_ms: i64,
+    pub(crate) span: Span,
+}
+
+/// A function applied to a range vector.
+#[derive(Debug)]
+pub(crate) struct WindowCall {
+    pub(crate) function: &'static WindowEntry,
+    pub(crate) range: RangeSelector,
+    /// Those beside the range vector.
+    pub(crate) parameters: Vec<ScalarNode>,
+    /// Where the first argument stands.
+    pub(crate) first_argument: Span,
+}
+
+/// An operator between a vector and a scalar.
+#[derive(Debug)]
+pub(crate) struct WithScalar {
+    pub(crate) op: BinaryOp,
+    pub(crate) vector: VectorNode,
+    pub(crate) scalar: ScalarNode,
+    /// Whether the scalar stands on the left.
+    pub(crate) scalar_left: bool,
+    pub(crate) return_bool: bool,
+}
+
+/// An operator between two vectors.
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) op: BinaryOp,
+    pub(crate) lhs: VectorNode,
+    pub(crate) rhs: VectorNode,
+    pub(crate) matching: VectorMatching,
+    pub(crate) return_bool: bool,
+}
+
+/// An aggregation.
+#[derive(Debug)]
+pub(crate) struct Aggregate {
+    pub(crate) op: AggregateOp,
+    pub(crate) child: VectorNode,
+    pub(crate) parameter: Parameter,
+    pub(crate) grouping: Grouping,
+}
+
+/// What stands before the vector of an aggregation.
+#[derive(Debug)]
+pub(crate) enum Parameter {
+    None,
+    /// `k` or `q`, and where it stands.
+    Scalar(ScalarNode, Span),
+    /// The label of `count_values`.
+    Label(String),
+}
+
+/// What a vector is sorted by.
+#[derive(Debug)]
+pub(crate) enum SortBy {
+    Value,
+    /// These labels in natural order, then all of them.
+    Labels(Vec<String>),
+}
+
+/// `label_replace`
+#[derive(Debug)]
+pub(crate) struct LabelReplace {
+    pub(crate) child: VectorNode,
+    pub(crate) destination: String,
+    pub(crate) replacement: String,
+    pub(crate) source: String,
+    pub(crate) regex: String,
+}
+
+/// `label_join`
+#[derive(Debug)]
+pub(crate) struct LabelJoin {
+    pub(crate) child: VectorNode,
+    pub(crate) destination: String,
+    pub(crate) separator: String,
+    pub(crate) sources: Vec<String>,
+}
+
+/// A function of the buckets of classic histograms.
+#[derive(Debug)]
+pub(crate) struct HistogramCall {
+    pub(crate) child: VectorNode,
+    pub(crate) what: HistogramQuestion,
+    /// Where the vector stands.
+    pub(crate) span: Span,
+}
+
+/// What is asked of a histogram.
+#[derive(Debug)]
+pub(crate) enum HistogramQuestion {
+    /// The value below which a part of the observations lies, and where the part stands.
+    Quantile(ScalarNode, Span),
+    /// The part of the observations between two values.
+    Fraction {
+        lower: ScalarNode,
+        upper: ScalarNode,
+    },
+}
