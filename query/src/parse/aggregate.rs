@@ -81,13 +81,12 @@ impl Parser<'_> {
         let mut exprs = args.exprs.into_iter();
         let param = op.has_param().then(|| exprs.next()).flatten();
         // Where the argument is missing, the error above is reported and the tree goes nowhere.
-        let expr = exprs.next().unwrap_or_else(|| {
-            Expr::Number(NumberLiteral {
-                value: 0.0,
-                is_duration: false,
-                span,
-            })
+        let missing = Expr::Number(NumberLiteral {
+            value: 0.0,
+            is_duration: false,
+            span,
         });
+        let expr = exprs.next().unwrap_or(missing);
         let expr = Expr::Aggregate(Box::new(Aggregate {
             op,
             expr,

@@ -80,7 +80,7 @@ pub(super) fn format_duration_ms(milliseconds: u64) -> String {
     let mut left = milliseconds;
     for (name, unit_ms) in UNITS_MS {
         let exact = matches!(name, "y" | "w");
-        if left < unit_ms || (exact && left % unit_ms != 0) {
+        if left < unit_ms || (exact && !left.is_multiple_of(unit_ms)) {
             continue;
         }
         out.push_str(&(left / unit_ms).to_string());

@@ -1,5 +1,6 @@
 //! The canonical text of an expression, as Prometheus's `String()` gives it
-//! (`promql/parser/printer.go`): it reads back as the same tree.
+//! (`promql/parser/printer.go`): it reads back as the same tree, but for an infinite left side
+//! of `^`, whose sign then stands before the whole (and changes nothing).
 //!
 //! Matchers come sorted, signs without effect and doubled brackets of durations are left out,
 //! modifiers come in a fixed order. Recursive: a tree is at most [`super::DEPTH_MAX`] deep.
