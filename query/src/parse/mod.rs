@@ -14,7 +14,7 @@ mod error;
 mod lexer;
 mod number;
 mod parser;
-mod pattern;
+pub(crate) mod pattern;
 mod print;
 mod selector;
 mod strings;

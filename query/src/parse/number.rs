@@ -167,10 +167,7 @@ mod tests {
         assert_eq!(format_general(-2.5e-7), "-2.5e-07");
         assert_eq!(format_general(1e-100), "1e-100");
         assert_eq!(format_general(0.0001), "0.0001");
-        assert_eq!(
-            format_fixed(9.223372036854775808e18),
-            "9223372036854775808.000000"
-        );
+        assert_eq!(format_fixed(i64::MAX as f64), "9223372036854775808.000000");
         assert_eq!(format_fixed(f64::INFINITY), "+Inf");
     }
 }

@@ -161,6 +161,12 @@ fn of_unexpected_tokens() {
             "1:22 unexpected <op:==> in grouping opts, expected \"(\"",
         ),
         ("a + fill(b) c", "1:10 unexpected identifier \"b\""),
+    ]);
+}
+
+#[test]
+fn of_unexpected_tokens_behind_operands_and_in_braces() {
+    check(&[
         (
             "a[]",
             "1:3 unexpected \"]\" in subquery or range selector, expected number, duration, step(), or range()",
@@ -211,6 +217,10 @@ fn of_unexpected_tokens() {
             "1:8 unexpected identifier \"c\" in label matching, expected \",\" or \"}\"",
         ),
     ]);
+}
+
+#[test]
+fn of_empty_texts() {
     assert_eq!(
         error(""),
         "unknown position: parse error: no expression found in input"
@@ -343,7 +353,7 @@ fn of_calls_and_aggregations() {
 }
 
 #[test]
-fn of_operators_and_selectors() {
+fn of_operators() {
     check(&[
         (
             "1 == 1",
@@ -389,6 +399,12 @@ fn of_operators_and_selectors() {
             "-'a'",
             "1:1 unary expression only allowed on expressions of type scalar or instant vector, got \"string\"",
         ),
+    ]);
+}
+
+#[test]
+fn of_subqueries_and_selectors() {
+    check(&[
         (
             "1[5m:]",
             "1:1 subquery is only allowed on instant vector, got scalar instead",
