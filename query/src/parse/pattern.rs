@@ -12,6 +12,10 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 /// The largest count of a repetition, nested ones multiplied, in Go.
 const REPEAT_MAX: u32 = 1000;
 
+/// How many `\p{...}` an expression may hold: each is a table of up to some hundred ranges. Go
+/// bounds their sum instead.
+const UNICODE_CLASSES_MAX: u32 = 1000;
+
 /// The names of `[:name:]`.
 const POSIX_CLASSES: [&str; 14] = [
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
@@ -82,6 +86,7 @@ pub(crate) fn translate(pattern: &str) -> Result<String, String> {
         rest: pattern,
         out: String::with_capacity(pattern.len()),
         item_end: 0,
+        unicode_classes: 0,
         groups: vec![Group::default()],
     }
     .run()
@@ -103,6 +108,7 @@ struct Translator<'a> {
     out: String,
     /// Where the item before ends in `out`; flags without a group may stand behind it.
     item_end: usize,
+    unicode_classes: u32,
     groups: Vec<Group>,
 }
 
@@ -328,7 +334,7 @@ impl<'a> Translator<'a> {
                 self.rest = behind;
             }
             'p' | 'P' => {
-                let (class, behind) = unicode_class(whole)?;
+                let (class, behind) = self.unicode_class(whole)?;
                 self.item(behind, |out| out.push_str(&class));
             }
             _ => {
@@ -346,6 +352,14 @@ impl<'a> Translator<'a> {
         Ok(())
     }
 
+    fn unicode_class(&mut self, whole: &'a str) -> Result<(String, &'a str), String> {
+        self.unicode_classes += 1;
+        if self.unicode_classes > UNICODE_CLASSES_MAX {
+            return error("expression too large", self.pattern);
+        }
+        unicode_class(whole)
+    }
+
     /// `[...]`
     fn class(&mut self) -> Result<(), String> {
         let whole = self.rest;
@@ -356,12 +370,15 @@ impl<'a> Translator<'a> {
             rest = behind;
         }
         let mut first = true;
+        let mut may_be_named = true;
         while first || !rest.starts_with(']') {
             first = false;
-            if rest.len() > 2
-                && rest.starts_with("[:")
-                && let Some(end) = rest.get(2..).and_then(|inner| inner.find(":]"))
-            {
+            let named_end = if rest.len() > 2 && rest.starts_with("[:") && may_be_named {
+                rest.get(2..).and_then(|inner| inner.find(":]"))
+            } else {
+                None
+            };
+            if let Some(end) = named_end {
                 let (named, behind) = rest.split_at(end + 4);
                 let name = rest.get(2..end + 2).unwrap_or_default();
                 if !POSIX_CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
@@ -371,8 +388,10 @@ impl<'a> Translator<'a> {
                 rest = behind;
                 continue;
             }
+            // Looked for to the end once, it need not be looked for again.
+            may_be_named &= !rest.starts_with("[:");
             if rest.starts_with("\\p") || rest.starts_with("\\P") {
-                let (class, behind) = unicode_class(rest)?;
+                let (class, behind) = self.unicode_class(rest)?;
                 out.push_str(&class);
                 rest = behind;
                 continue;

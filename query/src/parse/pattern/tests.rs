@@ -94,3 +94,17 @@ fn the_empty_text_matches_where_it_does() {
         assert_eq!(regex(pattern).is_match(""), wanted, "{pattern}");
     }
 }
+
+#[test]
+fn tables_of_characters_have_a_limit() {
+    assert_eq!(check(&r"\pN".repeat(1000)), Ok(()));
+    let large = r"\pN[\PN]".repeat(501);
+    assert_eq!(
+        check(&large),
+        Err(format!(
+            "error parsing regexp: expression too large: `{large}`"
+        ))
+    );
+    // Quadratic, if each looked for its end.
+    assert!(check(&format!("[{}x]", "[:".repeat(500_000))).is_ok());
+}
