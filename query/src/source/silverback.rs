@@ -36,7 +36,13 @@ fn matcher(matcher: &super::Matcher) -> Result<storage::Matcher, Error> {
         MatchOp::Regex => storage::MatchOp::Regex,
         MatchOp::NotRegex => storage::MatchOp::NotRegex,
     };
-    storage::Matcher::new(op, &matcher.name, &matcher.value)
+    // PromQL has Go's regular expressions, storage those of Rust.
+    let value = match matcher.op {
+        MatchOp::Equal | MatchOp::NotEqual => matcher.value.clone(),
+        MatchOp::Regex | MatchOp::NotRegex => crate::parse::pattern::translate(&matcher.value)
+            .map_err(|error| Error::new(ErrorKind::BadData, error))?,
+    };
+    storage::Matcher::new(op, &matcher.name, value)
         .map_err(|error| Error::new(ErrorKind::BadData, error.to_string()))
 }
 
