@@ -4,6 +4,11 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::regexp::translate;
+
+/// A regular expression may compile to this many bytes at most.
+pub const REGEX_BYTES_MAX: usize = 10 << 20;
+
 /// How a matcher compares.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MatchOp {
@@ -35,8 +40,9 @@ pub struct Matcher {
     name: String,
     op: MatchOp,
     value: String,
-    /// The compiled expression of `=~` and `!~`, anchored at both ends.
-    regex: Option<regex::Regex>,
+    /// The compiled expression of `=~` and `!~`, anchored at both ends. It reads bytes because
+    /// only there ASCII's `\B` is allowed.
+    regex: Option<regex::bytes::Regex>,
 }
 
 /// Why a matcher could not be made.
@@ -54,12 +60,12 @@ pub struct MatcherError {
 impl Matcher {
     /// A matcher of the label `name`.
     ///
-    /// A regular expression is anchored at both ends and its dot matches newlines, as in
-    /// Prometheus (`model/labels/regexp.go`).
+    /// A regular expression has Go's syntax, is anchored at both ends and its dot matches line
+    /// ends, as in Prometheus (`model/labels/regexp.go`).
     ///
     /// # Errors
-    /// A regular expression that does not compile, or compiles to more than the `regex` crate's
-    /// default limit of 10 MiB.
+    /// A regular expression that Go does not take, or that compiles to more than
+    /// [`REGEX_BYTES_MAX`].
     pub fn new(
         op: MatchOp,
         name: impl Into<String>,
@@ -68,14 +74,16 @@ impl Matcher {
         let (name, value) = (name.into(), value.into());
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => {
-                let compiled = regex::Regex::new(&format!("^(?s:{value})$"));
-                Some(compiled.map_err(|error| MatcherError {
-                    name: name.clone(),
-                    pattern: value.clone(),
-                    reason: error.to_string(),
-                })?)
-            }
+            MatchOp::Regex | MatchOp::NotRegex => match compile(&value) {
+                Ok(regex) => Some(regex),
+                Err(reason) => {
+                    return Err(MatcherError {
+                        name,
+                        pattern: value,
+                        reason,
+                    });
+                }
+            },
         };
         Ok(Self {
             name,
@@ -117,11 +125,31 @@ impl Matcher {
     /// Whether a label of this value passes.
     pub fn matches(&self, value: &str) -> bool {
         let found = match &self.regex {
-            Some(regex) => regex.is_match(value),
+            Some(regex) => regex.is_match(value.as_bytes()),
             None => self.value == value,
         };
         found != matches!(self.op, MatchOp::NotEqual | MatchOp::NotRegex)
     }
+}
+
+/// Compiles what stands behind `=~`.
+fn compile(pattern: &str) -> Result<regex::bytes::Regex, String> {
+    // Translated by itself first: within the group a pattern like `a)|(b` would compile.
+    let translated = translate(pattern)?;
+    regex::bytes::RegexBuilder::new(&format!("^(?s:{translated})$"))
+        .size_limit(REGEX_BYTES_MAX)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(limit) => {
+                format!("regular expression compiles to more than {limit} bytes")
+            }
+            // The last line says what is wrong; those before show our spelling of the pattern.
+            other => {
+                let text = other.to_string();
+                let line = text.lines().last().unwrap_or_default();
+                line.trim_start_matches("error: ").to_owned()
+            }
+        })
 }
 
 impl fmt::Display for Matcher {
@@ -133,5 +161,54 @@ impl fmt::Display for Matcher {
 impl fmt::Debug for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_must_be_one_by_itself() {
+        let error = Matcher::new(MatchOp::Regex, "job", "a)|(b").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid regular expression \"a)|(b\" for label \"job\": \
+             error parsing regexp: unexpected ): `a)|(b`"
+        );
+        // The same text is a value like any other.
+        assert!(
+            Matcher::new(MatchOp::Equal, "job", "a)|(b")
+                .unwrap()
+                .matches("a)|(b")
+        );
+    }
+
+    #[test]
+    fn an_expression_too_large_names_the_limit() {
+        let pattern = r"(\pL{100}|\pN{100}){10}";
+        let error = Matcher::new(MatchOp::NotRegex, "job", pattern).unwrap_err();
+        assert_eq!(
+            error.reason,
+            "regular expression compiles to more than 10485760 bytes"
+        );
+        let nested = format!("{}a{}", "(".repeat(300), ")".repeat(300));
+        let error = Matcher::new(MatchOp::Regex, "job", nested).unwrap_err();
+        assert!(error.reason.contains("nest"), "{}", error.reason);
+    }
+
+    #[test]
+    fn literals_are_what_a_matcher_compares_with() {
+        let literals = |op, value: &str| -> Option<Vec<String>> {
+            let matcher = Matcher::new(op, "l", value).unwrap();
+            Some(matcher.literals()?.map(str::to_owned).collect())
+        };
+        let list = |texts: &[&str]| Some(texts.iter().map(|&text| text.to_owned()).collect());
+        assert_eq!(literals(MatchOp::Equal, "a|b.*"), list(&["a|b.*"]));
+        assert_eq!(literals(MatchOp::Regex, "a|b"), list(&["a", "b"]));
+        assert_eq!(literals(MatchOp::NotRegex, "a|"), list(&["a", ""]));
+        assert_eq!(literals(MatchOp::Regex, ""), list(&[""]));
+        assert_eq!(literals(MatchOp::Regex, "a|b.*"), None);
+        assert_eq!(literals(MatchOp::Regex, r"a\|b"), None);
     }
 }
