@@ -380,6 +380,48 @@ mod tests {
         ]
     }
 
+    /// The chunk that Prometheus 3.5.3 wrote for these samples: sent by remote write, read from
+    /// `chunks/000001` of a snapshot of its head.
+    #[test]
+    fn bytes_are_those_of_prometheus() {
+        const START_MS: i64 = 1_700_000_000_000;
+        let samples = [
+            (0, 0x3ff0_0000_0000_0000),
+            (15_000, 0x3ff0_0000_0000_0000),
+            (30_000, 0x4000_0000_0000_0000),
+            (45_000, 0x4000_0000_0000_0000),
+            (60_003, 0x3fb9_9999_9999_999a),
+            (74_996, 0x40b2_d5c2_8f5c_28f6),
+            (90_000, 0x7ff0_0000_0000_0002),
+            (105_000, 0x8000_0000_0000_0000),
+            (105_001, 0x0000_0000_0000_0000),
+            (121_000, 0x4197_d784_0000_0000),
+            (400_000, 0x4197_d784_0300_0000),
+            (415_000, 0x4197_d784_0300_0000),
+            (2_000_000, 0x7ff8_0000_0000_0001),
+            (2_000_001, 0x7fef_ffff_ffff_ffff),
+            (2_015_000, 0x0000_0000_0000_0001),
+            (2_030_000, 0xc08f_4000_0000_0000),
+            (2_045_000, 0x3ff0_0000_0000_0001),
+            (2_060_000, 0xbff0_0000_0000_0001),
+        ];
+        let hex = concat!(
+            "001280a0abfef9623ff000000000000098753097ffc8003c3f7fb999999999999b7fed7f0b4c5b16",
+            "c5b16d00173f42d5c28f5c28f57ff983ffff0000000000003b8ad34000000000000000c3e7e9065f",
+            "5e1000000007201acc0000000006000003afe301e00000000002fe9a18bef9bf5e100c000007ffff",
+            "fffffff9f4266005ffffffffffffb0ea5b0fdffbffffffffffffc000e003023d0000000000057fbf",
+            "a00000000000a80000000000000000",
+        );
+        let samples = samples.map(|(offset_ms, bits)| (START_MS + offset_ms, bits));
+        let bytes = chunk_of(&samples).take_bytes();
+        let own: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(own, hex);
+        assert_eq!(
+            samples_of(XorReader::new(&bytes).unwrap(), 18).unwrap(),
+            samples
+        );
+    }
+
     #[test]
     fn edges_of_each_size_come_back() {
         let mut samples = vec![(0, 0), (0, 0)];
