@@ -1,5 +1,6 @@
 //! Silverback beside the real programs of the field. `scripts/peers.sh` gets those.
 
+mod answers;
 mod expressions;
 mod prometheus_through_kill;
 mod recording;
