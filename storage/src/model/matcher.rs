@@ -4,10 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::regexp::translate;
-
 /// A regular expression may compile to this many bytes at most.
-pub const REGEX_BYTES_MAX: usize = 10 << 20;
+const REGEX_BYTES_MAX: usize = 10 << 20;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -60,12 +58,12 @@ pub struct MatcherError {
 impl Matcher {
     /// A matcher of the label `name`.
     ///
-    /// A regular expression has Go's syntax, is anchored at both ends and its dot matches line
-    /// ends, as in Prometheus (`model/labels/regexp.go`).
+    /// A regular expression has the syntax of the `regex` crate, is anchored at both ends and
+    /// its dot matches line ends. (PromQL's expressions have Go's syntax; the query crate
+    /// translates them.)
     ///
     /// # Errors
-    /// A regular expression that Go does not take, or that compiles to more than
-    /// [`REGEX_BYTES_MAX`].
+    /// A regular expression that does not compile, or compiles to more than 10 MiB.
     pub fn new(
         op: MatchOp,
         name: impl Into<String>,
@@ -134,21 +132,26 @@ impl Matcher {
 
 /// Compiles what stands behind `=~`.
 fn compile(pattern: &str) -> Result<regex::bytes::Regex, String> {
-    // Translated by itself first: within the group a pattern like `a)|(b` would compile.
-    let translated = translate(pattern)?;
-    regex::bytes::RegexBuilder::new(&format!("^(?s:{translated})$"))
+    // By itself first: within the group a pattern like `a)|(b` would compile.
+    regex_syntax::ParserBuilder::new()
+        .utf8(false)
+        .dot_matches_new_line(true)
+        .build()
+        .parse(pattern)
+        .map_err(|error| match error {
+            // Its display draws the pattern over several lines.
+            regex_syntax::Error::Parse(error) => error.kind().to_string(),
+            regex_syntax::Error::Translate(error) => error.kind().to_string(),
+            other => other.to_string(),
+        })?;
+    regex::bytes::RegexBuilder::new(&format!("^(?s:{pattern})$"))
         .size_limit(REGEX_BYTES_MAX)
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(limit) => {
                 format!("regular expression compiles to more than {limit} bytes")
             }
-            // The last line says what is wrong; those before show our spelling of the pattern.
-            other => {
-                let text = other.to_string();
-                let line = text.lines().last().unwrap_or_default();
-                line.trim_start_matches("error: ").to_owned()
-            }
+            other => other.to_string(),
         })
 }
 
@@ -174,7 +177,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "invalid regular expression \"a)|(b\" for label \"job\": \
-             error parsing regexp: unexpected ): `a)|(b`"
+             unopened group"
         );
         // The same text is a value like any other.
         assert!(

@@ -9,7 +9,6 @@ mod ids;
 mod labels;
 mod matcher;
 mod metadata;
-mod regexp;
 mod sample;
 mod time_range;
 
@@ -18,7 +17,7 @@ pub use exemplar::Exemplar;
 pub use histogram::{BucketSpan, Histogram, HistogramCounts, ResetHint};
 pub use ids::{Seq, SeriesId, SymbolId};
 pub use labels::{LabelError, Labels, LabelsRef, METRIC_NAME};
-pub use matcher::{MatchOp, Matcher, MatcherError, REGEX_BYTES_MAX};
+pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{Metadata, MetricType};
 pub use sample::{STALE_NAN_BITS, Sample, Samples, Value, is_stale};
 pub use time_range::TimeRange;
