@@ -1,1 +1,26 @@
 //! The Silverback server: HTTP, JSON, protobuf, limits and the command line.
+//!
+//! [`Server::start`] serves a database within a program that has a Tokio runtime; [`run`] is
+//! the whole of the `silverback` program.
+#![warn(missing_debug_implementations)]
+
+mod api;
+mod app;
+mod cli;
+mod clock;
+mod config;
+mod health;
+mod logging;
+mod metrics;
+mod program;
+mod remote_write;
+mod self_scrape;
+mod server;
+mod shutdown;
+mod ui;
+mod units;
+mod version;
+
+pub use config::Config;
+pub use program::run;
+pub use server::{Running, Server, StartError};

@@ -1,3 +1,7 @@
 //! The `silverback` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    silverback::run()
+}

@@ -1,0 +1,26 @@
+//! The Prometheus HTTP API under `/api/v1`: parameters in, JSON out.
+//!
+//! Texts, escapes and number forms are Prometheus's to the byte; expected values in the tests
+//! were taken from the running program.
+
+mod form;
+mod go_text;
+mod json;
+mod labels;
+mod matchers;
+mod number;
+mod params;
+mod query;
+mod query_body;
+mod response;
+mod run;
+mod series;
+mod status;
+mod time;
+
+pub(crate) use labels::{label_names, label_values};
+pub(crate) use query::{instant, range};
+pub(crate) use response::{ApiError, ErrorType};
+pub(crate) use run::QUERIES_MAX;
+pub(crate) use series::series;
+pub(crate) use status::build_info;

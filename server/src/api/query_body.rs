@@ -1,0 +1,330 @@
+//! The body of a query's answer, written piece by piece as the client takes it, so that the
+//! text of a large result never stands in memory as a whole.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::vec;
+
+use axum::body::{Body, HttpBody};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Frame;
+use silverback_query::{InstantSample, QueryResult, RangeSeries, Value};
+
+use super::json;
+use super::response::{SUCCESS, finish};
+
+/// About how long a piece is, in bytes.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Writes an answer in pieces.
+#[derive(Debug)]
+pub(super) struct QueryBody {
+    rest: Rest,
+    /// Written, and not taken yet.
+    piece: Vec<u8>,
+    /// What stands after the result.
+    tail: Vec<u8>,
+    done: bool,
+}
+
+/// The part of the result that is still to be written.
+#[derive(Debug)]
+enum Rest {
+    Nothing,
+    Vector(vec::IntoIter<InstantSample>),
+    Matrix {
+        series: vec::IntoIter<RangeSeries>,
+        open: Option<OpenSeries>,
+    },
+}
+
+/// A series whose points are being written.
+#[derive(Debug)]
+struct OpenSeries {
+    points: std::iter::Zip<vec::IntoIter<i64>, vec::IntoIter<f64>>,
+}
+
+impl QueryBody {
+    pub(super) fn new(result: QueryResult) -> Self {
+        let mut piece = SUCCESS.to_vec();
+        let mut tail = Vec::new();
+        let rest = match result.value {
+            Value::Scalar {
+                timestamp_ms,
+                value,
+            } => {
+                piece.extend_from_slice(br#"{"resultType":"scalar","result":["#);
+                json::float_timestamp(&mut piece, timestamp_ms);
+                piece.push(b',');
+                json::plain_float(&mut piece, value);
+                tail.extend_from_slice(b"]}");
+                Rest::Nothing
+            }
+            Value::String {
+                timestamp_ms,
+                value,
+            } => {
+                piece.extend_from_slice(br#"{"resultType":"string","result":["#);
+                json::float_timestamp(&mut piece, timestamp_ms);
+                piece.push(b',');
+                json::html_string(&mut piece, &value);
+                tail.extend_from_slice(b"]}");
+                Rest::Nothing
+            }
+            Value::Vector(samples) => {
+                piece.extend_from_slice(br#"{"resultType":"vector","result":["#);
+                tail.extend_from_slice(b"]}");
+                Rest::Vector(samples.into_iter())
+            }
+            Value::Matrix(series) => {
+                piece.extend_from_slice(br#"{"resultType":"matrix","result":["#);
+                tail.extend_from_slice(b"]}");
+                Rest::Matrix {
+                    series: series.into_iter(),
+                    open: None,
+                }
+            }
+        };
+        finish(&mut tail, &result.warnings, &result.infos);
+        let mut body = Self {
+            rest,
+            piece,
+            tail,
+            done: false,
+        };
+        body.fill();
+        body
+    }
+
+    /// Writes until the piece is long enough or the answer ends.
+    fn fill(&mut self) {
+        let Self {
+            rest,
+            piece,
+            tail,
+            done,
+        } = self;
+        while piece.len() < PIECE_BYTES {
+            let more = match rest {
+                Rest::Nothing => false,
+                Rest::Vector(samples) => write_sample(piece, samples),
+                Rest::Matrix { series, open } => write_points(piece, series, open),
+            };
+            if !more {
+                piece.append(tail);
+                *done = true;
+                return;
+            }
+        }
+    }
+
+    /// The whole of a short answer; a longer one in pieces.
+    pub(super) fn into_response(self) -> Response {
+        let body = if self.done {
+            Body::from(self.piece)
+        } else {
+            Body::new(self)
+        };
+        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    }
+}
+
+/// Writes the next sample of a vector; false at the end.
+fn write_sample(out: &mut Vec<u8>, samples: &mut vec::IntoIter<InstantSample>) -> bool {
+    let Some(sample) = samples.next() else {
+        return false;
+    };
+    out.extend_from_slice(br#"{"metric":"#);
+    json::labels(out, sample.labels.iter());
+    out.extend_from_slice(br#","value":["#);
+    json::timestamp(out, sample.timestamp_ms);
+    out.push(b',');
+    json::float(out, sample.value);
+    out.extend_from_slice(b"]}");
+    separate(out, samples.len());
+    true
+}
+
+/// Writes the head of the next series, or a run of points of the open one; false at the end.
+fn write_points(
+    out: &mut Vec<u8>,
+    series: &mut vec::IntoIter<RangeSeries>,
+    open: &mut Option<OpenSeries>,
+) -> bool {
+    let Some(current) = open else {
+        let Some(next) = series.next() else {
+            return false;
+        };
+        out.extend_from_slice(br#"{"metric":"#);
+        json::labels(out, next.labels.iter());
+        if next.values.is_empty() {
+            out.push(b'}');
+            separate(out, series.len());
+        } else {
+            out.extend_from_slice(br#","values":["#);
+            let points = next.timestamps_ms.into_iter().zip(next.values);
+            *open = Some(OpenSeries { points });
+        }
+        return true;
+    };
+    while out.len() < PIECE_BYTES {
+        let Some((timestamp_ms, value)) = current.points.next() else {
+            break;
+        };
+        out.push(b'[');
+        json::timestamp(out, timestamp_ms);
+        out.push(b',');
+        json::float(out, value);
+        out.push(b']');
+        separate(out, current.points.len());
+    }
+    if current.points.len() == 0 {
+        out.extend_from_slice(b"]}");
+        separate(out, series.len());
+        *open = None;
+    }
+    true
+}
+
+fn separate(out: &mut Vec<u8>, left: usize) {
+    if left > 0 {
+        out.push(b',');
+    }
+}
+
+impl HttpBody for QueryBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.piece.is_empty() && !self.done {
+            self.piece.reserve(PIECE_BYTES);
+            self.fill();
+        }
+        if self.piece.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(Frame::data(
+            std::mem::take(&mut self.piece).into(),
+        ))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use silverback_query::Labels;
+
+    use super::*;
+
+    async fn written(value: Value, warnings: &[&str]) -> String {
+        let warnings = warnings.iter().map(|&text| text.to_owned()).collect();
+        let result = QueryResult {
+            value,
+            warnings,
+            infos: Vec::new(),
+        };
+        let response = QueryBody::new(result).into_response();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn series(labels: &[(&str, &str)], points: &[(i64, f64)]) -> RangeSeries {
+        RangeSeries {
+            labels: Labels::from_pairs(labels.iter().copied()),
+            timestamps_ms: points.iter().map(|point| point.0).collect(),
+            values: points.iter().map(|point| point.1).collect(),
+        }
+    }
+
+    // The expected bytes are what Prometheus 3.5.3 answered.
+
+    #[tokio::test]
+    async fn scalars_and_strings() {
+        assert_eq!(
+            written(
+                Value::Scalar {
+                    timestamp_ms: 4000,
+                    value: 1.0
+                },
+                &[]
+            )
+            .await,
+            r#"{"status":"success","data":{"resultType":"scalar","result":[4,"1"]}}"#
+        );
+        let value = Value::String {
+            timestamp_ms: 4250,
+            value: "a<b".to_owned(),
+        };
+        assert_eq!(
+            written(value, &[]).await,
+            r#"{"status":"success","data":{"resultType":"string","result":[4.25,"a\u003cb"]}}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn vectors() {
+        let sample = |i: &str, value| InstantSample {
+            labels: Labels::from_pairs([("__name__", "vals"), ("i", i)]),
+            timestamp_ms: 1_795_231_940_000,
+            value,
+        };
+        assert_eq!(
+            written(
+                Value::Vector(vec![sample("00", 0.0), sample("<", -0.0)]),
+                &["results truncated due to limit"]
+            )
+            .await,
+            r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"vals","i":"00"},"value":[1795231940,"0"]},{"metric":{"__name__":"vals","i":"<"},"value":[1795231940,"-0"]}]},"warnings":["results truncated due to limit"]}"#
+        );
+        assert_eq!(
+            written(Value::Vector(Vec::new()), &[]).await,
+            r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn matrices() {
+        let esc2 = series(
+            &[("__name__", "esc2"), ("v", "plain")],
+            &[
+                (1_795_231_940_000, 4.0),
+                (1_795_231_941_500, 4.0),
+                (1_795_231_943_000, 4.0),
+            ],
+        );
+        assert_eq!(
+            written(Value::Matrix(vec![esc2, series(&[], &[(0, 1.0)])]), &[]).await,
+            r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"esc2","v":"plain"},"values":[[1795231940,"4"],[1795231941.500,"4"],[1795231943,"4"]]},{"metric":{},"values":[[0,"1"]]}]}}"#
+        );
+        assert_eq!(
+            written(Value::Matrix(Vec::new()), &[]).await,
+            r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_many_pieces_is_the_same() {
+        let points: Vec<(i64, f64)> = (0..11_000).map(|i| (i * 1000, i as f64 / 7.0)).collect();
+        let many = Value::Matrix((0..5).map(|_| series(&[("a", "b")], &points)).collect());
+        let text = written(many, &[]).await;
+        assert!(text.len() > 10 * PIECE_BYTES);
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let result = parsed["data"]["result"].as_array().unwrap();
+        assert_eq!(result.len(), 5);
+        for series in result {
+            let values = series["values"].as_array().unwrap();
+            assert_eq!(values.len(), points.len());
+            for (value, &(ms, expected)) in values.iter().zip(&points) {
+                assert_eq!(value[0].as_f64().unwrap() * 1000.0, ms as f64);
+                assert_eq!(value[1].as_str().unwrap().parse::<f64>().unwrap(), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Runs reads on threads of their own, a bounded number at once, each for a bounded time, and
+//! stops them when nobody waits for the answer any more.
+
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::response::{ApiError, ErrorType};
+use crate::app::App;
+
+/// How many reads run at once; the others wait in a queue (Prometheus's default).
+pub(crate) const QUERIES_MAX: usize = 20;
+/// How long a read may take, its wait in the queue included (Prometheus's default).
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(120);
+
+/// What a read needs to know of its bounds.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    cancelled: Arc<AtomicBool>,
+    deadline: Instant,
+}
+
+impl Bounds {
+    /// Set once nobody waits for the answer.
+    pub(super) fn cancelled(&self) -> &AtomicBool {
+        &self.cancelled
+    }
+
+    /// How long the read may still take.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// For reads that check by themselves, every now and then.
+    ///
+    /// # Errors
+    /// Nobody waits any more, or the time is up.
+    pub(super) fn check(&self) -> Result<(), ApiError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(ApiError::new(
+                ErrorType::Canceled,
+                "the request was canceled",
+            ));
+        }
+        if self.time_left().is_zero() {
+            return Err(ApiError::new(ErrorType::Timeout, "the request timed out"));
+        }
+        Ok(())
+    }
+}
+
+/// Cancels a read when it is dropped: with the future of its request.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` on a thread where it may block, once it is its turn.
+///
+/// # Errors
+/// Its own, or "timeout" where its turn does not come in time.
+pub(super) async fn run<T: Send + 'static>(
+    app: &Arc<App>,
+    timeout: Duration,
+    work: impl FnOnce(&App, &Bounds) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let deadline = Instant::now() + timeout.min(TIMEOUT_MAX);
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let guard = CancelOnDrop(Arc::clone(&cancelled));
+    let bounds = Bounds {
+        cancelled,
+        deadline,
+    };
+    let turn = Arc::clone(&app.query_turns).acquire_owned();
+    let turn = tokio::time::timeout(bounds.time_left(), turn)
+        .await
+        .map_err(|_| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
+    let app = Arc::clone(app);
+    let running = tokio::task::spawn_blocking(move || {
+        // Kept until the work ends, which may be after its request was dropped.
+        let _turn = turn;
+        let _running = Running::begin(&app);
+        work(&app, &bounds)
+    });
+    let result = running.await;
+    drop(guard);
+    match result {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            // Counted, logged and answered where all panics are.
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(_) => Err(ApiError::new(
+                ErrorType::Unavailable,
+                "the server is stopping",
+            )),
+        },
+    }
+}
+
+/// Counts a read while it runs.
+struct Running(Arc<prometheus::IntGauge>);
+
+impl Running {
+    fn begin(app: &App) -> Self {
+        let gauge = Arc::clone(&app.metrics.queries_running);
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

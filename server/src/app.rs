@@ -1,0 +1,206 @@
+//! Everything that requests share, and the routes.
+
+use std::any::Any;
+use std::sync::{Arc, Once};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use silverback_query::{Engine, EngineOptions};
+use silverback_storage::Db;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use crate::api::{self, ApiError, ErrorType};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::remote_write::{self, Limits, ScratchPool};
+use crate::{health, ui};
+
+/// What the handlers get.
+pub(crate) type AppRef = Arc<App>;
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) db: Db,
+    pub(crate) engine: Engine,
+    pub(crate) metrics: Metrics,
+    /// Where the server listens, with the port the system chose.
+    pub(crate) local_addr: std::net::SocketAddr,
+    pub(crate) started: Instant,
+    /// One permit for each read that may run.
+    pub(crate) query_turns: Arc<Semaphore>,
+    pub(crate) write_limits: Limits,
+    pub(crate) write_scratch: ScratchPool,
+    /// Whether the log says already that metadata is not kept.
+    pub(crate) metadata_told: Once,
+    /// Whether the log says already that exemplars are not kept.
+    pub(crate) exemplars_told: Once,
+}
+
+impl App {
+    /// # Errors
+    /// Two metrics of one name.
+    pub(crate) fn new(
+        config: Config,
+        db: Db,
+        local_addr: std::net::SocketAddr,
+    ) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            metrics: Metrics::new(db.clone())?,
+            config,
+            db,
+            engine: Engine::new(EngineOptions::default()),
+            local_addr,
+            started: Instant::now(),
+            query_turns: Arc::new(Semaphore::new(api::QUERIES_MAX)),
+            write_limits: Limits::new(),
+            write_scratch: ScratchPool::default(),
+            metadata_told: Once::new(),
+            exemplars_told: Once::new(),
+        })
+    }
+}
+
+/// The routes with all that surrounds them.
+pub(crate) fn router(app: &AppRef) -> Router {
+    // Reads are compressed and may be asked for by web pages of other origins; writes are not.
+    let reads = Router::new()
+        .route("/api/v1/query", query(get(api::instant).post(api::instant)))
+        .route(
+            "/api/v1/query_range",
+            query(get(api::range).post(api::range)),
+        )
+        .route(
+            "/api/v1/labels",
+            query(get(api::label_names).post(api::label_names)),
+        )
+        .route("/api/v1/series", query(get(api::series).post(api::series)))
+        .route("/api/v1/label/{name}/values", query(get(api::label_values)))
+        .route("/api/v1/status/buildinfo", query(get(api::build_info)))
+        .layer(middleware::from_fn(cross_origin));
+    Router::new()
+        .merge(reads)
+        .route("/metrics", get(health::metrics))
+        .layer(CompressionLayer::new())
+        .route("/api/v1/write", post(remote_write::write))
+        .route("/-/healthy", get(health::healthy))
+        .route("/-/ready", get(health::ready))
+        .route("/", get(ui::page))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), observe))
+        .with_state(Arc::clone(app))
+}
+
+/// Adds the answer to a browser's preflight request.
+fn query(methods: MethodRouter<AppRef>) -> MethodRouter<AppRef> {
+    methods.options(|| async { StatusCode::NO_CONTENT })
+}
+
+/// Cross-origin headers as Prometheus sends them: any origin may read.
+async fn cross_origin(request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        let fixed = HeaderValue::from_static;
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            fixed("Accept, Authorization, Content-Type, Origin"),
+        );
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            fixed("GET, POST, OPTIONS"),
+        );
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, fixed("Date"));
+    }
+    response
+}
+
+/// Counts and times every request.
+async fn observe(State(app): State<AppRef>, request: Request, next: Next) -> Response {
+    let in_flight = app.metrics.http.begin(handler_name(request.uri().path()));
+    let response = next.run(request).await;
+    in_flight.finish(response.status());
+    response
+}
+
+/// The handler of a path, as a label value: a bounded number of them.
+fn handler_name(path: &str) -> &'static str {
+    const HANDLERS: [&str; 10] = [
+        "/",
+        "/-/healthy",
+        "/-/ready",
+        "/api/v1/labels",
+        "/api/v1/query",
+        "/api/v1/query_range",
+        "/api/v1/series",
+        "/api/v1/status/buildinfo",
+        "/api/v1/write",
+        "/metrics",
+    ];
+    match HANDLERS.into_iter().find(|&handler| handler == path) {
+        Some(handler) => handler,
+        None if path.starts_with("/api/v1/label/") => "/api/v1/label/:name/values",
+        None => "other",
+    }
+}
+
+async fn not_found(request: Request) -> ApiError {
+    ApiError::new(
+        ErrorType::NotFound,
+        format!("there is nothing at {}", request.uri().path()),
+    )
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    ApiError::new(
+        ErrorType::MethodNotAllowed,
+        format!(
+            "method {} is not allowed for {}",
+            request.method(),
+            request.uri().path()
+        ),
+    )
+}
+
+/// A bug: the request gets an answer and the log gets the place.
+fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(panic = text, "a request handler panicked; this is a bug");
+    ApiError::new(
+        ErrorType::Internal,
+        "internal error: the request handler panicked",
+    )
+    .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_are_a_bounded_set() {
+        assert_eq!(handler_name("/api/v1/write"), "/api/v1/write");
+        assert_eq!(
+            handler_name("/api/v1/label/job/values"),
+            "/api/v1/label/:name/values"
+        );
+        assert_eq!(handler_name("/api/v1/whatever"), "other");
+    }
+}

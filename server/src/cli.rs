@@ -1,0 +1,214 @@
+//! The command line. Every flag has an environment variable too: `--data-dir` is
+//! `SILVERBACK_DATA_DIR`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use silverback_storage::WalSync;
+
+use crate::config::Config;
+use crate::logging::Format;
+use crate::units;
+
+/// A Prometheus-compatible time-series database: remote-write target and Grafana data source.
+#[derive(Debug, Parser)]
+#[command(name = "silverback", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default).
+    Serve(Serve),
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Directory of the data; created if it is not there.
+    #[arg(long, env = "SILVERBACK_DATA_DIR", default_value = "./silverback-data")]
+    data_dir: PathBuf,
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, env = "SILVERBACK_LISTEN", default_value = "127.0.0.1:9494", value_parser = parse_listen)]
+    listen: SocketAddr,
+    /// When a write is acknowledged: after the disk has it (always), or before, with a sync at
+    /// least every --wal-sync-interval (interval) or whenever the system likes (never).
+    #[arg(long, env = "SILVERBACK_WAL_SYNC", default_value = "always")]
+    wal_sync: SyncMode,
+    /// How often the WAL is synced with --wal-sync interval.
+    #[arg(long, env = "SILVERBACK_WAL_SYNC_INTERVAL", default_value = "1s", value_parser = parse_positive)]
+    wal_sync_interval: Duration,
+    /// Size of the WAL that the server warns above.
+    #[arg(long, env = "SILVERBACK_WAL_SIZE", default_value = "256MiB", value_parser = units::parse_size)]
+    wal_size: u64,
+    /// How long samples are kept; 0 keeps everything.
+    #[arg(long, env = "SILVERBACK_RETENTION_TIME", default_value = "30d", value_parser = units::parse_duration)]
+    retention_time: Duration,
+    /// How far in the future a sample may lie; 0 takes any.
+    #[arg(long, env = "SILVERBACK_MAX_FUTURE", default_value = "10m", value_parser = units::parse_duration)]
+    max_future: Duration,
+    /// How often the server stores its own metrics; 0 for never.
+    #[arg(long, env = "SILVERBACK_SELF_SCRAPE_INTERVAL", default_value = "15s", value_parser = units::parse_duration)]
+    self_scrape_interval: Duration,
+    /// Serve the endpoints that change or delete data.
+    #[arg(long, env = "SILVERBACK_ENABLE_ADMIN_API")]
+    enable_admin_api: bool,
+    /// How the log is written to standard error.
+    #[arg(long, env = "SILVERBACK_LOG_FORMAT", default_value = "text")]
+    log_format: Format,
+    /// What is logged: error, warn, info, debug or trace, for parts too (info,silverback=debug).
+    #[arg(long, env = "SILVERBACK_LOG_LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SyncMode {
+    Always,
+    Interval,
+    Never,
+}
+
+impl Cli {
+    /// The flags of `serve`, whether or not the word was there.
+    pub(crate) fn into_serve(self) -> Serve {
+        match self.command {
+            Some(Command::Serve(serve)) => serve,
+            None => self.serve,
+        }
+    }
+}
+
+impl Serve {
+    /// How to log.
+    pub(crate) fn log_format(&self) -> Format {
+        self.log_format
+    }
+
+    /// What to log, as a filter of the `tracing-subscriber` crate.
+    pub(crate) fn log_level(&self) -> &str {
+        &self.log_level
+    }
+
+    /// The configuration that the flags ask for.
+    pub(crate) fn into_config(self) -> Config {
+        let unless_zero = |duration: Duration| (!duration.is_zero()).then_some(duration);
+        Config {
+            data_dir: self.data_dir,
+            listen: self.listen,
+            wal_sync: match self.wal_sync {
+                SyncMode::Always => WalSync::Always,
+                SyncMode::Interval => WalSync::Interval(self.wal_sync_interval),
+                SyncMode::Never => WalSync::Never,
+            },
+            wal_bytes_max: self.wal_size,
+            retention: unless_zero(self.retention_time),
+            max_future: unless_zero(self.max_future),
+            self_scrape_interval: unless_zero(self.self_scrape_interval),
+            enable_admin_api: self.enable_admin_api,
+        }
+    }
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    // ":9494" is how Prometheus writes "every address".
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => text.replacen("localhost:", "127.0.0.1:", 1),
+    };
+    full.parse().map_err(|_| {
+        format!("{text:?} is not an address and a port; write it like 127.0.0.1:9494 or :9494")
+    })
+}
+
+fn parse_positive(text: &str) -> Result<Duration, String> {
+    let duration = units::parse_duration(text)?;
+    if duration.is_zero() {
+        return Err("must be longer than 0".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn config(args: &[&str]) -> Result<Config, clap::Error> {
+        let args = std::iter::once("silverback").chain(args.iter().copied());
+        Ok(Cli::try_parse_from(args)?.into_serve().into_config())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_flags_give_the_default_configuration() {
+        let expected = format!("{:?}", Config::default());
+        assert_eq!(format!("{:?}", config(&[]).unwrap()), expected);
+        assert_eq!(format!("{:?}", config(&["serve"]).unwrap()), expected);
+    }
+
+    #[test]
+    fn flags_stand_with_and_without_the_subcommand() {
+        for prefix in [&[][..], &["serve"]] {
+            let flags = [
+                "--data-dir",
+                "/x",
+                "--listen",
+                ":1",
+                "--wal-sync",
+                "interval",
+                "--wal-sync-interval",
+                "200ms",
+                "--wal-size",
+                "1GiB",
+                "--retention-time",
+                "0",
+                "--max-future",
+                "1h",
+                "--self-scrape-interval",
+                "0",
+                "--enable-admin-api",
+            ];
+            let config = config(&[prefix, &flags].concat()).unwrap();
+            assert_eq!(config.data_dir, PathBuf::from("/x"));
+            assert_eq!(config.listen.to_string(), "0.0.0.0:1");
+            assert_eq!(
+                config.wal_sync,
+                WalSync::Interval(Duration::from_millis(200))
+            );
+            assert_eq!(config.wal_bytes_max, 1 << 30);
+            assert_eq!(config.retention, None);
+            assert_eq!(config.max_future, Some(Duration::from_secs(3600)));
+            assert_eq!(config.self_scrape_interval, None);
+            assert!(config.enable_admin_api);
+        }
+    }
+
+    #[test]
+    fn wrong_values_say_what_is_right() {
+        for (args, hint) in [
+            (["--listen", "9494"], "write it like 127.0.0.1:9494"),
+            (["--retention-time", "1 day"], "write it like 30d"),
+            (["--wal-size", "lots"], "write it like 256MiB"),
+            (
+                ["--wal-sync", "sometimes"],
+                "possible values: always, interval, never",
+            ),
+            (["--wal-sync-interval", "0"], "must be longer than 0"),
+        ] {
+            let error = config(&args).unwrap_err();
+            assert!(error.to_string().contains(hint), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

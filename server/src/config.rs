@@ -1,0 +1,56 @@
+//! What the server can be told, checked and with its units.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use silverback_storage::{Options, WalSync};
+
+/// The configuration of a server. [`Config::default`] is what the program runs with when it
+/// gets no flags.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the data lives.
+    pub data_dir: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// When a write is acknowledged.
+    pub wal_sync: WalSync,
+    /// Size of the WAL that the server warns above, in bytes.
+    pub wal_bytes_max: u64,
+    /// How old a sample may be; `None` keeps everything.
+    pub retention: Option<Duration>,
+    /// How far in the future a sample may lie; `None` takes any.
+    pub max_future: Option<Duration>,
+    /// How often the server writes its own metrics to its own database; `None` for never.
+    pub self_scrape_interval: Option<Duration>,
+    /// Whether endpoints that change or delete data are served.
+    pub enable_admin_api: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./silverback-data"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 9494)),
+            wal_sync: WalSync::Always,
+            wal_bytes_max: 256 << 20,
+            retention: Some(Duration::from_secs(30 * 24 * 3600)),
+            max_future: Some(Duration::from_secs(600)),
+            self_scrape_interval: Some(Duration::from_secs(15)),
+            enable_admin_api: false,
+        }
+    }
+}
+
+impl Config {
+    /// The options to open the database with.
+    pub fn storage_options(&self) -> Options {
+        let mut options = Options::default();
+        options.wal_sync = self.wal_sync;
+        options.retention = self.retention;
+        options.max_future = self.max_future;
+        options
+    }
+}

@@ -1,0 +1,87 @@
+//! What remote write took, refused and left out.
+
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use silverback_storage::WriteReport;
+
+use crate::remote_write::{LeftOut, Reason};
+
+#[derive(Debug)]
+pub(crate) struct RemoteWriteMetrics {
+    requests: IntCounter,
+    failed: IntCounterVec,
+    samples: IntCounter,
+    refused_labels: IntCounter,
+    refused_histograms: IntCounter,
+    refused_future: IntCounter,
+    refused_retention: IntCounter,
+    ignored_metadata: IntCounter,
+    ignored_exemplars: IntCounter,
+}
+
+impl RemoteWriteMetrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let vector = |name: &str, help: &str, label| -> Result<IntCounterVec, prometheus::Error> {
+            let vector = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(vector.clone()))?;
+            Ok(vector)
+        };
+        let failed = vector(
+            "silverback_remote_write_failed_requests_total",
+            "Remote-write requests that were not stored, or not all of them, by reason.",
+            "reason",
+        )?;
+        for reason in Reason::ALL {
+            // Made now, so that a rate over the first failure is not empty.
+            failed.with_label_values(&[reason.as_str()]);
+        }
+        let refused = vector(
+            "silverback_remote_write_rejected_samples_total",
+            "Samples of remote-write requests that were refused, by reason.",
+            "reason",
+        )?;
+        let ignored = vector(
+            "silverback_remote_write_ignored_total",
+            "Parts of remote-write requests that this version does not keep, by kind.",
+            "kind",
+        )?;
+        Ok(Self {
+            requests: counter(
+                "silverback_remote_write_requests_total",
+                "Remote-write requests whose samples were stored, wholly or in part.",
+            )?,
+            failed,
+            samples: counter(
+                "silverback_remote_write_samples_total",
+                "Samples stored through remote write.",
+            )?,
+            refused_labels: refused.with_label_values(&["labels"]),
+            refused_histograms: refused.with_label_values(&["native_histogram"]),
+            refused_future: refused.with_label_values(&["too_far_in_future"]),
+            refused_retention: refused.with_label_values(&["before_retention"]),
+            ignored_metadata: ignored.with_label_values(&["metadata"]),
+            ignored_exemplars: ignored.with_label_values(&["exemplar"]),
+        })
+    }
+
+    /// Counts a request that became durable.
+    pub(crate) fn stored(&self, report: &WriteReport, left_out: LeftOut) {
+        self.requests.inc();
+        self.samples.inc_by(report.accepted);
+        self.refused_future.inc_by(report.too_far_in_future);
+        self.refused_retention.inc_by(report.before_retention);
+        self.refused_labels.inc_by(left_out.label_samples);
+        self.refused_histograms.inc_by(left_out.histograms);
+        self.ignored_metadata.inc_by(left_out.metadata);
+        self.ignored_exemplars.inc_by(left_out.exemplars);
+    }
+
+    /// Counts a request that was not stored, or not all of it.
+    pub(crate) fn failed(&self, reason: Reason) {
+        self.failed.with_label_values(&[reason.as_str()]).inc();
+    }
+}

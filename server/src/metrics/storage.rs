@@ -1,0 +1,167 @@
+//! The figures of the database.
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use silverback_storage::{Db, Stats};
+
+use super::family::Spec;
+
+/// A metric and where its value stands; none where there is no value yet.
+type Figure = (Spec, fn(&Stats) -> Option<f64>);
+
+const FIGURES: &[Figure] = &[
+    (
+        Spec::gauge("silverback_head_series", "Series in the head."),
+        |stats| Some(stats.series as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_head_chunks_bytes",
+            "Bytes of sample data in the head.",
+        ),
+        |stats| Some(stats.chunk_bytes as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_head_min_time_seconds",
+            "Timestamp of the oldest sample, in seconds since the Unix epoch.",
+        ),
+        |stats| stats.min_timestamp_ms.map(|ms| ms as f64 / 1e3),
+    ),
+    (
+        Spec::gauge(
+            "silverback_head_max_time_seconds",
+            "Timestamp of the newest sample, in seconds since the Unix epoch.",
+        ),
+        |stats| stats.max_timestamp_ms.map(|ms| ms as f64 / 1e3),
+    ),
+    (
+        Spec::counter(
+            "silverback_head_samples_appended_total",
+            "Samples stored since the start.",
+        ),
+        |stats| Some(stats.samples_appended as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_head_out_of_order_samples_total",
+            "Samples stored since the start that were older than their series' newest one.",
+        ),
+        |stats| Some(stats.samples_out_of_order as f64),
+    ),
+    (
+        Spec::gauge("silverback_wal_size_bytes", "Bytes of WAL files on disk."),
+        |stats| Some(stats.wal_bytes as f64),
+    ),
+    (
+        Spec::gauge("silverback_wal_files", "WAL files on disk."),
+        |stats| Some(stats.wal_files as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_wal_syncs_total",
+            "Syncs of the WAL since the start.",
+        ),
+        |stats| Some(stats.wal_syncs as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_wal_sync_duration_seconds_total",
+            "Seconds spent in syncs of the WAL since the start.",
+        ),
+        |stats| Some(stats.wal_sync_seconds),
+    ),
+    (
+        Spec::counter(
+            "silverback_wal_commits_total",
+            "Writes committed since the start.",
+        ),
+        |stats| Some(stats.commits as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_wal_commit_groups_total",
+            "Groups of writes that were made durable together, since the start.",
+        ),
+        |stats| Some(stats.commit_groups as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_wal_replay_damaged_records",
+            "Damaged places found in the WAL when the database was opened.",
+        ),
+        |stats| Some(stats.replay_damage as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_poisoned",
+            "1 where a failed write or sync made the database refuse writes until a restart.",
+        ),
+        |stats| Some(f64::from(u8::from(stats.poisoned.is_some()))),
+    ),
+];
+
+/// Reads the database's figures when metrics are gathered.
+pub(super) struct StorageCollector {
+    db: Db,
+    descs: Vec<Desc>,
+}
+
+impl StorageCollector {
+    pub(super) fn new(db: Db) -> Result<Self, prometheus::Error> {
+        let descs = FIGURES
+            .iter()
+            .map(|(spec, _)| spec.desc())
+            .collect::<Result<_, _>>()?;
+        Ok(Self { db, descs })
+    }
+}
+
+impl Collector for StorageCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        families(&self.db.stats())
+    }
+}
+
+fn families(stats: &Stats) -> Vec<MetricFamily> {
+    FIGURES
+        .iter()
+        .filter_map(|(spec, value)| Some(spec.family(value(stats)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_without_a_value_are_left_out() {
+        let mut stats = Stats::default();
+        let names = |stats: &Stats| -> Vec<String> {
+            families(stats)
+                .iter()
+                .map(|family| family.name().to_owned())
+                .collect()
+        };
+        let empty = names(&stats);
+        assert!(empty.contains(&"silverback_head_series".to_owned()));
+        assert!(!empty.contains(&"silverback_head_min_time_seconds".to_owned()));
+        stats.min_timestamp_ms = Some(-1500);
+        assert!(names(&stats).contains(&"silverback_head_min_time_seconds".to_owned()));
+        let text = prometheus::TextEncoder::new()
+            .encode_to_string(&families(&stats))
+            .unwrap();
+        assert!(
+            text.contains("silverback_head_min_time_seconds -1.5\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("# TYPE silverback_wal_syncs_total counter\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! The `silverback` program, from its arguments to its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use silverback_storage::{Db, ErrorKind};
+
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::logging;
+use crate::server::Server;
+use crate::shutdown::StopSignals;
+
+/// What a program that a second signal ended exits with: 128 + SIGINT, as a shell shows it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Runs the program: 0 for an orderly end, 1 for a failure that one sentence on standard error
+/// names, 2 for wrong usage.
+pub fn run() -> ExitCode {
+    // Prints help and usage errors, and exits with 0 or 2 then.
+    let serve = Cli::parse().into_serve();
+    if let Err(error) = logging::init(serve.log_format(), serve.log_level()) {
+        return fail(&error, 2);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime cannot be started: {error}"), 1),
+    };
+    let result = runtime.block_on(serve_until_signal(serve.into_config()));
+    // Queries that did not stop in time do not hold the end up.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where the program speaks to its user"
+)]
+fn fail(error: &str, code: u8) -> ExitCode {
+    eprintln!("silverback: {error}");
+    ExitCode::from(code)
+}
+
+async fn serve_until_signal(config: Config) -> Result<(), String> {
+    let mut signals =
+        StopSignals::listen().map_err(|error| format!("signals cannot be handled: {error}"))?;
+    let db = open(&config).await?;
+    if config.enable_admin_api {
+        tracing::warn!("--enable-admin-api: this version has no admin endpoints yet");
+    }
+    let running = match Server::start(config, db.clone()).await {
+        Ok(running) => running,
+        Err(error) => {
+            // What the open began is ended in order; the first failure is the one to name.
+            let _ = tokio::task::spawn_blocking(move || db.close()).await;
+            return Err(error.to_string());
+        }
+    };
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping");
+    tokio::select! {
+        closed = running.shutdown() => {
+            closed.map_err(|error| format!("the database could not be closed: {error}"))?;
+        }
+        signal = signals.next() => {
+            tracing::warn!(signal, "stopping at once");
+            std::process::exit(EXIT_INTERRUPTED);
+        }
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn open(config: &Config) -> Result<Db, String> {
+    let (dir, options) = (config.data_dir.clone(), config.storage_options());
+    let shown = dir.display().to_string();
+    let opened = tokio::task::spawn_blocking(move || Db::open(dir, options)).await;
+    match opened {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(error)) if error.kind() == ErrorKind::InUse => Err(format!(
+            "data directory {shown} is in use by another process; stop that one or choose \
+             another directory with --data-dir"
+        )),
+        Ok(Err(error)) => Err(format!("data directory {shown} cannot be opened: {error}")),
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}

@@ -1,0 +1,324 @@
+//! The walk over a `prometheus.WriteRequest` (prompb/remote.proto, prompb/types.proto) where it
+//! lies: labels are borrowed from the body, and the lists of one series serve the next one too.
+
+use std::fmt;
+
+use super::protobuf::{Field, Reader, WireError};
+
+/// A float sample.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Sample {
+    /// Milliseconds since the Unix epoch.
+    pub(crate) timestamp_ms: i64,
+    /// The value, to the bit.
+    pub(crate) value: f64,
+}
+
+/// One series of a request. Nothing of it has been checked but that it is well-formed.
+#[derive(Debug)]
+pub(super) struct TimeSeries<'a, 's> {
+    /// Names and values in the order of the request.
+    pub(super) labels: &'s [(&'a str, &'a str)],
+    /// The first label that is not UTF-8, and so not among `labels`, as far as it can be read.
+    pub(super) not_utf8: Option<String>,
+    /// Float samples in the order of the request.
+    pub(super) samples: &'s [Sample],
+    /// How many exemplars it has.
+    pub(super) exemplars: u64,
+    /// How many native histograms it has.
+    pub(super) histograms: u64,
+}
+
+/// A body that is not a WriteRequest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct DecodeError {
+    error: WireError,
+    /// The message and field it is in.
+    field: &'static str,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error, field } = self;
+        write!(
+            f,
+            "request body is not a prometheus.WriteRequest: {field} at byte {}: {}",
+            error.offset, error.what
+        )
+    }
+}
+
+/// Puts the name of the message or field to an error of the wire format.
+fn within<T>(field: &'static str, result: Result<T, WireError>) -> Result<T, DecodeError> {
+    result.map_err(|error| DecodeError { error, field })
+}
+
+/// Calls `visit` with each series of the request in turn and counts the metadata messages.
+/// Unknown fields are skipped, as protobuf asks.
+///
+/// # Errors
+/// Bytes that are not a WriteRequest. Series before them were visited already.
+pub(super) fn decode<'a>(
+    body: &'a [u8],
+    mut visit: impl FnMut(TimeSeries<'a, '_>),
+) -> Result<u64, DecodeError> {
+    let mut request = Reader::new(body);
+    let mut scratch = Scratch::default();
+    let mut metadata = 0;
+    while let Some(field) = within("WriteRequest", request.next())? {
+        match field.number {
+            1 => {
+                let series = within("WriteRequest.timeseries", field.message())?;
+                visit(scratch.read(series)?);
+            }
+            3 => metadata += 1,
+            _ => {}
+        }
+    }
+    Ok(metadata)
+}
+
+/// The lists of a series, used again for the next one.
+#[derive(Default)]
+struct Scratch<'a> {
+    labels: Vec<(&'a str, &'a str)>,
+    samples: Vec<Sample>,
+}
+
+impl<'a> Scratch<'a> {
+    fn read(&mut self, mut series: Reader<'a>) -> Result<TimeSeries<'a, '_>, DecodeError> {
+        self.labels.clear();
+        self.samples.clear();
+        let (mut exemplars, mut histograms, mut not_utf8) = (0, 0, None);
+        while let Some(field) = within("TimeSeries", series.next())? {
+            match field.number {
+                1 => match read_label(field)? {
+                    Ok(label) => self.labels.push(label),
+                    Err(shown) => not_utf8 = not_utf8.or(Some(shown)),
+                },
+                2 => self.samples.push(read_sample(field)?),
+                3 => {
+                    within("TimeSeries.exemplars", field.message())?;
+                    exemplars += 1;
+                }
+                4 => {
+                    within("TimeSeries.histograms", field.message())?;
+                    histograms += 1;
+                }
+                _ => {}
+            }
+        }
+        Ok(TimeSeries {
+            labels: &self.labels,
+            not_utf8,
+            samples: &self.samples,
+            exemplars,
+            histograms,
+        })
+    }
+}
+
+/// A label, or what can be shown of one that is not UTF-8.
+type Label<'a> = Result<(&'a str, &'a str), String>;
+
+fn read_label(field: Field<'_>) -> Result<Label<'_>, DecodeError> {
+    let mut label = within("TimeSeries.labels", field.message())?;
+    let (mut name, mut value) = (&[][..], &[][..]);
+    while let Some(field) = within("Label", label.next())? {
+        match field.number {
+            1 => name = within("Label.name", field.message())?.bytes(),
+            2 => value = within("Label.value", field.message())?.bytes(),
+            _ => {}
+        }
+    }
+    Ok(
+        match (std::str::from_utf8(name), std::str::from_utf8(value)) {
+            (Ok(name), Ok(value)) => Ok((name, value)),
+            _ => Err(format!(
+                "{}={:?}",
+                String::from_utf8_lossy(name),
+                String::from_utf8_lossy(value)
+            )),
+        },
+    )
+}
+
+fn read_sample(field: Field<'_>) -> Result<Sample, DecodeError> {
+    let mut message = within("TimeSeries.samples", field.message())?;
+    // What proto3 leaves out is 0.
+    let mut sample = Sample {
+        timestamp_ms: 0,
+        value: 0.0,
+    };
+    while let Some(field) = within("Sample", message.next())? {
+        match field.number {
+            1 => sample.value = within("Sample.value", field.double())?,
+            2 => sample.timestamp_ms = within("Sample.timestamp", field.int64())?,
+            _ => {}
+        }
+    }
+    Ok(sample)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_encoder::{
+        TestSeries, bytes_field, fixed64_field, varint_field, write_request,
+    };
+    use super::*;
+
+    /// What the walk saw: labels, samples as bits, exemplars, histograms.
+    type Seen = (Vec<(String, String)>, Vec<(i64, u64)>, u64, u64);
+
+    fn decoded(body: &[u8]) -> Result<(Vec<Seen>, u64), DecodeError> {
+        let mut seen = Vec::new();
+        let metadata = decode(body, |series| {
+            let labels = series
+                .labels
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            let samples = series
+                .samples
+                .iter()
+                .map(|s| (s.timestamp_ms, s.value.to_bits()));
+            seen.push((
+                labels.collect(),
+                samples.collect(),
+                series.exemplars,
+                series.histograms,
+            ));
+        })?;
+        Ok((seen, metadata))
+    }
+
+    #[test]
+    fn fields_in_any_order_and_unknown_ones() {
+        let label = [
+            bytes_field(2, b"up"),
+            varint_field(9, 1),
+            bytes_field(1, b"__name__"),
+        ];
+        let sample = [
+            varint_field(2, 5),
+            varint_field(3, 1),
+            fixed64_field(1, 2.5f64.to_bits()),
+        ];
+        let series = [
+            bytes_field(2, &sample.concat()),
+            fixed64_field(7, 1),
+            bytes_field(1, &label.concat()),
+            bytes_field(2, b""),
+        ];
+        let body = [bytes_field(15, b"?"), bytes_field(1, &series.concat())].concat();
+        let (seen, metadata) = decoded(&body).unwrap();
+        assert_eq!(metadata, 0);
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].0, [("__name__".to_owned(), "up".to_owned())]);
+        assert_eq!(seen[0].1, [(5, 2.5f64.to_bits()), (0, 0)]);
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_byte() {
+        let label = bytes_field(1, &bytes_field(1, &varint_field(1, 3)));
+        let sample = bytes_field(1, &bytes_field(2, &varint_field(1, 3)));
+        for (body, text) in [
+            (label, "Label.name at byte 4: it has the wrong type"),
+            (sample, "Sample.value at byte 4: it has the wrong type"),
+            (
+                varint_field(1, 3),
+                "WriteRequest.timeseries at byte 0: it has the wrong type",
+            ),
+            (
+                vec![0x0a, 0x7f],
+                "WriteRequest at byte 0: it ends too early",
+            ),
+            (
+                vec![0x0b],
+                "WriteRequest at byte 0: wire type 3 is not supported",
+            ),
+        ] {
+            let error = decoded(&body).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_label_that_is_not_utf8_is_set_apart() {
+        let mut series = TestSeries::new(&[("__name__", "up")], &[(1, 1.0)]);
+        series.labels.push((b"zone".to_vec(), b"a\xff".to_vec()));
+        let mut shown = None;
+        decode(&write_request(&[series], 0), |series| {
+            assert_eq!(series.labels, [("__name__", "up")]);
+            shown = series.not_utf8;
+        })
+        .unwrap();
+        assert_eq!(shown.unwrap(), "zone=\"a\u{fffd}\"");
+    }
+
+    fn series() -> impl Strategy<Value = TestSeries> {
+        let label =
+            ("[a-zé_]{0,6}", "\\PC{0,6}").prop_map(|(n, v)| (n.into_bytes(), v.into_bytes()));
+        let sample = (any::<i64>(), any::<u64>()).prop_map(|(timestamp_ms, bits)| Sample {
+            timestamp_ms,
+            value: f64::from_bits(bits),
+        });
+        let zero = Just(Sample {
+            timestamp_ms: 0,
+            value: 0.0,
+        });
+        (
+            prop::collection::vec(label, 0..5),
+            prop::collection::vec(prop_oneof![4 => sample, 1 => zero], 0..5),
+            0usize..3,
+            0usize..3,
+        )
+            .prop_map(|(labels, samples, exemplars, histograms)| TestSeries {
+                labels,
+                samples,
+                exemplars,
+                histograms,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decoded(&body);
+        }
+
+        #[test]
+        fn damaged_requests_never_panic(
+            series in prop::collection::vec(series(), 1..4),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut body = write_request(&series, 1);
+            let at = at.index(body.len());
+            body[at] = byte;
+            let _ = decoded(&body);
+            let _ = decoded(&body[..cut.index(body.len())]);
+        }
+
+        #[test]
+        fn what_is_written_is_read(
+            series in prop::collection::vec(series(), 0..5),
+            metadata in 0usize..3,
+        ) {
+            let (seen, counted) = decoded(&write_request(&series, metadata)).unwrap();
+            prop_assert_eq!(counted, metadata as u64);
+            prop_assert_eq!(seen.len(), series.len());
+            for (seen, sent) in seen.iter().zip(&series) {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                let labels: Vec<_> = sent.labels.iter().map(|(n, v)| (text(n), text(v))).collect();
+                let samples: Vec<_> =
+                    sent.samples.iter().map(|s| (s.timestamp_ms, s.value.to_bits())).collect();
+                prop_assert_eq!(&seen.0, &labels);
+                prop_assert_eq!(&seen.1, &samples);
+                prop_assert_eq!((seen.2, seen.3), (sent.exemplars as u64, sent.histograms as u64));
+            }
+        }
+    }
+}
