@@ -7,4 +7,6 @@ mod http;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod tidy;

@@ -127,6 +127,19 @@ impl Server {
     }
 }
 
+/// What the program says of its flags.
+///
+/// # Errors
+/// No binary, or one that cannot say.
+pub fn help() -> Result<String> {
+    let output = Command::new(binary()?).arg("--help").output()?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(Error::about("silverback --help", output.status))
+    }
+}
+
 /// The program under test: `SILVERBACK_BIN`, or built here, once a run, in the profile of the
 /// tests.
 fn binary() -> Result<&'static Path> {
