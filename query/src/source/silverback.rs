@@ -16,7 +16,7 @@ impl View for storage::View {
         let matchers = selection
             .matchers
             .iter()
-            .map(matcher)
+            .map(storage::Matcher::try_from)
             .collect::<Result<Vec<_>, _>>()?;
         let range = storage::TimeRange::new(selection.start_ms, selection.end_ms);
         let selected =
@@ -25,25 +25,29 @@ impl View for storage::View {
     }
 }
 
-/// A matcher as storage takes it.
+/// The same condition for storage; a regular expression is translated from Go's syntax, which
+/// PromQL has, to that of the `regex` crate.
 ///
 /// # Errors
 /// [`ErrorKind::BadData`] for a regular expression that does not compile.
-fn matcher(matcher: &super::Matcher) -> Result<storage::Matcher, Error> {
-    let op = match matcher.op {
-        MatchOp::Equal => storage::MatchOp::Equal,
-        MatchOp::NotEqual => storage::MatchOp::NotEqual,
-        MatchOp::Regex => storage::MatchOp::Regex,
-        MatchOp::NotRegex => storage::MatchOp::NotRegex,
-    };
-    // PromQL has Go's regular expressions, storage those of Rust.
-    let value = match matcher.op {
-        MatchOp::Equal | MatchOp::NotEqual => matcher.value.clone(),
-        MatchOp::Regex | MatchOp::NotRegex => crate::parse::pattern::translate(&matcher.value)
-            .map_err(|error| Error::new(ErrorKind::BadData, error))?,
-    };
-    storage::Matcher::new(op, &matcher.name, value)
-        .map_err(|error| Error::new(ErrorKind::BadData, error.to_string()))
+impl TryFrom<&super::Matcher> for storage::Matcher {
+    type Error = Error;
+
+    fn try_from(matcher: &super::Matcher) -> Result<Self, Error> {
+        let op = match matcher.op {
+            MatchOp::Equal => storage::MatchOp::Equal,
+            MatchOp::NotEqual => storage::MatchOp::NotEqual,
+            MatchOp::Regex => storage::MatchOp::Regex,
+            MatchOp::NotRegex => storage::MatchOp::NotRegex,
+        };
+        let value = match matcher.op {
+            MatchOp::Equal | MatchOp::NotEqual => matcher.value.clone(),
+            MatchOp::Regex | MatchOp::NotRegex => crate::parse::pattern::translate(&matcher.value)
+                .map_err(|error| Error::new(ErrorKind::BadData, error))?,
+        };
+        Self::new(op, &matcher.name, value)
+            .map_err(|error| Error::new(ErrorKind::BadData, error.to_string()))
+    }
 }
 
 impl SeriesSet for storage::Selection<'_> {
