@@ -10,23 +10,15 @@ pub(super) const HEADER_BYTES: usize = 32;
 pub(super) const ALIGNMENT: usize = 8;
 const HEADER_CRC_AT: usize = 28;
 
-/// The checksum's state after the number of the file, which both checksums of each frame begin
-/// with: a frame that belongs to another file never passes.
-#[derive(Clone, Debug)]
-pub(super) struct FileKey(crc32fast::Hasher);
-
-impl FileKey {
-    pub(super) fn new(file_number: u64) -> Self {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&file_number.to_le_bytes());
-        Self(hasher)
-    }
-
-    fn crc(&self, bytes: &[u8]) -> u32 {
-        let mut hasher = self.0.clone();
-        hasher.update(bytes);
-        hasher.finalize()
-    }
+/// Checksum of a frame header. It begins with the number of the file and the place of the frame
+/// in it: a frame that belongs elsewhere never passes. The header holds the checksum of the body
+/// and so vouches for it.
+fn header_crc(file_number: u64, at: usize, header: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&file_number.to_le_bytes());
+    hasher.update(&(at as u64).to_le_bytes());
+    hasher.update(&header[..HEADER_CRC_AT]);
+    hasher.finalize()
 }
 
 /// What a frame header says.
@@ -60,8 +52,15 @@ pub(super) fn frame_bytes(body_bytes: usize) -> usize {
     HEADER_BYTES + body_bytes.next_multiple_of(ALIGNMENT)
 }
 
-/// Appends a frame. The body has at most [`BODY_BYTES_MAX`] bytes.
-pub(super) fn put(out: &mut Vec<u8>, key: &FileKey, header: FrameHeader, body: &[u8]) {
+/// Appends a frame that will stand at byte `at` of the file `file_number`. The body has at most
+/// [`BODY_BYTES_MAX`] bytes.
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    file_number: u64,
+    at: usize,
+    header: FrameHeader,
+    body: &[u8],
+) {
     let start = out.len();
     out.extend_from_slice(&(body.len() as u32).to_le_bytes());
     out.extend_from_slice(&[0; 4]);
@@ -71,14 +70,14 @@ pub(super) fn put(out: &mut Vec<u8>, key: &FileKey, header: FrameHeader, body: &
     out.extend_from_slice(body);
     out.resize(start + frame_bytes(body.len()), 0);
     let frame = &mut out[start..];
-    let body_crc = key.crc(&frame[HEADER_BYTES..]);
+    let body_crc = crc32fast::hash(&frame[HEADER_BYTES..]);
     frame[4..8].copy_from_slice(&body_crc.to_le_bytes());
-    let header_crc = key.crc(&frame[..HEADER_CRC_AT]);
+    let header_crc = header_crc(file_number, at, frame);
     frame[HEADER_CRC_AT..HEADER_BYTES].copy_from_slice(&header_crc.to_le_bytes());
 }
 
-/// Reads what stands at byte `at` of a file.
-pub(super) fn parse<'a>(file: &'a [u8], at: usize, key: &FileKey) -> Parsed<'a> {
+/// Reads what stands at byte `at` of the file `file_number`.
+pub(super) fn parse(file: &[u8], at: usize, file_number: u64) -> Parsed<'_> {
     let Some(rest) = file.get(at..) else {
         return Parsed::Nothing;
     };
@@ -94,7 +93,7 @@ pub(super) fn parse<'a>(file: &'a [u8], at: usize, key: &FileKey) -> Parsed<'a> 
     if body_bytes > BODY_BYTES_MAX || durable_seq >= seq {
         return Parsed::Nothing;
     }
-    if key.crc(&header[..HEADER_CRC_AT]) != u32_at(header, HEADER_CRC_AT) {
+    if header_crc(file_number, at, header) != u32_at(header, HEADER_CRC_AT) {
         return Parsed::Nothing;
     }
     let header = FrameHeader { seq, durable_seq };
@@ -103,7 +102,7 @@ pub(super) fn parse<'a>(file: &'a [u8], at: usize, key: &FileKey) -> Parsed<'a> 
     }
     let next = at + frame_bytes(body_bytes);
     match rest.get(..body_bytes.next_multiple_of(ALIGNMENT)) {
-        Some(padded) if key.crc(padded) == body_crc => Parsed::Frame {
+        Some(padded) if crc32fast::hash(padded) == body_crc => Parsed::Frame {
             header,
             body: &padded[..body_bytes],
             next,
@@ -135,13 +134,12 @@ mod tests {
 
     fn frame(body: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        put(&mut out, &FileKey::new(3), HEADER, body);
+        put(&mut out, 3, 0, HEADER, body);
         out
     }
 
     #[test]
     fn a_frame_comes_back_padded() {
-        let key = FileKey::new(3);
         for length in [0, 1, 7, 8, 9, 100] {
             let body = vec![0xa5; length];
             let bytes = frame(&body);
@@ -151,19 +149,21 @@ mod tests {
                 body: &body,
                 next: bytes.len(),
             };
-            assert_eq!(parse(&bytes, 0, &key), want);
-            assert_eq!(parse(&bytes, 0, &FileKey::new(4)), Parsed::Nothing);
+            assert_eq!(parse(&bytes, 0, 3), want);
+            // Neither in another file nor at another place.
+            assert_eq!(parse(&bytes, 0, 4), Parsed::Nothing);
+            let moved = [&[0; 8], &bytes[..]].concat();
+            assert_eq!(parse(&moved, 8, 3), Parsed::Nothing);
         }
     }
 
     #[test]
     fn any_flipped_bit_and_any_cut_is_noticed() {
-        let key = FileKey::new(3);
         let bytes = frame(b"some body");
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let parsed = parse(&flipped, 0, &key);
+            let parsed = parse(&flipped, 0, 3);
             if bit / 8 < HEADER_BYTES {
                 assert_eq!(parsed, Parsed::Nothing, "bit {bit}");
             } else {
@@ -173,19 +173,18 @@ mod tests {
             }
         }
         for length in 0..bytes.len() {
-            let parsed = parse(&bytes[..length], 0, &key);
+            let parsed = parse(&bytes[..length], 0, 3);
             assert!(!matches!(parsed, Parsed::Frame { .. }), "length {length}");
         }
     }
 
     #[test]
     fn flags_of_a_later_version_are_named() {
-        let key = FileKey::new(3);
         let mut bytes = frame(b"x");
         bytes[24] = 4;
-        let crc = key.crc(&bytes[..HEADER_CRC_AT]);
+        let crc = header_crc(3, 0, &bytes);
         bytes[HEADER_CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
         let (header, flags) = (HEADER, 4);
-        assert_eq!(parse(&bytes, 0, &key), Parsed::Newer { header, flags });
+        assert_eq!(parse(&bytes, 0, 3), Parsed::Newer { header, flags });
     }
 }

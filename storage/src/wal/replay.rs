@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ReplayError, SinkError, is_full};
 use super::file::{self, FileHeader, HeaderError};
-use super::frame::{self, FileKey, FrameHeader, Parsed};
+use super::frame::{self, FrameHeader, Parsed};
 use super::ledger::Ledger;
 use super::record::{DecodeError, decode_body};
 use super::recovery::{Damage, DamageKind, Recovery, SeqRange, WalFile};
@@ -65,10 +65,10 @@ struct Replay<'a, 's> {
 
 /// A file of the log while it is read.
 struct Source {
+    number: u64,
     path: PathBuf,
     file: Box<dyn File>,
     bytes: Vec<u8>,
-    key: FileKey,
     /// No later file was there when the replay began. A later one is created only after this
     /// one is synced, so that whatever is bad in a file that is not the last is damage.
     is_last: bool,
@@ -174,10 +174,6 @@ impl Replay<'_, '_> {
             before = Some(number);
             self.file(number, place + 1 == numbers.len())?;
         }
-        if !self.options.read_only {
-            let sync = self.disk.sync_dir(self.dir);
-            sync.map_err(io_error("sync directory", self.dir))?;
-        }
         self.recovery.next_file_number = before.unwrap_or(0).checked_add(1);
         (self.recovery.last_seq, self.recovery.damage) = self.ledger.finish();
         Ok(self.recovery)
@@ -214,11 +210,11 @@ impl Replay<'_, '_> {
             bytes: read_all(&*file).map_err(io_error("read", &path))?,
             path,
             file,
-            key: FileKey::new(number),
+            number,
             is_last,
         };
         self.recovery.bytes += source.bytes.len() as u64;
-        let kept = if self.header(&source, number)? {
+        let kept = if self.header(&source)? {
             self.frames(&mut source)?
         } else {
             Kept::default()
@@ -239,8 +235,8 @@ impl Replay<'_, '_> {
     }
 
     /// Reads the file header; `false` where the file holds nothing.
-    fn header(&mut self, source: &Source, number: u64) -> Result<bool, ReplayError> {
-        let reason = match FileHeader::decode(&source.bytes, number) {
+    fn header(&mut self, source: &Source) -> Result<bool, ReplayError> {
+        let reason = match FileHeader::decode(&source.bytes, source.number) {
             Ok(header) => {
                 let missing = || damage(&source.path, 0, 0, DamageKind::Records);
                 self.ledger.file(header.durable_seq, missing);
@@ -273,7 +269,7 @@ impl Replay<'_, '_> {
         let mut read_again_at = None;
         let mut unproven = Unproven::default();
         loop {
-            match frame::parse(&source.bytes, at, &source.key) {
+            match frame::parse(&source.bytes, at, source.number) {
                 Parsed::Frame { header, body, next } if header.seq > self.ledger.last() => {
                     self.record(source, at, header, body)?;
                     unproven.frame(at, header);
@@ -412,7 +408,7 @@ fn headers(source: &Source, mut at: usize) -> impl Iterator<Item = (usize, Seen)
     std::iter::from_fn(move || {
         while at < source.bytes.len() {
             let place = at;
-            match frame::parse(&source.bytes, place, &source.key) {
+            match frame::parse(&source.bytes, place, source.number) {
                 Parsed::Frame { header, next, .. } => {
                     at = next;
                     return Some((place, Seen::Whole(header)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::{WalError, is_full};
 use super::file::{self, FileHeader};
-use super::frame::{self, FileKey, FrameHeader};
+use super::frame::{self, FrameHeader};
 use super::record::BODY_BYTES_MAX;
 use super::recovery::{Recovery, WalFile};
 use crate::model::Seq;
@@ -59,7 +59,6 @@ struct Current {
     file: Box<dyn File>,
     path: PathBuf,
     number: u64,
-    key: FileKey,
     /// Where the next frame goes.
     end: u64,
     /// Where the reserved room ends.
@@ -278,7 +277,6 @@ impl Writer {
                 file,
                 path,
                 number,
-                key: FileKey::new(number),
                 end: file::HEADER_BYTES as u64,
                 room_end,
             }),
@@ -307,7 +305,8 @@ impl Writer {
                 seq,
                 durable_seq: self.durable_seq,
             };
-            frame::put(&mut self.buffer, &current.key, header, body);
+            let at = current.end as usize + self.buffer.len();
+            frame::put(&mut self.buffer, current.number, at, header, body);
         }
         let written = current.file.write_all_at(&self.buffer, current.end);
         let bytes = self.buffer.len() as u64;

@@ -466,11 +466,11 @@ impl File for SimFile {
                     .write(data, offset, |_| rng.chance(percent));
                 return state.all_or_nothing(fault).1;
             }
-            let len = state.contents(self.node)?.len();
             let room = match (state.full, state.allocation_supported) {
                 (false, _) => u64::MAX,
-                (true, true) => len,
-                (true, false) => 0,
+                (true, true) => state.contents(self.node)?.len(),
+                // There may be room for a part.
+                (true, false) => offset + state.rng.below(data.len() as u64),
             };
             let contents = state.contents(self.node)?;
             contents.write(data, offset, |end| end <= room);

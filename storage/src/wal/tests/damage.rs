@@ -268,15 +268,19 @@ fn what_a_newer_version_wrote_is_refused() {
 
 #[test]
 fn frames_of_another_file_do_not_pass() {
+    let other = Log::new(2, 1 << 12);
+    let mut writer = other.open();
+    other.write_groups(&mut writer, &[vec![record(5, 1, 6)], vec![record(6, 1, 6)]]);
+    let foreign = other.file_bytes(1);
+
     let log = written(3, 1 << 12);
-    let bytes = log.file_bytes(1);
     let mut writer = log.open();
     log.write_groups(&mut writer, &[vec![record(4, 0, 1)]]);
-    // The blocks of file 1 show up in file 2 past its end.
+    // Blocks with later records of a file 1 show up in file 2 past its end.
     let mut mixed = log.file_bytes(2);
     let end = frame_places(&mixed, 2)[1];
     mixed.truncate(end);
-    mixed.extend_from_slice(&bytes[32..]);
+    mixed.extend_from_slice(&foreign[32..]);
     log.set_file(2, &mixed);
     let replayed = log.replay();
     assert_eq!(replayed.seqs(), [1, 2, 3, 4]);

@@ -61,7 +61,7 @@ fn where_no_room_can_be_reserved_a_full_disk_ends_the_file() {
         // Not synced yet when the disk fills up.
         writer.append(slices(&[record(2, 0, 5)])).unwrap();
         log.disk.set_full(true);
-        let lost = [record(3, 0, 200)];
+        let lost: Vec<Record> = (3..9).map(|seq| record(seq, 0, 60)).collect();
         for _ in 0..2 {
             assert!(matches!(
                 writer.append(slices(&lost)),
