@@ -12,7 +12,7 @@ pub struct WalFile {
     pub number: u64,
     /// No record in it or in the files before it is later than this one.
     pub last_seq: Seq,
-    /// Its length in bytes.
+    /// Its length in bytes, without room that was reserved and not used.
     pub bytes: u64,
 }
 

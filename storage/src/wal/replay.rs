@@ -174,6 +174,11 @@ impl Replay<'_, '_> {
             before = Some(number);
             self.file(number, place + 1 == numbers.len())?;
         }
+        if !self.options.read_only {
+            // A kill may have left a file whose name is not durable; the next one's will be.
+            let sync = self.disk.sync_dir(self.dir);
+            sync.map_err(io_error("sync directory", self.dir))?;
+        }
         self.recovery.next_file_number = before.unwrap_or(0).checked_add(1);
         (self.recovery.last_seq, self.recovery.damage) = self.ledger.finish();
         Ok(self.recovery)
@@ -225,11 +230,7 @@ impl Replay<'_, '_> {
         self.recovery.files.push(WalFile {
             number,
             last_seq: self.ledger.last(),
-            bytes: if is_mended {
-                kept.end as u64
-            } else {
-                source.bytes.len() as u64
-            },
+            bytes: kept.end as u64,
         });
         Ok(())
     }

@@ -280,15 +280,19 @@ impl Writer {
                 end: file::HEADER_BYTES as u64,
                 room_end,
             }),
-            Err(error) if is_full(&error) => {
-                // The number is free again for the next try. No frame was ever in that file.
-                if let Err(error) = self.disk.remove(&path) {
+            Err(error) => {
+                // No frame was ever in that file: its number is free for the next try, or for
+                // the next start.
+                let removed = self.disk.remove(&path);
+                if !is_full(&error) {
+                    return Err(self.poisoned("prepare", path, error));
+                }
+                if let Err(error) = removed {
                     return Err(self.poisoned("remove", path, error));
                 }
                 let source = Arc::new(error);
                 Err(WalError::Full { path, source })
             }
-            Err(error) => Err(self.poisoned("prepare", path, error)),
         }
     }
 

@@ -121,10 +121,21 @@ impl Contents {
         self.persist(|| true);
     }
 
-    /// Of the pending changes those become durable that `keep` says yes to. The others are
-    /// forgotten: a reader still sees them, but no later sync makes them durable, as after a
-    /// failed fsync on Linux.
-    pub(super) fn persist(&mut self, mut keep: impl FnMut() -> bool) {
+    /// A sync that fails, as on Linux: of the pending sectors those become durable that `keep`
+    /// says yes to; the others are forgotten: a reader still sees them, but no later sync makes
+    /// them durable. Lengths are kept by the journal and stay pending.
+    pub(super) fn fail_sync(&mut self, mut keep: impl FnMut() -> bool) {
+        let durable = &mut self.durable;
+        self.pending.retain(|change| {
+            let is_sector = matches!(change, Change::Sector { .. });
+            if is_sector && keep() {
+                durable.apply(change);
+            }
+            !is_sector
+        });
+    }
+
+    fn persist(&mut self, mut keep: impl FnMut() -> bool) {
         for change in self.pending.drain(..) {
             if keep() {
                 self.durable.apply(&change);
@@ -133,7 +144,8 @@ impl Contents {
         self.durable.clip();
     }
 
-    /// A crash: of the pending changes some persist, and only what is durable is left.
+    /// A crash: of the pending changes those persist that `keep` says yes to, and only what is
+    /// durable is left.
     pub(super) fn crash(&mut self, keep: impl FnMut() -> bool) {
         self.persist(keep);
         self.volatile = self.durable.clone();
@@ -199,11 +211,12 @@ mod tests {
         contents.write(b"old", 0, |_| true);
         contents.sync();
         contents.write(b"new", 0, |_| true);
-        contents.persist(|| false);
-        assert_eq!(seen(&contents), b"new");
+        contents.set_len(2);
+        contents.fail_sync(|| false);
+        assert_eq!(seen(&contents), b"ne");
         contents.sync();
         contents.crash(|| true);
-        assert_eq!(seen(&contents), b"old");
+        assert_eq!(seen(&contents), b"ol");
     }
 
     #[test]

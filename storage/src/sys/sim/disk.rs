@@ -22,10 +22,12 @@ pub struct SimDisk {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// The machine stops: the operation takes effect in part or not at all, it and everything
-    /// after it fails until [`SimDisk::crash`] starts the machine again.
+    /// after it fails until [`SimDisk::crash`] starts the machine again, or [`SimDisk::kill`]
+    /// says that it was the process alone that stopped.
     Crash,
-    /// The operation fails with EIO, once. Of a write some sectors are done; a failed sync
-    /// leaves some pending changes durable and forgets the others for good.
+    /// The operation fails with EIO, once. Of a write some sectors are done. A failed sync of a
+    /// file leaves some pending sectors durable and forgets the others for good: as on Linux, a
+    /// later sync succeeds without them.
     Eio,
     /// From this operation on the disk is full, until [`SimDisk::set_full`] says otherwise.
     Enospc,
@@ -65,7 +67,7 @@ pub struct Op {
 #[derive(Debug)]
 struct State {
     rng: Rng,
-    /// Rises with each crash; handles of an earlier one are dead.
+    /// Rises with each crash and kill; handles of an earlier one are dead.
     generation: u64,
     /// The machine has stopped and not been started again.
     down: bool,
@@ -104,7 +106,7 @@ struct SimLock {
 }
 
 fn crashed() -> io::Error {
-    io::Error::other("the simulated machine has crashed")
+    io::Error::other("the simulated process is gone")
 }
 
 fn eio() -> io::Error {
@@ -154,16 +156,26 @@ impl SimDisk {
     /// Power is cut and the machine starts again: what is not durable persists or not, at
     /// random; open files fail from now on, locks are free. The disk stays full if it was.
     pub fn crash(&self) {
+        self.kill();
         let state = &mut *self.state.lock();
-        state.generation += 1;
-        state.down = false;
-        state.locks.clear();
         let percent = state.persist_percent();
         let rng = &mut state.rng;
         state.names.crash(|| rng.chance(percent));
         for file in state.files.values_mut() {
             let percent = [0, 10, 50, 90, 100][rng.below(5) as usize];
             file.contents.crash(|| rng.chance(percent));
+        }
+        state.collect();
+    }
+
+    /// The process is killed and starts again: open files fail from now on, locks are free, and
+    /// what is not durable is still seen, for the machine ran on.
+    pub fn kill(&self) {
+        let state = &mut *self.state.lock();
+        state.generation += 1;
+        state.down = false;
+        state.locks.clear();
+        for file in state.files.values_mut() {
             file.handles = 0;
         }
         state.collect();
@@ -396,12 +408,12 @@ impl Disk for SimDisk {
         if fault == Some(Fault::Eio) {
             let percent = state.persist_percent();
             let rng = &mut state.rng;
-            state.names.persist(dir, || rng.chance(percent));
+            state.names.sync(dir, || rng.chance(percent));
             return Err(eio());
         }
         let (effect, result) = state.all_or_nothing(fault);
         if effect {
-            state.names.persist(dir, || true);
+            state.names.sync(dir, || true);
             state.collect();
         }
         result
@@ -515,7 +527,7 @@ impl File for SimFile {
             if fault == Some(Fault::Eio) {
                 let percent = state.persist_percent();
                 let mut rng = Rng::new(state.rng.next_u64());
-                state.contents(self.node)?.persist(|| rng.chance(percent));
+                state.contents(self.node)?.fail_sync(|| rng.chance(percent));
                 return Err(eio());
             }
             let (effect, result) = state.all_or_nothing(fault);

@@ -92,15 +92,15 @@ impl Names {
     }
 
     /// Of the pending changes in `dir` those become durable, in their order, that `keep` says
-    /// yes to; the others are forgotten, as after a failed fsync.
-    pub(super) fn persist(&mut self, dir: &Path, mut keep: impl FnMut() -> bool) {
+    /// yes to; the others stay pending.
+    pub(super) fn sync(&mut self, dir: &Path, mut keep: impl FnMut() -> bool) {
         let durable = &mut self.durable;
         self.pending.retain(|change| {
-            let here = change.dir() == Some(dir);
-            if here && keep() {
+            let is_kept = change.dir() == Some(dir) && keep();
+            if is_kept {
                 change.apply(durable);
             }
-            !here
+            !is_kept
         });
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let mut names = Names::default();
         names.create(Path::new("/a/x"), 1);
         names.create(Path::new("/b/y"), 2);
-        names.persist(Path::new("/a"), || true);
+        names.sync(Path::new("/a"), || true);
         names.crash(|| false);
         assert_eq!(names.get(Path::new("/a/x")), Some(1));
         assert_eq!(names.get(Path::new("/b/y")), None);
@@ -146,7 +146,7 @@ mod tests {
             let mut names = Names::default();
             names.create(Path::new("/d/manifest"), 1);
             names.create(Path::new("/d/tmp"), 2);
-            names.persist(Path::new("/d"), || true);
+            names.sync(Path::new("/d"), || true);
             names.rename(Path::new("/d/tmp"), Path::new("/d/manifest"), 2);
             names.crash(|| keep);
             let want = if keep { Some(2) } else { Some(1) };
@@ -159,7 +159,7 @@ mod tests {
     fn a_file_whose_first_rename_was_lost_has_one_name() {
         let mut names = Names::default();
         names.create(Path::new("/d/a"), 1);
-        names.persist(Path::new("/d"), || true);
+        names.sync(Path::new("/d"), || true);
         names.rename(Path::new("/d/a"), Path::new("/d/b"), 1);
         names.rename(Path::new("/d/b"), Path::new("/d/c"), 1);
         let mut answers = [false, true].into_iter();

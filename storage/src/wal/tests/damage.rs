@@ -287,3 +287,26 @@ fn frames_of_another_file_do_not_pass() {
     assert!(replayed.recovery.damage.is_empty());
     assert_eq!(log.file_bytes(2).len(), end);
 }
+
+#[test]
+fn the_seq_of_a_record_that_is_damaged_is_not_given_again() {
+    let log = written(3, 1 << 12);
+    let mut bytes = log.file_bytes(1);
+    let places = frame_places(&bytes, 1);
+    // Of record 2 nothing is left; the header of record 3 says that 2 was durable.
+    bytes[places[1]..places[2]].fill(0);
+    bytes[places[2] + 40] ^= 1;
+    log.set_file(1, &bytes);
+    let replayed = log.replay();
+    assert_eq!(replayed.seqs(), [1]);
+    assert_eq!(replayed.lost(), [(2, 3)]);
+    assert_eq!(replayed.recovery.last_seq, Seq(3));
+    let mut writer = log.writer(&replayed.recovery);
+    log.write_groups(&mut writer, &[vec![record(4, 0, 1)]]);
+    // The bit is right again at the next reading.
+    bytes[places[2] + 40] ^= 1;
+    log.set_file(1, &bytes);
+    let replayed = log.replay();
+    assert_eq!(replayed.seqs(), [1, 3, 4]);
+    assert_eq!(replayed.lost(), [(2, 2)]);
+}

@@ -231,3 +231,55 @@ fn a_sink_that_fails_stops_the_replay() {
         "cannot apply WAL record 2: no room"
     );
 }
+
+/// The example of `docs/format/wal.md`, byte by byte: what version 1 is.
+#[test]
+fn the_bytes_of_format_version_1() {
+    let log = Log::new(1, 1 << 12);
+    let mut writer = log.open();
+    let batch = Batch {
+        seq: Seq(1),
+        definitions: vec![
+            SeriesDefinition {
+                id: SeriesId(0),
+                labels: Labels::from_pairs([("__name__", "up"), ("job", "a")]).unwrap(),
+            },
+            SeriesDefinition {
+                id: SeriesId(1),
+                labels: Labels::from_pairs([("__name__", "up"), ("job", "ab")]).unwrap(),
+            },
+        ],
+        floats: [(0, 1.0), (1, 0.5)]
+            .map(|(id, value)| FloatRow {
+                series: SeriesId(id),
+                timestamp_ms: 1000,
+                value,
+            })
+            .to_vec(),
+    };
+    log.write_groups(&mut writer, &[vec![(Seq(1), body(&batch))]]);
+    log.replay();
+    let bytes = log.file_bytes(1);
+    let hex: Vec<String> = bytes
+        .chunks(8)
+        .map(|eight| eight.iter().map(|byte| format!("{byte:02x}")).collect())
+        .collect();
+    let want = [
+        "53424b57414c0d0a", // magic
+        "01002000aa3398c2", // version, header length, checksum
+        "0100000000000000", // file number
+        "0000000000000000", // durable seq
+        "3400000084164ed2", // body length, body checksum
+        "0100000000000000", // seq
+        "0000000000000000", // durable seq
+        "000000004222265e", // flags, header checksum
+        "011e000000020002",
+        "0a5f5f6e616d655f",
+        "5f00027570056a6f",
+        "6200016100020001",
+        "010162020c000000",
+        "0204000204d00f00",
+        "29013fe000000000",
+    ];
+    assert_eq!(hex, want);
+}

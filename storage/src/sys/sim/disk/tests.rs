@@ -198,3 +198,18 @@ fn handles_for_reading_do_not_write() {
             .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     );
 }
+
+#[test]
+fn a_killed_process_leaves_what_it_wrote_to_the_next_one() {
+    for seed in 0..20 {
+        let disk = disk(seed);
+        let file = create(&disk);
+        let guard = disk.lock(Path::new("/d/lock")).unwrap();
+        file.write_all_at(b"x", 0).unwrap();
+        disk.kill();
+        assert!(file.len().is_err());
+        disk.lock(Path::new("/d/lock")).unwrap();
+        assert_eq!(contents(&disk), b"x");
+        drop(guard);
+    }
+}
