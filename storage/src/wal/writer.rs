@@ -84,11 +84,13 @@ impl Writer {
     }
 
     /// The highest seq appended.
+    #[cfg(test)]
     pub fn last_seq(&self) -> Seq {
         self.last_seq
     }
 
     /// The highest seq of which it is certain that a crash does not harm it or those before.
+    #[cfg(test)]
     pub fn durable_seq(&self) -> Seq {
         self.durable_seq
     }
@@ -105,6 +107,7 @@ impl Writer {
     }
 
     /// Why the writer takes nothing more, if it does not.
+    #[cfg(test)]
     pub fn poison(&self) -> Option<&WalError> {
         self.poison.as_ref()
     }
@@ -191,6 +194,13 @@ impl Writer {
     /// # Errors
     /// What the system says of a file or of the directory. The files left are tried again by the
     /// next call; a file that comes back after a crash harms nobody, as its records are covered.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "nothing is flushed to segments yet, so nothing is covered"
+        )
+    )]
     pub fn drop_through(&mut self, covered: Seq) -> io::Result<usize> {
         let newest = usize::from(self.current.is_none());
         let mut dropped = 0;
