@@ -3,6 +3,8 @@
 //! Tests that need programs of others are ignored by default; `.ci/run` runs them all.
 
 #[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod peers;

@@ -7,6 +7,7 @@ mod process;
 pub mod api;
 pub mod compare;
 pub mod peers;
+pub mod recording;
 pub mod remote_write;
 pub mod server;
 

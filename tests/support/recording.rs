@@ -38,7 +38,13 @@ impl Recorder {
     /// The real machine, its disk behind this recorder.
     pub fn sys(self: &Arc<Self>) -> Sys {
         let real = Sys::real();
-        Sys { disk: Arc::new(RecordingDisk { real: real.disk, recorder: Arc::clone(self) }), ..real }
+        Sys {
+            disk: Arc::new(RecordingDisk {
+                real: real.disk,
+                recorder: Arc::clone(self),
+            }),
+            ..real
+        }
     }
 
     /// Adds an event.
@@ -70,7 +76,10 @@ impl Recorder {
     fn pass_gate(&self) {
         let mut held = locked(&self.held);
         while *held {
-            held = self.released.wait(held).unwrap_or_else(PoisonError::into_inner);
+            held = self
+                .released
+                .wait(held)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -88,7 +97,10 @@ struct RecordingDisk {
 
 impl RecordingDisk {
     fn wrap(&self, real: Box<dyn File>) -> Box<dyn File> {
-        Box::new(RecordingFile { real, recorder: Arc::clone(&self.recorder) })
+        Box::new(RecordingFile {
+            real,
+            recorder: Arc::clone(&self.recorder),
+        })
     }
 }
 
