@@ -157,11 +157,6 @@ impl SealedChunk {
         self.count
     }
 
-    /// How to read the bytes.
-    pub fn encoding(&self) -> Encoding {
-        self.encoding
-    }
-
     /// The encoded samples.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -229,11 +229,6 @@ impl<'a> XorReader<'a> {
         }
     }
 
-    /// How many samples the chunk holds, read or not.
-    pub fn count(&self) -> u16 {
-        self.count
-    }
-
     /// The next sample, or none after the last.
     ///
     /// # Errors

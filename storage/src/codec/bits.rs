@@ -139,15 +139,6 @@ impl<'a> BitReader<'a> {
         Ok(value)
     }
 
-    /// The next bit.
-    ///
-    /// # Errors
-    /// No bit is left.
-    #[inline]
-    pub fn read_bit(&mut self) -> Result<bool, EndOfBits> {
-        Ok(self.read_short(1)? != 0)
-    }
-
     /// Counts one bits up to the first zero bit, which it takes too, or up to `max` (0..=32)
     /// ones, after which no zero bit stands.
     ///
@@ -275,7 +266,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(reader.read(free_bits), Ok(0), "padding is zero");
-            prop_assert_eq!(reader.read_bit(), Err(EndOfBits));
+            prop_assert_eq!(reader.read(1), Err(EndOfBits));
         }
 
         #[test]

@@ -126,13 +126,6 @@ impl LabelSets {
     pub(super) fn symbols(&self) -> &SymbolTable {
         &self.symbols
     }
-
-    /// Bytes of the sets without their symbols.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let words =
-            self.shape_names.capacity() + self.shape_ends.capacity() + self.values.capacity();
-        words * size_of::<u32>() + self.shapes.allocation_size()
-    }
 }
 
 fn list<'a>(names: &'a [SymbolId], ends: &[u32], shape: u32) -> &'a [SymbolId] {

@@ -68,20 +68,6 @@ impl Head {
         self.registry.view().labels(id)
     }
 
-    /// Puts names and values of a series as symbols, in order of name, into `out`, which is
-    /// emptied first; it stays empty for an id never registered or defined.
-    pub fn symbols_of(&self, id: SeriesId, out: &mut Vec<(SymbolId, SymbolId)>) {
-        out.clear();
-        if let Some(symbols) = self.registry.view().symbols_of(id) {
-            out.extend(symbols);
-        }
-    }
-
-    /// The string of a symbol of this head.
-    pub fn symbol_text(&self, symbol: SymbolId) -> String {
-        self.registry.view().symbols().text(symbol).to_owned()
-    }
-
     /// The symbol of a string, if a series of this head has it as a label's name or value.
     pub fn lookup_symbol(&self, text: &str) -> Option<SymbolId> {
         self.registry.view().symbols().get(text)

@@ -123,12 +123,6 @@ impl Registry {
             inner: self.inner.read(),
         }
     }
-
-    /// Bytes of label sets and tables, without the symbols.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let inner = self.inner.read();
-        inner.sets.memory_bytes() + inner.entries.memory_bytes() + inner.ids.allocation_size()
-    }
 }
 
 impl Inner {

@@ -52,6 +52,7 @@ impl Shards {
         branch[shard as usize % FANOUT].get_or_init(Box::default)
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &RwLock<Shard>> {
         let branches = self.root.iter().filter_map(OnceLock::get);
         branches
@@ -170,13 +171,6 @@ impl Shard {
             in_order: Cursor::new(visible.in_order),
             overflow: Cursor::new(visible.overflow),
         })
-    }
-
-    /// Bytes of the tables of this shard, without the chunks.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.series.capacity() * size_of::<Option<Series>>()
-            + self.older.capacity() * size_of::<(u32, Vec<Boundary>)>()
-            + self.older.values().map(Vec::capacity).sum::<usize>() * size_of::<Boundary>()
     }
 
     /// How many boundaries are kept for readers of older states.

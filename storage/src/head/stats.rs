@@ -1,7 +1,7 @@
 //! What the head holds, in numbers.
 
 use super::{Applied, Head};
-use crate::model::{Seq, TimeRange};
+use crate::model::TimeRange;
 
 /// Counts since the head was made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,32 +55,8 @@ pub struct HeadStats {
     pub symbol_bytes: usize,
     /// Smallest and largest timestamp; none without a sample.
     pub range: Option<TimeRange>,
-    /// The last batch that a new pin sees.
-    pub visible: Seq,
     /// Pins held.
     pub pins: usize,
-}
-
-/// Where the head's memory is, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct HeadMemory {
-    /// Label strings and the table that finds them.
-    pub symbols: usize,
-    /// Label sets and the table that finds series.
-    pub registry: usize,
-    /// Postings, about.
-    pub postings: usize,
-    /// State of the series.
-    pub series: usize,
-    /// Chunks, late ones included.
-    pub chunks: usize,
-}
-
-impl HeadMemory {
-    /// All of it.
-    pub fn total(&self) -> usize {
-        self.symbols + self.registry + self.postings + self.series + self.chunks
-    }
 }
 
 impl Head {
@@ -99,22 +75,7 @@ impl Head {
             symbols,
             symbol_bytes,
             range: totals.range,
-            visible: self.visibility.visible(),
             pins: self.visibility.pins(),
-        }
-    }
-
-    /// Where the head's memory is. Looks at every posting list: for diagnosis, not for every
-    /// second.
-    pub fn memory(&self) -> HeadMemory {
-        let totals = *self.totals.lock();
-        let shards = self.shards.iter();
-        HeadMemory {
-            symbols: self.registry.view().symbols().memory_bytes(),
-            registry: self.registry.memory_bytes(),
-            postings: self.index.read().postings.memory_bytes(),
-            series: shards.map(|shard| shard.read().memory_bytes()).sum(),
-            chunks: (totals.chunk_bytes + totals.overflow_bytes).unsigned_abs() as usize,
         }
     }
 

@@ -190,16 +190,16 @@ fn labels_are_those_of_what_the_pin_sees() {
     assert_eq!(names, ["__name__", "n", "zone"]);
     assert_eq!(head.label_names(&old, &[], TimeRange::ALL).unwrap(), names);
 
-    let mut symbols = Vec::new();
-    head.symbols_of(SeriesId(1), &mut symbols);
-    let texts: Vec<_> = symbols
-        .iter()
-        .map(|&(name, value)| (head.symbol_text(name), head.symbol_text(value)))
-        .collect();
     let labels = labels_of(1);
-    assert!(texts.iter().map(|(n, v)| (&**n, &**v)).eq(labels.iter()));
-    assert_eq!(head.labels(SeriesId(1)), Some(labels));
-    assert_eq!(head.lookup_symbol("zone"), Some(symbols[2].0));
+    let view = head.labels_view();
+    let texts: Vec<_> = view
+        .symbols_of(SeriesId(1))
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (view.symbols().text(name), view.symbols().text(value)))
+        .collect();
+    assert!(texts.into_iter().eq(labels.iter()));
+    assert_eq!(view.labels(SeriesId(1)), Some(labels));
 }
 
 #[test]

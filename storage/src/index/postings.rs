@@ -28,19 +28,6 @@ impl Postings {
         }
     }
 
-    /// How many series.
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::One(_) => 1,
-            Self::Many(many) => many.len(),
-        }
-    }
-
-    /// Never: a label without series has no postings.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// As a bitmap.
     pub fn to_bitmap(&self) -> Cow<'_, RoaringBitmap> {
         match self {
@@ -136,21 +123,6 @@ impl PostingsIndex {
         }
         single.sort_unstable();
         many.into_iter().union() | RoaringBitmap::from_iter(single)
-    }
-
-    /// About how many bytes of memory it uses: hash tables counted in full, bitmaps by the size
-    /// they have when written.
-    pub fn memory_bytes(&self) -> usize {
-        let bitmap = |bitmap: &RoaringBitmap| size_of::<RoaringBitmap>() + bitmap.serialized_size();
-        let label = |label: &LabelPostings| {
-            let entry = size_of::<(SymbolId, Postings)>() + 1;
-            let many = label.values.values().map(|postings| match postings {
-                Postings::One(_) => 0,
-                Postings::Many(many) => bitmap(many),
-            });
-            label.values.capacity() * entry + many.sum::<usize>() + bitmap(&label.present)
-        };
-        bitmap(&self.all) + self.names.values().map(label).sum::<usize>()
     }
 }
 

@@ -79,21 +79,9 @@ impl SymbolTable {
         self.ends.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
     /// Bytes of the strings alone.
     pub fn text_bytes(&self) -> usize {
         self.text.len()
-    }
-
-    /// Bytes of memory in use, with the room kept for growth.
-    pub fn memory_bytes(&self) -> usize {
-        self.text.capacity()
-            + self.ends.capacity() * size_of::<u32>()
-            + self.table.allocation_size()
     }
 
     fn find(&self, hash: u64, text: &str) -> Option<SymbolId> {
