@@ -20,6 +20,12 @@ pub struct Stats {
     pub samples_duplicate: u64,
     /// Bytes of samples in memory.
     pub chunk_bytes: u64,
+    /// Different label names and values in memory.
+    pub symbols: u64,
+    /// Bytes of their strings.
+    pub symbol_bytes: u64,
+    /// Views held.
+    pub views: u64,
     /// Timestamp of the oldest sample, in milliseconds.
     pub min_timestamp_ms: Option<i64>,
     /// Timestamp of the newest sample, in milliseconds.
