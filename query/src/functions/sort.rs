@@ -35,41 +35,36 @@ pub(crate) fn insertion_sort<T>(elements: &mut [T], before: impl Fn(&T, &T) -> b
 
 /// By the labels named, in natural order (`a2` before `a10`), then by all labels.
 pub(crate) fn by_labels(a: &Labels, b: &Labels, names: &[String]) -> Ordering {
-    for name in names {
-        let (a, b) = (a.get(name), b.get(name));
-        if a != b {
-            return if natural_before(a, b) {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            };
-        }
-    }
-    a.cmp(b)
+    names
+        .iter()
+        .map(|name| natural(a.get(name), b.get(name)))
+        .find(|order| order.is_ne())
+        .unwrap_or_else(|| a.cmp(b))
 }
 
-/// Whether `a` comes before `b`, runs of digits compared as numbers (github.com/facette/natsort,
-/// which Prometheus sorts labels with).
-fn natural_before(a: &str, b: &str) -> bool {
-    let (mut a, mut b) = (chunks(a).peekable(), chunks(b).peekable());
-    while let Some(left) = a.next() {
-        let Some(right) = b.next() else { return false };
-        let equal = match (left.parse::<i64>(), right.parse::<i64>()) {
-            (Ok(left), Ok(right)) if left != right => return left < right,
-            (Ok(_), Ok(_)) => true,
-            _ => left == right,
+/// Runs of digits compared as numbers, all else by its bytes, as Prometheus sorts labels
+/// (github.com/facette/natsort). Numbers may be of any size here, so that it is an order.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut lefts, mut rights) = (chunks(a), chunks(b));
+    loop {
+        let order = match (lefts.next(), rights.next()) {
+            (None, None) => return a.cmp(b),
+            (None, Some(_)) => return Ordering::Less,
+            (Some(_), None) => return Ordering::Greater,
+            (Some(left), Some(right)) if is_number(left) && is_number(right) => {
+                let [left, right] = [left, right].map(|number| number.trim_start_matches('0'));
+                left.len().cmp(&right.len()).then(left.cmp(right))
+            }
+            (Some(left), Some(right)) => left.cmp(right),
         };
-        if !equal {
-            return left < right;
-        }
-        if a.peek().is_none() {
-            return true;
-        }
-        if b.peek().is_none() {
-            return false;
+        if order.is_ne() {
+            return order;
         }
     }
-    false
+}
+
+fn is_number(chunk: &str) -> bool {
+    chunk.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Runs of digits and of everything else.
@@ -92,17 +87,11 @@ mod tests {
 
     #[test]
     fn numbers_in_labels_sort_as_numbers() {
-        let mut names = ["a10", "a2", "b1", "a", "a2b", "", "10", "9"];
-        names.sort_by(|a, b| {
-            if a == b {
-                Ordering::Equal
-            } else if natural_before(a, b) {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            }
-        });
-        assert_eq!(names[2..], ["10", "a", "a2", "a2b", "a10", "b1"]);
+        let long = "100000000000000000000000000";
+        let mut names = ["a10", "a2", "b1", "a", long, "a2b", "", "10", "9", "a02"];
+        names.sort_by(|a, b| natural(a, b));
+        let sorted = ["", "9", "10", long, "a", "a02", "a2", "a2b", "a10", "b1"];
+        assert_eq!(names, sorted);
     }
 
     #[test]

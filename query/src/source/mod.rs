@@ -4,6 +4,8 @@
 //! aggregation can group by symbol without building a label string, and so that a source that
 //! knows more about a column than its values (it is constant; its sum) can say so.
 
+#[cfg(test)]
+pub mod memory;
 #[cfg(feature = "storage")]
 mod silverback;
 

@@ -1,0 +1,58 @@
+//! Prometheus's own scripts, where they lie beside the project; they are no part of it.
+
+use std::path::{Path, PathBuf};
+
+use super::script::{Outcome, Runner};
+use crate::{Engine, EngineOptions, parse};
+
+/// Where the scripts are, if they are.
+fn scripts() -> Option<Vec<PathBuf>> {
+    let folder = std::env::var_os("SILVERBACK_PROMQL_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/promql"),
+        PathBuf::from,
+    );
+    let Ok(entries) = std::fs::read_dir(folder.join("corpus")) else {
+        println!(
+            "\n!!! SKIPPED: no PromQL scripts in {} !!!",
+            folder.display()
+        );
+        println!("!!! set SILVERBACK_PROMQL_DIR to run them !!!\n");
+        return None;
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    Some(paths)
+}
+
+#[test]
+fn scripts_of_prometheus_agree() {
+    let Some(paths) = scripts() else { return };
+    let mut failed = Vec::new();
+    let mut total = [0; 4];
+    for path in paths {
+        let mut runner = Runner::new(Engine::new(EngineOptions {
+            parse: parse::Options::ALL,
+            delayed_name_removal: true,
+            ..EngineOptions::default()
+        }));
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let script = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        let mut counts = [0; 4];
+        for (line, outcome) in runner.run(&script) {
+            let at = match outcome {
+                Outcome::Agreed => 0,
+                Outcome::Unsupported(_) => 1,
+                Outcome::Foreign(_) => 2,
+                Outcome::Failed(why) => {
+                    failed.push(format!("{name}:{line}: {why}"));
+                    3
+                }
+            };
+            counts[at] += 1;
+            total[at] += 1;
+        }
+        println!("{name}: agreed, unsupported, foreign, failed: {counts:?}");
+    }
+    println!("all: {total:?}");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}

@@ -1,0 +1,158 @@
+//! A source in memory, for tests.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::{Column, Cursor, MatchOp, Matcher, Selection, SeriesSet, Source, Symbol, Values, View};
+use crate::{Error, ErrorKind, Labels};
+
+/// Series by their labels, each with its samples by time.
+#[derive(Clone, Debug, Default)]
+pub struct MemorySource {
+    series: BTreeMap<Labels, BTreeMap<i64, f64>>,
+}
+
+impl MemorySource {
+    /// Adds a sample; at a time that has one already, in its place.
+    pub fn push(&mut self, labels: &Labels, timestamp_ms: i64, value: f64) {
+        let samples = self.series.entry(labels.clone()).or_default();
+        samples.insert(timestamp_ms, value);
+    }
+}
+
+impl Source for MemorySource {
+    fn view(&self) -> Result<Box<dyn View + '_>, Error> {
+        Ok(Box::new(MemoryView(self)))
+    }
+}
+
+struct MemoryView<'s>(&'s MemorySource);
+
+impl View for MemoryView<'_> {
+    fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SeriesSet + '_>, Error> {
+        let tests: Vec<Test<'_>> = selection
+            .matchers
+            .iter()
+            .map(Test::new)
+            .collect::<Result<_, _>>()?;
+        let mut set = MemorySet::default();
+        for (labels, samples) in &self.0.series {
+            let range = selection.start_ms..=selection.end_ms;
+            if range.is_empty() || !tests.iter().all(|test| test.holds(labels)) {
+                continue;
+            }
+            let samples: Vec<(i64, f64)> = samples
+                .range(range)
+                .map(|(&at, &value)| (at, value))
+                .collect();
+            if !samples.is_empty() {
+                set.push(labels, samples);
+            }
+        }
+        Ok(Box::new(set))
+    }
+}
+
+struct Test<'m> {
+    matcher: &'m Matcher,
+    regex: Option<Regex>,
+}
+
+impl<'m> Test<'m> {
+    fn new(matcher: &'m Matcher) -> Result<Self, Error> {
+        let regex = match matcher.op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            MatchOp::Regex | MatchOp::NotRegex => {
+                let regex = Regex::new(&format!("^(?s:{})$", matcher.value));
+                Some(regex.map_err(|error| Error::new(ErrorKind::BadData, error.to_string()))?)
+            }
+        };
+        Ok(Self { matcher, regex })
+    }
+
+    fn holds(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.matcher.name);
+        let equal = match &self.regex {
+            Some(regex) => regex.is_match(value),
+            None => self.matcher.value == value,
+        };
+        equal == matches!(self.matcher.op, MatchOp::Equal | MatchOp::Regex)
+    }
+}
+
+#[derive(Default)]
+struct MemorySet {
+    symbols: Vec<String>,
+    labels: Vec<Vec<(Symbol, Symbol)>>,
+    samples: Vec<Vec<(i64, f64)>>,
+}
+
+impl MemorySet {
+    fn push(&mut self, labels: &Labels, samples: Vec<(i64, f64)>) {
+        let symbols = labels
+            .iter()
+            .map(|(name, value)| (self.intern(name), self.intern(value)))
+            .collect();
+        self.labels.push(symbols);
+        self.samples.push(samples);
+    }
+
+    fn intern(&mut self, text: &str) -> Symbol {
+        self.symbol(text).unwrap_or_else(|| {
+            self.symbols.push(text.to_owned());
+            Symbol(self.symbols.len() as u32 - 1)
+        })
+    }
+
+    fn text(&self, symbol: Symbol) -> &str {
+        &self.symbols[symbol.0 as usize]
+    }
+}
+
+impl SeriesSet for MemorySet {
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn label_symbols(&self, series: usize, out: &mut Vec<(Symbol, Symbol)>) {
+        out.clone_from(&self.labels[series]);
+    }
+
+    fn symbol(&self, text: &str) -> Option<Symbol> {
+        let at = self.symbols.iter().position(|known| known == text)?;
+        Some(Symbol(at as u32))
+    }
+
+    fn labels(&self, series: usize) -> Labels {
+        let pairs = self.labels[series].iter();
+        Labels::from_pairs(pairs.map(|&(name, value)| (self.text(name), self.text(value))))
+    }
+
+    /// In columns of at most three samples; one value alone comes as a constant.
+    fn columns(
+        &self,
+        series: usize,
+        cursor: &mut Cursor,
+        each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for samples in self.samples[series].chunks(3) {
+            cursor.timestamps_ms.clear();
+            cursor.values.clear();
+            for &(at, value) in samples {
+                cursor.timestamps_ms.push(at);
+                cursor.values.push(value);
+            }
+            let values = match samples {
+                [(_, value)] => Values::Constant(*value),
+                _ => Values::Floats(&cursor.values),
+            };
+            each(Column {
+                timestamps_ms: &cursor.timestamps_ms,
+                values,
+                statistics: None,
+            })?;
+        }
+        Ok(())
+    }
+}
