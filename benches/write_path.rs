@@ -3,10 +3,6 @@
 //! `cargo bench -p silverback-benches --bench write_path`
 
 #![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
-#![expect(
     clippy::unwrap_used,
     reason = "a bench that cannot set up its load has nothing to say"
 )]
@@ -24,9 +20,11 @@ fn known_series(c: &mut Criterion) {
     for (name, wal_sync) in [("synced", WalSync::Always), ("unsynced", WalSync::Never)] {
         group.bench_function(format!("known_series/{name}"), |b| {
             let dir = tempfile::tempdir().unwrap();
-            let mut options = Options::default();
-            options.wal_sync = wal_sync;
-            options.max_future = None;
+            let options = Options {
+                wal_sync,
+                max_future: None,
+                ..Options::default()
+            };
             let db = Db::open(dir.path(), options).unwrap();
             let mut timestamp_ms = START_MS;
             b.iter_batched(

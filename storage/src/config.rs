@@ -17,7 +17,6 @@ pub enum WalSync {
 
 /// Options of a database. `Options::default()` is right for a server.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Options {
     /// When a write is acknowledged.
     pub wal_sync: WalSync,

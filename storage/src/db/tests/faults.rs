@@ -8,8 +8,10 @@ use crate::{ErrorKind, Options};
 const NOW_MS: i64 = 1_700_000_000_000;
 
 fn open(disk: &SimDisk) -> Db {
-    let mut options = Options::default();
-    options.wal_file_bytes_max = 4096;
+    let options = Options {
+        wal_file_bytes_max: 4096,
+        ..Options::default()
+    };
     Db::open_with(disk.sys(NOW_MS), "/data", options).unwrap()
 }
 

@@ -39,9 +39,11 @@ struct Manual {
 
 impl Manual {
     fn open(disk: &SimDisk) -> Result<Self, Error> {
-        let mut options = Options::default();
-        // Small, so that a workload passes from one WAL file to the next.
-        options.wal_file_bytes_max = 2048;
+        let options = Options {
+            // Small, so that a workload passes from one WAL file to the next.
+            wal_file_bytes_max: 2048,
+            ..Options::default()
+        };
         let (shared, committer) = recover(disk.sys(NOW_MS), "/data".as_ref(), &options)?;
         let db = Db(Arc::new(Handle {
             shared,
@@ -110,7 +112,7 @@ fn rows(rng: &mut Rng, next_series: &mut u64) -> Rows {
             }
             let number = rng.below(*next_series);
             // Long values now and then, so that a record spans sectors.
-            let text = "x".repeat(if number % 5 == 0 { 700 } else { 3 });
+            let text = "x".repeat(if number.is_multiple_of(5) { 700 } else { 3 });
             let labels = [
                 ("__name__", "m"),
                 ("n", &*number.to_string()),

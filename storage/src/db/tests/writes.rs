@@ -89,8 +89,10 @@ fn the_last_write_wins_whatever_came_between() {
 #[test]
 fn samples_out_of_bounds_are_refused_counted_and_named_and_the_rest_is_kept() {
     let disk = SimDisk::new(1);
-    let mut options = Options::default();
-    options.retention = Some(Duration::from_secs(3600));
+    let options = Options {
+        retention: Some(Duration::from_secs(3600)),
+        ..Options::default()
+    };
     let db = open(&disk, &options);
     let mut batch = WriteBatch::new();
     let series = batch.series(&[("__name__", "m")]).unwrap();
@@ -144,8 +146,10 @@ fn a_batch_of_refused_samples_leaves_no_series_behind() {
 #[test]
 fn without_bounds_every_timestamp_is_taken() {
     let disk = SimDisk::new(1);
-    let mut options = Options::default();
-    options.max_future = None;
+    let options = Options {
+        max_future: None,
+        ..Options::default()
+    };
     let db = open(&disk, &options);
     for timestamp_ms in [0, i64::MAX, i64::MIN, -1, 1] {
         db.write(&one("m", timestamp_ms, timestamp_ms as f64))
@@ -202,8 +206,10 @@ fn a_closed_database_refuses_writes_and_still_answers() {
 fn closing_syncs_what_the_interval_and_never_modes_left() {
     for wal_sync in [WalSync::Never, WalSync::Interval(Duration::from_secs(3600))] {
         let disk = SimDisk::new(1);
-        let mut options = Options::default();
-        options.wal_sync = wal_sync;
+        let options = Options {
+            wal_sync,
+            ..Options::default()
+        };
         let db = open(&disk, &options);
         db.write(&one("m", NOW_MS, 1.0)).unwrap();
         db.close().unwrap();
