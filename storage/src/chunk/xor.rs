@@ -80,13 +80,17 @@ impl XorChunk {
                 writer.write_varint(timestamp_ms);
                 writer.write(value, 64);
             }
-            1 => {
-                writer.write_uvarint(delta);
-                write_xor(&mut writer, value ^ self.value, &mut self.window);
-            }
-            _ => {
-                write_dod(&mut writer, delta.wrapping_sub(self.delta) as i64);
-                write_xor(&mut writer, value ^ self.value, &mut self.window);
+            count => {
+                let mut pending = Pending::default();
+                if count == 1 {
+                    writer.write_uvarint(delta);
+                } else {
+                    let dod = delta.wrapping_sub(self.delta) as i64;
+                    add_dod(&mut pending, &mut writer, dod);
+                }
+                let xor = value ^ self.value;
+                add_xor(&mut pending, &mut writer, xor, &mut self.window);
+                pending.write(&mut writer);
             }
         }
         self.free_bits = writer.free_bits() as u8;
@@ -136,9 +140,36 @@ impl XorChunk {
     }
 }
 
-fn write_dod(writer: &mut BitWriter<'_>, dod: i64) {
+/// Bits that are put together before they are written: one write a sample, mostly.
+#[derive(Default)]
+struct Pending {
+    bits: u64,
+    count: u32,
+}
+
+impl Pending {
+    /// Adds the `count` (0..=64) bits of `value`, which has no others.
+    #[inline]
+    fn add(&mut self, writer: &mut BitWriter<'_>, value: u64, count: u32) {
+        if self.count + count > 64 {
+            self.write(writer);
+        }
+        // In two steps, as a shift by 64 is none.
+        self.bits = (self.bits << (count / 2) << (count - count / 2)) | value;
+        self.count += count;
+    }
+
+    #[inline]
+    fn write(&mut self, writer: &mut BitWriter<'_>) {
+        writer.write(self.bits, self.count);
+        *self = Self::default();
+    }
+}
+
+#[inline]
+fn add_dod(pending: &mut Pending, writer: &mut BitWriter<'_>, dod: i64) {
     if dod == 0 {
-        writer.write(0, 1);
+        pending.add(writer, 0, 1);
         return;
     }
     for (ones, bits) in (1u32..).zip(&DOD_BITS[1..]) {
@@ -147,28 +178,30 @@ fn write_dod(writer: &mut BitWriter<'_>, dod: i64) {
             // `ones` one bits and a zero bit, then the lowest bits of the number.
             let prefix = (1u64 << (ones + 1)) - 2;
             let low = dod as u64 & ((1 << bits) - 1);
-            writer.write(prefix << bits | low, ones + 1 + bits);
+            pending.add(writer, (prefix << bits) | low, ones + 1 + bits);
             return;
         }
     }
-    writer.write(0b1111, 4);
-    writer.write(dod as u64, 64);
+    pending.add(writer, 0b1111, 4);
+    pending.add(writer, dod as u64, 64);
 }
 
-fn write_xor(writer: &mut BitWriter<'_>, xor: u64, window: &mut Window) {
+#[inline]
+fn add_xor(pending: &mut Pending, writer: &mut BitWriter<'_>, xor: u64, window: &mut Window) {
     if xor == 0 {
-        writer.write(0, 1);
+        pending.add(writer, 0, 1);
         return;
     }
     let own = Window::around(xor);
     if window.covers(own) {
-        writer.write(0b10, 2);
+        pending.add(writer, 0b10, 2);
     } else {
         *window = own;
         let length = u64::from(own.length) & 63;
-        writer.write(0b11 << 11 | u64::from(own.leading) << 6 | length, 13);
+        let header = (0b11 << 11) | (u64::from(own.leading) << 6) | length;
+        pending.add(writer, header, 13);
     }
-    writer.write(xor >> window.trailing, u32::from(window.length));
+    pending.add(writer, xor >> window.trailing, u32::from(window.length));
 }
 
 /// Reads the samples of a chunk in the order in which they were pushed.

@@ -7,6 +7,10 @@ use thiserror::Error;
 #[error("the bits end inside a value")]
 pub struct EndOfBits;
 
+/// How much the vector of a writer grows at a time. There is one for each series, so doubling
+/// would keep much room for nothing, and leave holes in the heap when it is given back.
+const GROWTH_BYTES: usize = 32;
+
 /// Appends bits to a byte vector.
 ///
 /// The writer keeps nothing but how many bits of the last byte are free, so that its owner can
@@ -32,6 +36,7 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Appends the lowest `count` (0..=64) bits of `value`.
+    #[inline]
     pub fn write(&mut self, value: u64, count: u32) {
         debug_assert!(count <= 64);
         if count == 0 {
@@ -50,6 +55,9 @@ impl<'a> BitWriter<'a> {
         if left > 0 {
             let aligned = (value << (64 - left)).to_be_bytes();
             let whole = left.div_ceil(8);
+            if self.bytes.capacity() - self.bytes.len() < 8 {
+                self.bytes.reserve_exact(GROWTH_BYTES);
+            }
             self.bytes.extend_from_slice(&aligned[..whole as usize]);
             self.free_bits = whole * 8 - left;
         }

@@ -79,6 +79,10 @@ impl ChunkList {
         let range = range(&self.open);
         let sealed = self.open.seal(range.start_ms, range.end_ms);
         let bytes = sealed.bytes().len() + size_of::<SealedChunk>();
+        if self.sealed.len() == self.sealed.capacity() {
+            // Most lists stay short: doubling would cost more than the samples of some chunks.
+            self.sealed.reserve_exact(1 + self.sealed.len() / 4);
+        }
         self.sealed.push(sealed);
         self.open_bytes() as isize + bytes as isize - before as isize
     }

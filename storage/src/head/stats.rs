@@ -45,7 +45,8 @@ pub struct HeadStats {
     pub series: u64,
     /// Rows applied so far, by what became of them.
     pub rows: Applied,
-    /// Bytes of chunks with samples in order, without the tables that lead to them.
+    /// Bytes of chunks with samples in order: room of open ones, and sealed ones with their
+    /// entries in the lists.
     pub chunk_bytes: u64,
     /// Bytes of chunks with late samples.
     pub overflow_bytes: u64,
