@@ -205,16 +205,6 @@ fn add_xor(pending: &mut Pending, writer: &mut BitWriter<'_>, xor: u64, window: 
 }
 
 /// Reads the samples of a chunk in the order in which they were pushed.
-///
-/// # Examples
-/// ```
-/// use silverback_storage::chunk::XorReader;
-/// // One sample: timestamp 1 (a varint), value 2.0.
-/// let mut reader = XorReader::new(&[0, 1, 2, 0x40, 0, 0, 0, 0, 0, 0, 0])?;
-/// assert_eq!(reader.next_sample()?, Some((1, 2.0)));
-/// assert_eq!(reader.next_sample()?, None);
-/// # Ok::<(), silverback_storage::chunk::ChunkError>(())
-/// ```
 #[derive(Clone, Debug)]
 pub struct XorReader<'a> {
     bits: BitReader<'a>,
