@@ -16,6 +16,10 @@ use crate::{Error, ErrorKind, InstantSample, Labels, QueryResult, RangeSeries, V
 /// Prometheus.
 pub const LOOKBACK_DELTA_MS_DEFAULT: i64 = 300_000;
 
+/// How often a subquery that does not say so is evaluated: each minute, Prometheus's default
+/// evaluation interval.
+pub const SUBQUERY_STEP_MS_DEFAULT: i64 = 60_000;
+
 /// What holds for all queries of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -27,6 +31,8 @@ pub struct EngineOptions {
     pub samples_max: u64,
     /// How long a query may take; none means as long as it wants.
     pub timeout: Option<Duration>,
+    /// How often a subquery that does not say so is evaluated, in milliseconds, above 0.
+    pub subquery_step_ms: i64,
     /// Drop the metric name at the end of a query rather than where a value changes its meaning
     /// (Prometheus `--enable-feature=promql-delayed-name-removal`).
     pub delayed_name_removal: bool,
@@ -39,6 +45,7 @@ impl Default for EngineOptions {
             parse: parse::Options::default(),
             samples_max: SAMPLES_MAX_DEFAULT,
             timeout: Some(Duration::from_secs(120)),
+            subquery_step_ms: SUBQUERY_STEP_MS_DEFAULT,
             delayed_name_removal: false,
         }
     }
@@ -84,6 +91,7 @@ impl Engine {
             start_ms: time_ms,
             end_ms: time_ms,
             step_ms: 0,
+            subquery_step_ms: self.options.subquery_step_ms,
         };
         let run = Run {
             engine: self,
@@ -144,6 +152,7 @@ impl Engine {
             start_ms,
             end_ms,
             step_ms,
+            subquery_step_ms: self.options.subquery_step_ms,
         };
         let run = Run {
             engine: self,

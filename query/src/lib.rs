@@ -12,7 +12,9 @@ mod plan;
 pub mod source;
 mod value;
 
-pub use engine::{Engine, EngineOptions, LOOKBACK_DELTA_MS_DEFAULT, QueryOptions};
+pub use engine::{
+    Engine, EngineOptions, LOOKBACK_DELTA_MS_DEFAULT, QueryOptions, SUBQUERY_STEP_MS_DEFAULT,
+};
 pub use error::{Error, ErrorKind, Position, position};
 pub use labels::Labels;
 pub use value::{InstantSample, QueryResult, RangeSeries, Value};

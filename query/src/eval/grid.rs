@@ -47,11 +47,6 @@ impl Grid {
     pub(crate) fn time_ms(&self, step: usize) -> i64 {
         self.start_ms + step as i64 * self.step_ms
     }
-
-    /// The last moment, in milliseconds since the Unix epoch.
-    pub(crate) fn last_ms(&self) -> i64 {
-        self.time_ms(self.count - 1)
-    }
 }
 
 #[cfg(test)]
@@ -61,7 +56,8 @@ mod tests {
     #[test]
     fn the_end_belongs_to_the_grid_where_a_step_meets_it() {
         assert_eq!(Grid::range(0, 100, 10).count, 11);
-        assert_eq!(Grid::range(0, 99, 10).last_ms(), 90);
+        assert_eq!(Grid::range(0, 99, 10).time_ms(9), 90);
+        assert_eq!(Grid::range(0, 99, 10).count, 10);
         assert_eq!(Grid::range(i64::MIN, i64::MAX, i64::MAX).count, 3);
     }
 }

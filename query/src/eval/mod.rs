@@ -26,7 +26,7 @@ use self::column::{ABSENT, is_absent, present_range};
 use self::rows::{Cells, Row, RowLabels, cells};
 use self::stream::Stream;
 use crate::limits::Limits;
-use crate::plan::{RangeSelector, VectorNode};
+use crate::plan::{RangeNode, VectorNode};
 use crate::source::View;
 use crate::value::RangeSeries;
 use crate::{Error, Labels};
@@ -166,11 +166,7 @@ impl<'e> Evaluator<'e> {
     }
 
     /// 1 at each step at which no window holds a sample.
-    fn absent_over_time(
-        &self,
-        range: &'e RangeSelector,
-        labels: &Labels,
-    ) -> Result<Vec<Row>, Error> {
+    fn absent_over_time(&self, range: &'e RangeNode, labels: &Labels) -> Result<Vec<Row>, Error> {
         let stream = self.open_windows(range)?;
         self.steps_without(labels, |sink| stream.run(self, sink))
     }
@@ -195,28 +191,33 @@ impl<'e> Evaluator<'e> {
             .collect())
     }
 
-    /// The samples of a range selector at the one moment of an instant query.
-    pub(crate) fn raw_samples(&self, range: &'e RangeSelector) -> Result<Vec<RangeSeries>, Error> {
-        let (set, times) = self.select_windows(range)?;
+    /// The samples of a range vector at the one moment of an instant query.
+    pub(crate) fn raw_samples(&self, range: &'e RangeNode) -> Result<Vec<RangeSeries>, Error> {
+        let (input, times) = self.open_range(range)?;
+        let (start_ms, end_ms) = times.window(0);
         let mut reader = selector::Reader::default();
-        let mut series = Vec::new();
-        for at in 0..set.len() {
+        let mut all = Vec::new();
+        for series in 0..input.len() {
             self.limits.check()?;
-            reader.read_without_stale(&*set, at, self.limits)?;
-            let (start_ms, end_ms) = times.window(0);
+            input.read(series, &mut reader, self.limits)?;
             let first = reader
                 .timestamps_ms
                 .partition_point(|&time| time <= start_ms);
             let end = reader.timestamps_ms.partition_point(|&time| time <= end_ms);
             if first < end {
                 self.limits.hold(2 * (end - first))?;
-                series.push(RangeSeries {
-                    labels: set.labels(at),
+                let labels = input.row_labels(series);
+                all.push(RangeSeries {
+                    labels: RowLabels {
+                        without_metadata: labels.drop_name,
+                        ..labels
+                    }
+                    .to_labels(),
                     timestamps_ms: reader.timestamps_ms[first..end].to_vec(),
                     values: reader.values[first..end].to_vec(),
                 });
             }
         }
-        Ok(series)
+        Ok(all)
     }
 }

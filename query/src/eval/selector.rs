@@ -1,38 +1,38 @@
 //! Selectors: samples from the source, and the one that counts at each step.
 
 use super::column::{ABSENT, is_absent};
+use super::rows::Row;
 use super::stream::{Selected, Stream};
 use super::{Evaluator, Grid};
 use crate::Error;
 use crate::limits::Limits;
-use crate::plan::Selector;
-use crate::source::{Cursor, Selection, SeriesSet, Values};
+use crate::plan::{Selector, When};
+use crate::source::{Cursor, Matcher, Selection, SeriesSet, Values};
 
 /// For each step the moment that a selector looks at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LookTimes {
     grid: Grid,
-    offset_ms: i64,
-    at_ms: Option<i64>,
+    when: When,
     /// How far back from that moment samples count; the moment itself does, the far end not.
     reach_ms: i64,
 }
 
 impl LookTimes {
-    pub(super) fn new(grid: Grid, selector: &Selector, reach_ms: i64) -> Self {
+    pub(super) fn new(grid: Grid, when: When, reach_ms: i64) -> Self {
         Self {
             grid,
-            offset_ms: selector.offset_ms,
-            at_ms: selector.at_ms,
+            when,
             reach_ms,
         }
     }
 
     /// The moment of a step, in milliseconds since the Unix epoch.
     pub(super) fn moment(&self, step: usize) -> i64 {
-        self.at_ms
+        let When { offset_ms, at_ms } = self.when;
+        at_ms
             .unwrap_or_else(|| self.grid.time_ms(step))
-            .saturating_sub(self.offset_ms)
+            .saturating_sub(offset_ms)
     }
 
     /// Samples of a step lie after the first of these moments and up to the second.
@@ -42,7 +42,7 @@ impl LookTimes {
     }
 
     /// First and last timestamp of interest.
-    fn bounds(&self) -> (i64, i64) {
+    pub(super) fn bounds(&self) -> (i64, i64) {
         let (before_ms, _) = self.window(0);
         (
             before_ms.saturating_add(1),
@@ -109,6 +109,16 @@ impl Reader {
         Ok(())
     }
 
+    /// Takes the values of a row as samples.
+    pub(super) fn read_row(&mut self, row: &Row, grid: &Grid) {
+        self.timestamps_ms.clear();
+        self.values.clear();
+        for (step, value) in row.present() {
+            self.timestamps_ms.push(grid.time_ms(step));
+            self.values.push(value);
+        }
+    }
+
     /// Puts into `out` for each step the last sample up to its moment, if it is not too old and
     /// no stale marker: the value, or its time in seconds.
     pub(super) fn instants(&self, times: &LookTimes, of_times: bool, out: &mut [f64]) {
@@ -134,20 +144,18 @@ impl Reader {
 }
 
 impl<'e> Evaluator<'e> {
-    /// Series and moments of a selector that looks back `reach_ms`.
+    /// The series that match and have samples at the times looked at.
     pub(super) fn select(
         &self,
-        selector: &'e Selector,
-        reach_ms: i64,
-    ) -> Result<(Box<dyn SeriesSet + 'e>, LookTimes), Error> {
-        let times = LookTimes::new(self.grid, selector, reach_ms);
+        matchers: &'e [Matcher],
+        times: &LookTimes,
+    ) -> Result<Box<dyn SeriesSet + 'e>, Error> {
         let (start_ms, end_ms) = times.bounds();
-        let set = self.view.select(&Selection {
-            matchers: &selector.matchers,
+        self.view.select(&Selection {
+            matchers,
             start_ms,
             end_ms,
-        })?;
-        Ok((set, times))
+        })
     }
 
     /// The values of an instant vector selector, or the times of its samples.
@@ -156,7 +164,8 @@ impl<'e> Evaluator<'e> {
         selector: &'e Selector,
         of_times: bool,
     ) -> Result<Stream<'e>, Error> {
-        let (set, times) = self.select(selector, self.lookback_ms)?;
+        let times = LookTimes::new(self.grid, selector.when, self.lookback_ms);
+        let set = self.select(&selector.matchers, &times)?;
         Ok(Stream::Select(Selected {
             set,
             times,

@@ -3,24 +3,24 @@
 use std::collections::HashSet;
 
 use super::column::{ABSENT, cell};
-use super::rows::{Cells, MetadataSymbols, Origin, RowLabels, same_labelset};
+use super::rows::{Cells, MetadataSymbols, Origin, Row, RowLabels, same_labelset};
 use super::selector::{LookTimes, Reader};
 use super::stream::{Stream, unique_without_metadata};
-use super::{Evaluator, Sink};
+use super::{Evaluator, Grid, Sink};
 use crate::functions::{
     Expects, Implementation, Window, WindowEntry, WindowFunction, implementation,
 };
 use crate::labels::METRIC_NAME;
+use crate::limits::Limits;
 use crate::parse::ast::Span;
-use crate::plan::{RangeSelector, WindowCall};
+use crate::plan::{RangeNode, Samples, WindowCall};
 use crate::source::{Matcher, SeriesSet, Symbol};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Labels};
 
-/// The series of a range selector and what is computed of their windows.
+/// The series of a range vector and what is computed of their windows.
 pub(super) struct Windows<'e> {
-    set: Box<dyn SeriesSet + 'e>,
+    input: Input<'e>,
     times: LookTimes,
-    matchers: &'e [Matcher],
     function: &'static WindowEntry,
     /// A column over all steps for each parameter.
     parameters: Vec<Vec<f64>>,
@@ -28,13 +28,81 @@ pub(super) struct Windows<'e> {
     first_argument: Span,
 }
 
-impl<'e> Evaluator<'e> {
-    /// Series and windows of a range selector.
-    pub(super) fn select_windows(
+/// Where the samples are.
+pub(super) enum Input<'e> {
+    /// In the source.
+    Stored(Box<dyn SeriesSet + 'e>, &'e [Matcher]),
+    /// In rows that a subquery has made, over a grid of its own.
+    Made(Vec<Row>, Grid),
+}
+
+impl Input<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Stored(set, _) => set.len(),
+            Self::Made(rows, _) => rows.len(),
+        }
+    }
+
+    /// Reads the samples of a series, stale markers left out.
+    pub(super) fn read(
         &self,
-        range: &'e RangeSelector,
-    ) -> Result<(Box<dyn SeriesSet + 'e>, LookTimes), Error> {
-        self.select(&range.selector, range.range_ms)
+        series: usize,
+        reader: &mut Reader,
+        limits: &Limits<'_>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Stored(set, _) => reader.read_without_stale(&**set, series, limits),
+            Self::Made(rows, grid) => {
+                reader.read_row(&rows[series], grid);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn row_labels(&self, series: usize) -> RowLabels<'_> {
+        let (origin, drop_name) = match self {
+            Self::Stored(set, _) => (Origin::Stored(&**set, series), false),
+            Self::Made(rows, _) => {
+                let row = &rows[series];
+                (Origin::Made(&row.labels), row.drop_name)
+            }
+        };
+        RowLabels {
+            origin,
+            without_metadata: false,
+            drop_name,
+        }
+    }
+
+    /// Whether no two series differ in nothing but metadata labels, as far as is known.
+    fn unique_without_metadata(&self) -> bool {
+        match self {
+            Self::Stored(set, matchers) => unique_without_metadata(&**set, matchers),
+            Self::Made(rows, _) => rows.len() < 2,
+        }
+    }
+}
+
+impl<'e> Evaluator<'e> {
+    /// Series and windows of a range vector. The rows of a subquery are made here.
+    pub(super) fn open_range(&self, range: &'e RangeNode) -> Result<(Input<'e>, LookTimes), Error> {
+        let times = LookTimes::new(self.grid, range.when, range.range_ms);
+        let input = match &range.samples {
+            Samples::Stored(matchers) => Input::Stored(self.select(matchers, &times)?, matchers),
+            Samples::Subquery { child, step_ms } => {
+                let (start_ms, end_ms) = times.bounds();
+                let start_ms = multiple_from(start_ms, *step_ms);
+                let grid = Grid::range(start_ms, end_ms.max(start_ms), *step_ms);
+                let rows = if start_ms <= end_ms {
+                    Self { grid, ..*self }.vector(child)?
+                } else {
+                    Vec::new()
+                };
+                Input::Made(rows, grid)
+            }
+        };
+        Ok((input, times))
     }
 
     pub(super) fn open_window(&self, call: &'e WindowCall) -> Result<Stream<'e>, Error> {
@@ -43,28 +111,26 @@ impl<'e> Evaluator<'e> {
             .iter()
             .map(|parameter| self.scalar(parameter))
             .collect::<Result<_, _>>()?;
-        let (set, times) = self.select_windows(&call.range)?;
+        let (input, times) = self.open_range(&call.range)?;
         Ok(Stream::Windows(Windows {
-            set,
+            input,
             times,
-            matchers: &call.range.selector.matchers,
             function: call.function,
             parameters,
             first_argument: call.first_argument,
         }))
     }
 
-    /// 1 for each window with a sample. Series may have the same labels here: they are not
-    /// told apart.
-    pub(super) fn open_windows(&self, range: &'e RangeSelector) -> Result<Stream<'e>, Error> {
+    /// A value for each window with a sample. Series may have the same labels here: they are
+    /// not told apart.
+    pub(super) fn open_windows(&self, range: &'e RangeNode) -> Result<Stream<'e>, Error> {
         let Some(Implementation::Window(function)) = implementation("last_over_time") else {
             return Err(Error::new(ErrorKind::Execution, "no function of windows"));
         };
-        let (set, times) = self.select_windows(range)?;
+        let (input, times) = self.open_range(range)?;
         Ok(Stream::Windows(Windows {
-            set,
+            input,
             times,
-            matchers: &range.selector.matchers,
             function,
             parameters: Vec::new(),
             first_argument: range.span,
@@ -72,10 +138,20 @@ impl<'e> Evaluator<'e> {
     }
 }
 
+/// The first multiple of `step_ms` that is not before a moment.
+fn multiple_from(time_ms: i64, step_ms: i64) -> i64 {
+    let past = time_ms.rem_euclid(step_ms);
+    if past == 0 {
+        time_ms
+    } else {
+        time_ms.saturating_add(step_ms - past)
+    }
+}
+
 impl Windows<'_> {
     /// Whether rows differ without their metadata labels.
     pub(super) fn unique_without_metadata(&self) -> bool {
-        !self.function.keeps_metadata || unique_without_metadata(&*self.set, self.matchers)
+        !self.function.keeps_metadata || self.input.unique_without_metadata()
     }
 
     pub(super) fn run(self, evaluator: &Evaluator<'_>, sink: &mut Sink<'_>) -> Result<(), Error> {
@@ -83,28 +159,25 @@ impl Windows<'_> {
         evaluator.limits.room_for(count)?;
         let drops_metadata = !self.function.keeps_metadata;
         let delayed = evaluator.delayed_name_removal;
-        let mut unique =
-            (drops_metadata && !delayed && !unique_without_metadata(&*self.set, self.matchers))
-                .then(|| UniqueLabels::new(&*self.set));
+        let may_collide = drops_metadata && !delayed && !self.input.unique_without_metadata();
+        let mut unique = may_collide.then(UniqueLabels::default);
         let mut counters = CounterNames::new(&self);
         let mut function = (self.function.make)();
         let mut reader = Reader::default();
         let mut values = vec![ABSENT; count];
-        for series in 0..self.set.len() {
+        for series in 0..self.input.len() {
             evaluator.limits.check()?;
-            reader.read_without_stale(&*self.set, series, evaluator.limits)?;
+            self.input.read(series, &mut reader, evaluator.limits)?;
             if !self.compute(evaluator, &reader, &mut *function, &mut values) {
                 continue;
             }
+            let mut labels = self.input.row_labels(series);
             if let Some(unique) = &mut unique {
-                unique.add(&*self.set, series)?;
+                unique.add(labels)?;
             }
-            counters.add(&self, series, evaluator);
-            let labels = RowLabels {
-                origin: Origin::Stored(&*self.set, series),
-                without_metadata: drops_metadata && !delayed,
-                drop_name: drops_metadata && delayed,
-            };
+            counters.add(labels, &self, evaluator);
+            labels.without_metadata = drops_metadata && !delayed;
+            labels.drop_name |= drops_metadata && delayed;
             let cells = Cells {
                 first: 0,
                 values: &mut values,
@@ -125,8 +198,8 @@ impl Windows<'_> {
         let (timestamps_ms, samples) = (&reader.timestamps_ms, &reader.values);
         function.begin(samples);
         let (mut first, mut end, mut any) = (0, 0, false);
-        // The parameter that was looked at last; a function without a quantile has 0 there.
-        let mut noted = (self.function.expects != Expects::Quantile).then_some(0);
+        // The quantile that was looked at last.
+        let mut noted = None;
         for (step, value) in values.iter_mut().enumerate() {
             let (start_ms, end_ms) = self.times.window(step);
             while timestamps_ms.get(end).is_some_and(|&at| at <= end_ms) {
@@ -153,7 +226,7 @@ impl Windows<'_> {
                 time_ms: evaluator.grid.time_ms(step),
                 parameters: [parameter(0), parameter(1)],
             });
-            if noted != Some(parameter(0).to_bits()) {
+            if self.function.expects == Expects::Quantile && noted != Some(parameter(0).to_bits()) {
                 noted = Some(parameter(0).to_bits());
                 evaluator.notes.quantile(parameter(0), self.first_argument);
             }
@@ -167,62 +240,86 @@ impl Windows<'_> {
 }
 
 /// Finds two series that differ in nothing but metadata labels.
+#[derive(Default)]
 struct UniqueLabels {
-    metadata: MetadataSymbols,
-    seen: HashSet<Box<[(Symbol, Symbol)]>>,
-    labels: Vec<(Symbol, Symbol)>,
+    metadata: Option<MetadataSymbols>,
+    stored: HashSet<Box<[(Symbol, Symbol)]>>,
+    made: HashSet<Labels>,
+    row: Vec<(Symbol, Symbol)>,
 }
 
 impl UniqueLabels {
-    fn new(set: &dyn SeriesSet) -> Self {
-        Self {
-            metadata: MetadataSymbols::of(set),
-            seen: HashSet::new(),
-            labels: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, set: &dyn SeriesSet, series: usize) -> Result<(), Error> {
-        set.label_symbols(series, &mut self.labels);
-        self.labels
-            .retain(|(name, _)| !self.metadata.contains(*name));
-        if self.seen.insert(self.labels.as_slice().into()) {
-            Ok(())
-        } else {
-            Err(same_labelset())
-        }
+    fn add(&mut self, labels: RowLabels<'_>) -> Result<(), Error> {
+        let is_new = match labels.origin {
+            Origin::Stored(set, series) => {
+                let metadata = self
+                    .metadata
+                    .get_or_insert_with(|| MetadataSymbols::of(set));
+                set.label_symbols(series, &mut self.row);
+                self.row.retain(|(name, _)| !metadata.contains(*name));
+                self.stored.insert(self.row.as_slice().into())
+            }
+            Origin::Made(labels) => self.made.insert(labels.without_metadata()),
+        };
+        if is_new { Ok(()) } else { Err(same_labelset()) }
     }
 }
 
 /// Notes metrics that `rate` and `increase` are used on and that are not named as counters.
 struct CounterNames {
-    /// The symbol of the metric name label, where names are of interest.
+    wanted: bool,
+    /// The symbol of the metric name label.
     name: Option<Symbol>,
     seen: HashSet<Symbol>,
-    labels: Vec<(Symbol, Symbol)>,
+    row: Vec<(Symbol, Symbol)>,
 }
 
 impl CounterNames {
     fn new(windows: &Windows<'_>) -> Self {
-        let wanted = windows.function.expects == Expects::CounterName;
         Self {
-            name: wanted.then(|| windows.set.symbol(METRIC_NAME)).flatten(),
+            wanted: windows.function.expects == Expects::CounterName,
+            name: match &windows.input {
+                Input::Stored(set, _) => set.symbol(METRIC_NAME),
+                Input::Made(..) => None,
+            },
             seen: HashSet::new(),
-            labels: Vec::new(),
+            row: Vec::new(),
         }
     }
 
-    fn add(&mut self, windows: &Windows<'_>, series: usize, evaluator: &Evaluator<'_>) {
-        let Some(name) = self.name else { return };
-        windows.set.label_symbols(series, &mut self.labels);
-        let value = self.labels.iter().find(|label| label.0 == name);
-        if let Some(&(_, value)) = value
-            && self.seen.insert(value)
-        {
-            let labels = windows.set.labels(series);
-            evaluator
-                .notes
-                .counter(labels.get(METRIC_NAME), windows.first_argument);
+    fn add(&mut self, labels: RowLabels<'_>, windows: &Windows<'_>, evaluator: &Evaluator<'_>) {
+        if !self.wanted {
+            return;
         }
+        let note = |labels: &Labels| {
+            let name = labels.get(METRIC_NAME);
+            evaluator.notes.counter(name, windows.first_argument);
+        };
+        match labels.origin {
+            Origin::Made(labels) => note(labels),
+            // A name is looked at as a string but once.
+            Origin::Stored(set, series) => {
+                set.label_symbols(series, &mut self.row);
+                let name = self.row.iter().find(|label| Some(label.0) == self.name);
+                if let Some(&(_, name)) = name
+                    && self.seen.insert(name)
+                {
+                    note(&set.labels(series));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subqueries_begin_at_a_multiple_of_their_step() {
+        assert_eq!(multiple_from(61, 60), 120);
+        assert_eq!(multiple_from(120, 60), 120);
+        assert_eq!(multiple_from(-61, 60), -60);
+        assert_eq!(multiple_from(-60, 60), -60);
     }
 }

@@ -1,6 +1,6 @@
 //! Functions of single values: arithmetic, powers and logarithms, trigonometry.
 
-use std::f64::consts::{LOG2_E, LOG10_2, PI};
+use std::f64::consts::{LN_2, LOG2_E, LOG10_2, PI};
 
 use super::ColumnFunction;
 use super::numeric::{max, min};
@@ -9,11 +9,11 @@ use crate::eval::column::{ABSENT, cell, each_present, is_present};
 pub(super) static FUNCTIONS: &[(&str, ColumnFunction)] = &[
     ("abs", |values, _| each_present(values, f64::abs)),
     ("acos", |values, _| each_present(values, f64::acos)),
-    ("acosh", |values, _| each_present(values, f64::acosh)),
+    ("acosh", |values, _| each_present(values, acosh)),
     ("asin", |values, _| each_present(values, f64::asin)),
-    ("asinh", |values, _| each_present(values, f64::asinh)),
+    ("asinh", |values, _| each_present(values, asinh)),
     ("atan", |values, _| each_present(values, f64::atan)),
-    ("atanh", |values, _| each_present(values, f64::atanh)),
+    ("atanh", |values, _| each_present(values, atanh)),
     ("ceil", |values, _| each_present(values, f64::ceil)),
     ("clamp", clamp),
     ("clamp_max", clamp_max),
@@ -122,6 +122,49 @@ fn log10(value: f64) -> f64 {
     log2(value) * LOG10_2
 }
 
+/// Above this the square of a number swallows 1.
+const LARGE: f64 = (1u64 << 28) as f64;
+
+/// The inverse hyperbolic functions by the formulas that FreeBSD and Go use: std's overflow
+/// where the square of a number does.
+fn asinh(value: f64) -> f64 {
+    let size = value.abs();
+    let result = if !(1.0 / LARGE..=f64::MAX).contains(&size) {
+        return value;
+    } else if size > LARGE {
+        size.ln() + LN_2
+    } else if size > 2.0 {
+        (2.0 * size + 1.0 / ((size * size + 1.0).sqrt() + size)).ln()
+    } else {
+        (size + size * size / (1.0 + (1.0 + size * size).sqrt())).ln_1p()
+    };
+    result.copysign(value)
+}
+
+fn acosh(value: f64) -> f64 {
+    if value >= LARGE {
+        value.ln() + LN_2
+    } else if value > 2.0 {
+        (2.0 * value - 1.0 / (value + (value * value - 1.0).sqrt())).ln()
+    } else {
+        let above = value - 1.0;
+        (above + (2.0 * above + above * above).sqrt()).ln_1p()
+    }
+}
+
+fn atanh(value: f64) -> f64 {
+    let size = value.abs();
+    let doubled = size + size;
+    let result = if size < 1.0 / LARGE {
+        size
+    } else if size < 0.5 {
+        0.5 * (doubled + doubled * size / (1.0 - size)).ln_1p()
+    } else {
+        0.5 * (doubled / (1.0 - size)).ln_1p()
+    };
+    result.copysign(value)
+}
+
 /// Mantissa in [0.5, 1) and exponent of a number; itself and 0 for what has none.
 fn split(value: f64) -> (f64, i32) {
     const EXPONENT: u64 = 0x7ff << 52;
@@ -161,6 +204,34 @@ mod tests {
         assert_eq!(of("log2", 0.0, &[]), f64::NEG_INFINITY);
         assert!(of("log10", -1.0, &[]).is_nan());
         assert_eq!(of("log10", f64::INFINITY, &[]), f64::INFINITY);
+    }
+
+    #[test]
+    fn inverse_hyperbolic_functions_know_their_ends() {
+        let cases = [
+            ("asinh", -1e308, -709.889355822726),
+            ("asinh", 0.3, 0.29567304756342244),
+            ("asinh", -2.5, -1.6472311463710958),
+            ("acosh", 1.7e308, 710.4199840737881),
+            ("acosh", 1.5, 0.9624236501192069),
+            ("acosh", 2.3, 1.475044781241425),
+            ("atanh", -0.3, -0.30951960420311175),
+            ("atanh", 0.9, 1.4722194895832204),
+        ];
+        for (name, value, expected) in cases {
+            let found = of(name, value, &[]);
+            assert!(
+                (found / expected - 1.0).abs() < 1e-15,
+                "{name}({value}): {found}"
+            );
+        }
+        assert_eq!(of("acosh", 1.0, &[]), 0.0);
+        assert_eq!(of("atanh", 1.0, &[]), f64::INFINITY);
+        assert_eq!(of("asinh", f64::NEG_INFINITY, &[]), f64::NEG_INFINITY);
+        assert!(of("acosh", 0.5, &[]).is_nan());
+        assert!(of("atanh", 1.5, &[]).is_nan());
+        assert!(of("asinh", f64::NAN, &[]).is_nan());
+        assert!(of("asinh", -0.0, &[]).is_sign_negative());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::lower::{Lowering, without_parens, wrong_type};
 use super::{
-    HistogramCall, HistogramQuestion, LabelJoin, LabelReplace, Node, ScalarNode, SortBy,
+    HistogramCall, HistogramQuestion, LabelJoin, LabelReplace, Node, Samples, ScalarNode, SortBy,
     VectorNode, WindowCall,
 };
 use crate::functions::numeric::seconds;
@@ -212,18 +212,27 @@ fn window_call(
             node => parameters.push(node.into_scalar()?),
         }
     }
+    let range = range.ok_or_else(|| wrong_type("range vector"))?;
+    let first_argument = match (&range.samples, parameters.is_empty()) {
+        // Prometheus has lost the place of a subquery when it takes note of something.
+        (Samples::Subquery { .. }, true) => Span::default(),
+        _ => argument_span(call, 0),
+    };
     Ok(VectorNode::Window(WindowCall {
         function,
-        range: range.ok_or_else(|| wrong_type("range vector"))?,
+        range,
         parameters,
-        first_argument: argument_span(call, 0),
+        first_argument,
     }))
 }
 
 fn absent_call(argument: Node) -> Result<VectorNode, Error> {
     Ok(match argument {
         Node::Range(range) => VectorNode::AbsentOverTime {
-            labels: absent_labels(&range.selector.matchers),
+            labels: match &range.samples {
+                Samples::Stored(matchers) => absent_labels(matchers),
+                Samples::Subquery { .. } => Labels::default(),
+            },
             range,
         },
         node => {

@@ -6,12 +6,12 @@
 
 use super::duration::milliseconds;
 use super::{
-    Aggregate, Match, Node, Parameter, QueryTimes, RangeSelector, ScalarNode, Selector, VectorNode,
-    WithScalar, call,
+    Aggregate, Match, Node, Parameter, QueryTimes, RangeNode, Samples, ScalarNode, Selector,
+    VectorNode, When, WithScalar, call,
 };
 use crate::functions;
 use crate::parse::ast::{
-    self, AggregateOp, At, BinaryOp, Expr, MatrixSelector, Modifiers, RangeEdges, Span,
+    self, AggregateOp, At, BinaryOp, Expr, MatrixSelector, Modifiers, RangeEdges, Span, Subquery,
     VectorSelector,
 };
 use crate::{Error, ErrorKind, position};
@@ -76,13 +76,6 @@ impl Node {
         }
     }
 
-    pub(super) fn into_range(self) -> Result<RangeSelector, Error> {
-        match self {
-            Self::Range(node) => Ok(node),
-            _ => Err(wrong_type("range vector")),
-        }
-    }
-
     pub(super) fn into_string(self) -> Result<String, Error> {
         match self {
             Self::String(text) => Ok(text),
@@ -123,7 +116,7 @@ impl Lowering<'_> {
             }),
             Expr::Vector(selector) => {
                 let selector = self.selector(selector)?;
-                let invariant = selector.at_ms.is_some();
+                let invariant = selector.when.at_ms.is_some();
                 Ok(Part::of(
                     Node::Vector(VectorNode::Select(selector)),
                     invariant,
@@ -132,12 +125,19 @@ impl Lowering<'_> {
             Expr::Matrix(matrix) => {
                 let range = self.range(matrix)?;
                 Ok(Part {
-                    invariant: range.selector.at_ms.is_some(),
+                    invariant: range.when.at_ms.is_some(),
                     node: Node::Range(range),
                     wrap: false,
                 })
             }
-            Expr::Subquery(subquery) => Err(self.unsupported("subquery", subquery.span)),
+            Expr::Subquery(subquery) => {
+                let range = self.subquery(subquery)?;
+                Ok(Part {
+                    invariant: range.when.at_ms.is_some(),
+                    node: Node::Range(range),
+                    wrap: false,
+                })
+            }
             Expr::Call(call) => self.call(call),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate),
             Expr::Binary(binary) => self.binary(binary),
@@ -156,11 +156,16 @@ impl Lowering<'_> {
                 return Err(self.unsupported("modifier smoothed", selector.span));
             }
         }
-        let Modifiers { offset, at } = &selector.modifiers;
         Ok(Selector {
             matchers: selector.matchers.clone(),
-            offset_ms: milliseconds(offset, &self.times, true)?,
-            at_ms: at.map(|at| match at {
+            when: self.when(&selector.modifiers)?,
+        })
+    }
+
+    fn when(&self, modifiers: &Modifiers) -> Result<When, Error> {
+        Ok(When {
+            offset_ms: milliseconds(&modifiers.offset, &self.times, true)?,
+            at_ms: modifiers.at.map(|at| match at {
                 At::Timestamp(time_ms) => time_ms,
                 At::Start => self.times.start_ms,
                 At::End => self.times.end_ms,
@@ -168,11 +173,30 @@ impl Lowering<'_> {
         })
     }
 
-    fn range(&self, matrix: &MatrixSelector) -> Result<RangeSelector, Error> {
-        Ok(RangeSelector {
-            selector: self.selector(&matrix.selector)?,
+    fn range(&self, matrix: &MatrixSelector) -> Result<RangeNode, Error> {
+        let selector = self.selector(&matrix.selector)?;
+        Ok(RangeNode {
+            samples: Samples::Stored(selector.matchers),
+            when: selector.when,
             range_ms: milliseconds(&matrix.range, &self.times, false)?,
             span: matrix.span,
+        })
+    }
+
+    fn subquery(&self, subquery: &Subquery) -> Result<RangeNode, Error> {
+        let step_ms = match &subquery.step {
+            Some(step) => milliseconds(step, &self.times, false)?,
+            None => self.times.subquery_step_ms,
+        };
+        let child = self.part(&subquery.expr)?;
+        Ok(RangeNode {
+            samples: Samples::Subquery {
+                child: Box::new(child.wrapped().into_vector()?),
+                step_ms: step_ms.max(1),
+            },
+            when: self.when(&subquery.modifiers)?,
+            range_ms: milliseconds(&subquery.range, &self.times, false)?,
+            span: subquery.span,
         })
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct QueryTimes {
     pub(crate) end_ms: i64,
     /// Distance of the moments; 0 for an instant query.
     pub(crate) step_ms: i64,
+    /// Distance of the moments of a subquery that names none.
+    pub(crate) subquery_step_ms: i64,
 }
 
 /// A whole query, by its type.
@@ -29,7 +31,7 @@ pub(crate) struct QueryTimes {
 pub(crate) enum Node {
     Scalar(ScalarNode),
     Vector(VectorNode),
-    Range(RangeSelector),
+    Range(RangeNode),
     String(String),
 }
 
@@ -67,7 +69,7 @@ pub(crate) enum VectorNode {
     /// A function of the samples in a window.
     Window(WindowCall),
     AbsentOverTime {
-        range: RangeSelector,
+        range: RangeNode,
         labels: Labels,
     },
     /// The times of the samples that a selector yields.
@@ -103,26 +105,46 @@ pub(crate) enum VectorNode {
 #[derive(Debug)]
 pub(crate) struct Selector {
     pub(crate) matchers: Vec<Matcher>,
+    pub(crate) when: When,
+}
+
+/// What moment a selector looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
     /// How far back from the step or from `at_ms`.
     pub(crate) offset_ms: i64,
     /// `@`, in milliseconds since the Unix epoch.
     pub(crate) at_ms: Option<i64>,
 }
 
-/// A range vector selector.
+/// What gives samples of a span of time.
 #[derive(Debug)]
-pub(crate) struct RangeSelector {
-    pub(crate) selector: Selector,
+pub(crate) struct RangeNode {
+    pub(crate) samples: Samples,
+    pub(crate) when: When,
     /// How far back a window reaches, above 0.
     pub(crate) range_ms: i64,
+    /// Where it stands.
     pub(crate) span: Span,
+}
+
+/// Where the samples of a window come from.
+#[derive(Debug)]
+pub(crate) enum Samples {
+    /// Of series that match.
+    Stored(Vec<Matcher>),
+    /// Of a vector, evaluated at each multiple of `step_ms`.
+    Subquery {
+        child: Box<VectorNode>,
+        step_ms: i64,
+    },
 }
 
 /// A function applied to a range vector.
 #[derive(Debug)]
 pub(crate) struct WindowCall {
     pub(crate) function: &'static WindowEntry,
-    pub(crate) range: RangeSelector,
+    pub(crate) range: RangeNode,
     /// Those beside the range vector.
     pub(crate) parameters: Vec<ScalarNode>,
     /// Where the first argument stands.

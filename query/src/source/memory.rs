@@ -1,23 +1,28 @@
 //! A source in memory, for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use regex::Regex;
 
 use super::{Column, Cursor, MatchOp, Matcher, Selection, SeriesSet, Source, Symbol, Values, View};
 use crate::{Error, ErrorKind, Labels};
 
-/// Series by their labels, each with its samples by time.
+/// Series in the order in which they were first met, each with its samples by time.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySource {
-    series: BTreeMap<Labels, BTreeMap<i64, f64>>,
+    places: HashMap<Labels, usize>,
+    series: Vec<(Labels, BTreeMap<i64, f64>)>,
 }
 
 impl MemorySource {
     /// Adds a sample; at a time that has one already, in its place.
     pub fn push(&mut self, labels: &Labels, timestamp_ms: i64, value: f64) {
-        let samples = self.series.entry(labels.clone()).or_default();
-        samples.insert(timestamp_ms, value);
+        let next = self.series.len();
+        let place = *self.places.entry(labels.clone()).or_insert(next);
+        if place == next {
+            self.series.push((labels.clone(), BTreeMap::new()));
+        }
+        self.series[place].1.insert(timestamp_ms, value);
     }
 }
 
