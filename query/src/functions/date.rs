@@ -11,11 +11,11 @@ pub(super) static FUNCTIONS: &[(&str, ColumnFunction)] = &[
     ("day_of_week", |values, _| each(values, |date| date.weekday)),
     ("day_of_year", |values, _| each(values, Date::day_of_year)),
     ("days_in_month", |values, _| {
-        each(values, Date::days_in_month)
+        each(values, Date::days_in_month);
     }),
     ("hour", |values, _| each(values, |date| date.second / 3600)),
     ("minute", |values, _| {
-        each(values, |date| date.second / 60 % 60)
+        each(values, |date| date.second / 60 % 60);
     }),
     ("month", |values, _| each(values, |date| date.month)),
     ("year", |values, _| each(values, |date| date.year)),

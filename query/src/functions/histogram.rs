@@ -68,7 +68,9 @@ pub(crate) fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Correc
         return (f64::NAN, corrected);
     }
     let mut rank = q * observations;
-    let at = buckets[..last].partition_point(|bucket| !(bucket.count >= rank));
+    // A count that is NaN holds no rank.
+    let holds_rank = |bucket: &Bucket| bucket.count >= rank;
+    let at = buckets[..last].partition_point(|bucket| !holds_rank(bucket));
     let bucket = buckets[at];
     let value = if at == last {
         buckets[last - 1].upper

@@ -87,7 +87,8 @@ fn clamp_min(values: &mut [f64], parameters: &[&[f64]]) {
 
 /// No value where there is no room between the bounds.
 fn within(value: f64, low: f64, high: f64) -> Option<f64> {
-    (!(high < low)).then(|| max(low, min(high, value)))
+    let no_room = high < low;
+    (!no_room).then(|| max(low, min(high, value)))
 }
 
 /// To the nearest multiple, upwards from half way. The inverse loses less precision.

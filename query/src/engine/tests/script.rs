@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::parse::parse_metric_selector;
 use crate::source::memory::MemorySource;
-use crate::{Engine, Error, Labels, QueryOptions, QueryResult, Value};
+use crate::{Engine, Error, Labels, QueryOptions, QueryResult, RangeSeries, Value};
 
 const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
@@ -216,40 +216,36 @@ impl Evaluation {
                     .collect();
                 self.compare_series(found)
             }
-            Value::Matrix(series) => {
-                let (start_ms, end_ms, step_ms) = match (expected.range, self.range) {
-                    (Some(range), _) => range,
-                    (None, Some((end_ms, step_ms))) => (self.start_ms, end_ms, step_ms),
-                    (None, None) => return Err("a matrix".to_owned()),
-                };
-                let steps = ((end_ms - start_ms) / step_ms + 1) as usize;
-                let mut found = Vec::new();
-                for series in series {
-                    let mut points = vec![None; steps];
-                    for (at, value) in series.timestamps_ms.iter().zip(&series.values) {
-                        let step = usize::try_from((at - start_ms) / step_ms).unwrap();
-                        if (at - start_ms) % step_ms != 0 || step >= steps {
-                            return Err(format!("unexpected sample at {at}: {series:?}"));
-                        }
-                        points[step] = Some(*value);
-                    }
-                    found.push((series.labels.clone(), points));
+            Value::Matrix(series) => self.compare_matrix(series),
+        }
+    }
+
+    fn compare_matrix(&self, series: &[RangeSeries]) -> Result<(), String> {
+        let (start_ms, end_ms, step_ms) = match (self.expected.range, self.range) {
+            (Some(range), _) => range,
+            (None, Some((end_ms, step_ms))) => (self.start_ms, end_ms, step_ms),
+            (None, None) => return Err("a matrix".to_owned()),
+        };
+        let steps = ((end_ms - start_ms) / step_ms + 1) as usize;
+        let mut found = Vec::new();
+        for series in series {
+            let mut points = vec![None; steps];
+            for (at, value) in series.timestamps_ms.iter().zip(&series.values) {
+                let step = usize::try_from((at - start_ms) / step_ms).unwrap();
+                if (at - start_ms) % step_ms != 0 || step >= steps {
+                    return Err(format!("unexpected sample at {at}: {series:?}"));
                 }
-                if let Some(scalar) = expected.scalar {
-                    return match found.as_slice() {
-                        [(labels, points)]
-                            if labels.is_empty()
-                                && points.iter().all(|point| {
-                                    point.is_some_and(|value| same(value, scalar))
-                                }) =>
-                        {
-                            Ok(())
-                        }
-                        _ => Err(format!("expected {scalar} at each step, got {found:?}")),
-                    };
-                }
-                self.compare_series(found)
+                points[step] = Some(*value);
             }
+            found.push((series.labels.clone(), points));
+        }
+        let Some(scalar) = self.expected.scalar else {
+            return self.compare_series(found);
+        };
+        let is_scalar = |point: &Option<f64>| point.is_some_and(|value| same(value, scalar));
+        match found.as_slice() {
+            [(labels, points)] if labels.is_empty() && points.iter().all(is_scalar) => Ok(()),
+            _ => Err(format!("expected {scalar} at each step, got {found:?}")),
         }
     }
 
@@ -443,7 +439,7 @@ fn series(line: &str) -> (Labels, Option<Vec<Option<f64>>>) {
     if points.contains("{{") {
         return (labels, None);
     }
-    let points = points.split_whitespace().flat_map(|item| repeated(item));
+    let points = points.split_whitespace().flat_map(repeated);
     (labels, Some(points.collect()))
 }
 

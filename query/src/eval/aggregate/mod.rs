@@ -19,13 +19,13 @@ impl<'e> Evaluator<'e> {
     pub(super) fn aggregate(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
         match node.op {
             AggregateOp::Sum => self.fold::<Sum>(node, |sum| sum.total()),
-            AggregateOp::Avg => self.fold::<Average>(node, |mean| mean.value()),
-            AggregateOp::Count => self.fold::<Count>(node, |count| count.value()),
-            AggregateOp::Min => self.fold::<Extremum<false>>(node, |extremum| extremum.value()),
-            AggregateOp::Max => self.fold::<Extremum<true>>(node, |extremum| extremum.value()),
+            AggregateOp::Avg => self.fold(node, Average::value),
+            AggregateOp::Count => self.fold(node, Count::value),
+            AggregateOp::Min => self.fold(node, Extremum::<false>::value),
+            AggregateOp::Max => self.fold(node, Extremum::<true>::value),
             AggregateOp::Group => self.fold::<Present>(node, |_| 1.0),
             AggregateOp::Stddev => self.fold::<Variance>(node, |variance| variance.value().sqrt()),
-            AggregateOp::Stdvar => self.fold::<Variance>(node, |variance| variance.value()),
+            AggregateOp::Stdvar => self.fold(node, Variance::value),
             AggregateOp::Quantile => self.quantiles(node),
             AggregateOp::Topk | AggregateOp::Bottomk => self.topk(node),
             AggregateOp::CountValues => self.count_values(node),
