@@ -129,6 +129,7 @@ impl From<silverback_storage::Error> for Refusal {
             ErrorKind::Full => Reason::Full,
             ErrorKind::Poisoned => Reason::Poisoned,
             ErrorKind::Closed => Reason::Closed,
+            ErrorKind::TooLarge => Reason::TooLarge,
             _ => Reason::Storage,
         };
         Self::new(reason, error.to_string())

@@ -121,7 +121,7 @@ mod tests {
     fn tally(series: &[TestSeries]) -> (Tally, WriteBatch) {
         let (mut tally, mut batch) = (Tally::default(), WriteBatch::new());
         decode(&write_request(series, 0), |series| {
-            tally.take(&series, &mut batch)
+            tally.take(&series, &mut batch);
         })
         .unwrap();
         (tally, batch)
