@@ -22,3 +22,27 @@ pub(super) fn parse(selector: &str) -> Result<MatcherSet, String> {
     }
     Ok(matchers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The errors are what Prometheus 3.5.3 answered.
+    #[test]
+    fn selectors() {
+        let matchers = parse(r#"up{job=~"a|b",zone!=""}"#).unwrap();
+        assert_eq!(matchers.len(), 3);
+        for (selector, error) in [
+            ("foo(", "1:4: parse error: unexpected \"(\""),
+            ("1", "1:1: parse error: unexpected number \"1\""),
+            ("", "unknown position: parse error: unexpected end of input"),
+            ("{}", "match[] must contain at least one non-empty matcher"),
+            (
+                r#"{a=""}"#,
+                "match[] must contain at least one non-empty matcher",
+            ),
+        ] {
+            assert_eq!(parse(selector).unwrap_err(), error, "{selector}");
+        }
+    }
+}

@@ -42,7 +42,7 @@ impl fmt::Display for DecodeError {
         let Self { error, field } = self;
         write!(
             f,
-            "request body is not a prometheus.WriteRequest: {field} at byte {}: {}",
+            "request body is not the protobuf message prometheus.WriteRequest: {field} at byte {}: {}",
             error.offset, error.what
         )
     }
