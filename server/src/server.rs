@@ -184,3 +184,111 @@ async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiver<b
         tracing::debug!(%error, "connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use silverback_storage::{MatchOp, Matcher, TimeRange};
+
+    use super::*;
+
+    fn config(dir: &std::path::Path) -> Config {
+        Config {
+            data_dir: dir.to_owned(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..Config::default()
+        }
+    }
+
+    fn series_of(db: &Db, metric: &str) -> usize {
+        let matcher = Matcher::new(MatchOp::Equal, "__name__", metric).unwrap();
+        db.view().select(&[matcher], TimeRange::ALL).unwrap().len()
+    }
+
+    /// Reads until the server closes the connection.
+    async fn read_all(mut stream: TcpStream) -> String {
+        let read = move || {
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        };
+        tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_on_an_empty_directory_answers_its_first_query() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path());
+        let db = Db::open(dir.path(), config.storage_options()).unwrap();
+        let running = Server::start(config.clone(), db.clone()).await.unwrap();
+        let address = running.local_addr();
+        let request = "GET /api/v1/query?query=up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let text = read_all(stream).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        let metric = format!(
+            r#"{{"metric":{{"__name__":"up","instance":"{address}","job":"silverback"}},"value":["#
+        );
+        assert!(
+            text.contains(&metric) && text.ends_with(",\"1\"]}]}}"),
+            "{text}"
+        );
+        assert_eq!(series_of(&db, "silverback_build_info"), 1);
+        assert_eq!(series_of(&db, "scrape_duration_seconds"), 1);
+
+        running.shutdown().await.unwrap();
+        assert!(TcpStream::connect(address).is_err());
+        drop(db);
+        let again = Db::open(dir.path(), config.storage_options()).unwrap();
+        assert_eq!(series_of(&again, "up"), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_in_flight_is_answered_before_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        config.self_scrape_interval = None;
+        let db = Db::open(dir.path(), config.storage_options()).unwrap();
+        let running = Server::start(config, db.clone()).await.unwrap();
+        let mut stream = TcpStream::connect(running.local_addr()).unwrap();
+        let head = "POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\nContent-Type: \
+                    application/x-www-form-urlencoded\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        // Until the server has the headers and waits for the body.
+        while running.app.metrics.http.in_flight.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let stopping = tokio::spawn(running.shutdown());
+        stream.write_all(b"query=1%2B1").unwrap();
+        let text = read_all(stream).await;
+        assert!(
+            text.starts_with("HTTP/1.1 200") && text.contains(",\"2\"]"),
+            "{text}"
+        );
+        stopping.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_address_in_use_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        config.listen = taken.local_addr().unwrap();
+        let db = Db::open(dir.path(), config.storage_options()).unwrap();
+        let error = Server::start(config.clone(), db)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(&format!("cannot listen on {}", config.listen)),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("choose another address with --listen"),
+            "{error}"
+        );
+    }
+}

@@ -95,7 +95,7 @@ impl Page {
         };
         f.write_str("<section class=\"bad\" role=\"alert\">\n<h2>Writes are refused</h2>\n")?;
         write!(f, "<p>A write or sync failed: {}. ", Escaped(cause))?;
-        f.write_str("What was acknowledged is safe; queries go on. Check the disk, then restart ")?;
+        f.write_str("Queries go on. Check the disk, then restart ")?;
         f.write_str("the server.</p>\n</section>\n")
     }
 
@@ -114,7 +114,7 @@ impl Page {
         row(f, "Series", &Grouped(stats.series).to_string())?;
         row(
             f,
-            "Samples since the start",
+            "Samples appended",
             &Grouped(stats.samples_appended).to_string(),
         )?;
         row(f, "Oldest sample", &time(stats.min_timestamp_ms))?;
@@ -133,7 +133,7 @@ impl Page {
         row(f, "WAL", &wal)?;
         if stats.replay_damage > 0 {
             let damage = format!(
-                "{} places, skipped at the start",
+                "{} places, skipped when the server started",
                 Grouped(stats.replay_damage)
             );
             row(f, "Damage in the WAL", &damage)?;

@@ -117,3 +117,78 @@ impl Drop for Running {
         self.0.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::app::tests::TestApp;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_read_that_nobody_waits_for_is_cancelled() {
+        let app = TestApp::new().app;
+        let (began, begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = mpsc::channel();
+        let reading = run(&app, TIMEOUT_MAX, move |_, bounds| {
+            let _ = began.send(());
+            let error = loop {
+                if let Err(error) = bounds.check() {
+                    break error;
+                }
+                std::thread::yield_now();
+            };
+            end.send(error.clone()).unwrap();
+            Err::<(), _>(error)
+        });
+        tokio::select! {
+            _ = reading => panic!("it cannot end by itself"),
+            begun = begun => begun.unwrap(),
+        }
+        let error = tokio::task::spawn_blocking(move || ended.recv())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            error,
+            ApiError::new(ErrorType::Canceled, "the request was canceled")
+        );
+    }
+
+    #[tokio::test]
+    async fn the_wait_for_a_turn_is_bounded() {
+        let app = TestApp::new().app;
+        let turns = u32::try_from(QUERIES_MAX).unwrap();
+        let all = Arc::clone(&app.query_turns)
+            .acquire_many_owned(turns)
+            .await
+            .unwrap();
+        let error = run(&app, Duration::from_millis(1), |_, _| Ok(()))
+            .await
+            .unwrap_err();
+        let expected = ApiError::new(ErrorType::Timeout, "query timed out in query queue");
+        assert_eq!(error, expected);
+        drop(all);
+        run(&app, TIMEOUT_MAX, |app, _| {
+            assert_eq!(app.metrics.queries_running.get(), 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+        assert_eq!(app.metrics.queries_running.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_goes_on_to_where_panics_are_answered() {
+        let app = TestApp::new().app;
+        let running = Arc::clone(&app);
+        let task = tokio::spawn(async move {
+            let _ = run(&running, TIMEOUT_MAX, |_, _| -> Result<(), _> {
+                panic!("a bug")
+            })
+            .await;
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(app.query_turns.available_permits(), QUERIES_MAX);
+    }
+}

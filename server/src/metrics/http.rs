@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 /// From a write of one sample to the default time limit of a query, in seconds.
 const DURATION_BUCKETS_SECONDS: [f64; 12] = [
@@ -17,6 +17,8 @@ const CLIENT_CLOSED: &str = "499";
 pub(crate) struct HttpMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
+    /// Requests being answered.
+    pub(crate) in_flight: IntGauge,
 }
 
 impl HttpMetrics {
@@ -36,14 +38,24 @@ impl HttpMetrics {
             .buckets(DURATION_BUCKETS_SECONDS.to_vec()),
             &["handler"],
         )?;
+        let in_flight = IntGauge::new(
+            "silverback_http_requests_in_flight",
+            "HTTP requests being answered right now.",
+        )?;
+        registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(duration.clone()))?;
-        Ok(Self { requests, duration })
+        Ok(Self {
+            requests,
+            duration,
+            in_flight,
+        })
     }
 
     /// Starts the clock of a request. Dropped before [`InFlight::finish`], as it is when the
     /// client goes away, it counts with code 499.
     pub(crate) fn begin(&self, handler: &'static str) -> InFlight<'_> {
+        self.in_flight.inc();
         InFlight {
             metrics: self,
             handler,
@@ -80,6 +92,7 @@ impl InFlight<'_> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
+        self.metrics.in_flight.dec();
         if !self.finished {
             self.metrics
                 .count(self.handler, CLIENT_CLOSED, self.begun.elapsed());
@@ -95,7 +108,10 @@ mod tests {
     fn answered_and_abandoned_requests_are_counted_apart() {
         let metrics = HttpMetrics::register(&Registry::new()).unwrap();
         metrics.begin("/x").finish(StatusCode::NO_CONTENT);
-        drop(metrics.begin("/x"));
+        let abandoned = metrics.begin("/x");
+        assert_eq!(metrics.in_flight.get(), 1);
+        drop(abandoned);
+        assert_eq!(metrics.in_flight.get(), 0);
         let count = |code| metrics.requests.with_label_values(&["/x", code]).get();
         assert_eq!((count("204"), count("499")), (1, 1));
         assert_eq!(

@@ -38,23 +38,30 @@ const FIGURES: &[Figure] = &[
     (
         Spec::counter(
             "silverback_head_samples_appended_total",
-            "Samples stored since the start.",
+            "Samples appended, those replayed from the WAL included.",
         ),
         |stats| Some(stats.samples_appended as f64),
     ),
     (
         Spec::counter(
             "silverback_head_out_of_order_samples_total",
-            "Samples stored since the start that were older than their series' newest one.",
+            "Of the appended samples those that were older than their series' newest one.",
         ),
         |stats| Some(stats.samples_out_of_order as f64),
     ),
     (
-        Spec::gauge("silverback_wal_size_bytes", "Bytes of WAL files on disk."),
+        Spec::counter(
+            "silverback_head_duplicate_samples_total",
+            "Samples that repeated their series' newest one and were not stored again.",
+        ),
+        |stats| Some(stats.samples_duplicate as f64),
+    ),
+    (
+        Spec::gauge("silverback_wal_size_bytes", "Bytes of records in the WAL."),
         |stats| Some(stats.wal_bytes as f64),
     ),
     (
-        Spec::gauge("silverback_wal_files", "WAL files on disk."),
+        Spec::gauge("silverback_wal_files", "Files of the WAL."),
         |stats| Some(stats.wal_files as f64),
     ),
     (
@@ -84,6 +91,13 @@ const FIGURES: &[Figure] = &[
             "Groups of writes that were made durable together, since the start.",
         ),
         |stats| Some(stats.commit_groups as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_wal_commits_waiting",
+            "Writes that wait for the group before them to be synced.",
+        ),
+        |stats| Some(stats.commits_waiting as f64),
     ),
     (
         Spec::gauge(

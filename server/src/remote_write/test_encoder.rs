@@ -100,3 +100,9 @@ pub(crate) fn write_request(series: &[TestSeries], metadata: usize) -> Vec<u8> {
 pub(crate) fn snappy(body: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(body).unwrap()
 }
+
+/// The headers that a sender of version 1.0 sends.
+pub(crate) const HEADERS: [(&str, &str); 2] = [
+    ("content-type", "application/x-protobuf"),
+    ("content-encoding", "snappy"),
+];
