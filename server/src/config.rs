@@ -47,10 +47,11 @@ impl Default for Config {
 impl Config {
     /// The options to open the database with.
     pub fn storage_options(&self) -> Options {
-        let mut options = Options::default();
-        options.wal_sync = self.wal_sync;
-        options.retention = self.retention;
-        options.max_future = self.max_future;
-        options
+        Options {
+            wal_sync: self.wal_sync,
+            retention: self.retention,
+            max_future: self.max_future,
+            ..Options::default()
+        }
     }
 }
