@@ -1,8 +1,11 @@
 //! The engine: from the text of a query to its answer.
 
+mod stack;
+
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use self::stack::{depth, with_room};
 use crate::eval::rows::{Row, merge_same_labels};
 use crate::eval::{Evaluator, Grid, Notes};
 use crate::limits::{Limits, SAMPLES_MAX_DEFAULT};
@@ -100,7 +103,7 @@ impl Engine {
             options,
             grid: Grid::instant(time_ms),
         };
-        run.evaluate(&lower(&expr, query, times)?, |evaluator, node| {
+        run.evaluate(&expr, times, |evaluator, node| {
             Ok(match node {
                 Node::Scalar(scalar) => Value::Scalar {
                     timestamp_ms: time_ms,
@@ -161,7 +164,7 @@ impl Engine {
             options,
             grid: Grid::range(start_ms, end_ms, step_ms),
         };
-        run.evaluate(&lower(&expr, query, times)?, |evaluator, node| {
+        run.evaluate(&expr, times, |evaluator, node| {
             let rows = match node {
                 Node::Scalar(scalar) => vec![Row {
                     labels: Labels::default(),
@@ -189,6 +192,18 @@ struct Run<'r> {
 
 impl Run<'_> {
     fn evaluate(
+        &self,
+        expr: &Expr,
+        times: QueryTimes,
+        value: impl for<'e> FnOnce(&Evaluator<'e>, &'e Node) -> Result<Value, Error> + Send,
+    ) -> Result<QueryResult, Error> {
+        with_room(depth(expr), || {
+            let node = lower(expr, self.query, times)?;
+            self.evaluate_node(&node, value)
+        })
+    }
+
+    fn evaluate_node(
         &self,
         node: &Node,
         value: impl for<'e> FnOnce(&Evaluator<'e>, &'e Node) -> Result<Value, Error>,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::parse::strings::quote;
+
 /// The label that holds the metric name.
 pub(crate) const METRIC_NAME: &str = "__name__";
 
@@ -156,10 +158,11 @@ impl fmt::Display for Labels {
         f.write_str("{")?;
         for (i, (name, value)) in self.iter().enumerate() {
             let separator = if i == 0 { "" } else { ", " };
+            let value = quote(value);
             if is_plain_name(name) {
-                write!(f, "{separator}{name}={value:?}")?;
+                write!(f, "{separator}{name}={value}")?;
             } else {
-                write!(f, "{separator}{name:?}={value:?}")?;
+                write!(f, "{separator}{}={value}", quote(name))?;
             }
         }
         f.write_str("}")

@@ -6,6 +6,7 @@ use super::Evaluator;
 use super::rows::{Row, merge_same_labels};
 use crate::functions::label::expand;
 use crate::labels::METRIC_NAME;
+use crate::parse::pattern::translate;
 use crate::plan::{LabelJoin, LabelReplace};
 use crate::{Error, ErrorKind};
 
@@ -22,7 +23,9 @@ impl<'e> Evaluator<'e> {
             regex: pattern,
         } = node;
         let function = "label_replace()";
-        let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| {
+        let translated = translate(pattern).ok();
+        let regex = translated.and_then(|pattern| Regex::new(&format!("^(?s:{pattern})$")).ok());
+        let regex = regex.ok_or_else(|| {
             refused(format!(
                 "invalid regular expression in {function}: {pattern}"
             ))

@@ -8,6 +8,7 @@ use crate::functions::histogram::Corrected;
 use crate::functions::numeric::go_float;
 use crate::labels::BUCKET;
 use crate::parse::ast::Span;
+use crate::parse::strings::quote;
 use crate::position;
 
 /// What was noted, each text once, in the order it was found.
@@ -84,7 +85,8 @@ impl<'q> Notes<'q> {
         self.info(
             format_args!(
                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \
-                 {metric_name:?}"
+                 {}",
+                quote(metric_name)
             ),
             at,
         );
@@ -108,7 +110,8 @@ impl<'q> Notes<'q> {
         let metric = for_metric(metric_name);
         self.warn(
             format_args!(
-                "bucket label {BUCKET:?} is missing or has a malformed value of {bound:?}{metric}"
+                "bucket label {BUCKET:?} is missing or has a malformed value of {}{metric}",
+                quote(bound)
             ),
             at,
         );
@@ -161,7 +164,7 @@ fn for_metric(name: &str) -> String {
     if name.is_empty() {
         String::new()
     } else {
-        format!(" for metric name {name:?}")
+        format!(" for metric name {}", quote(name))
     }
 }
 

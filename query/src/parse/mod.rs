@@ -17,7 +17,7 @@ mod parser;
 pub(crate) mod pattern;
 mod print;
 mod selector;
-mod strings;
+pub(crate) mod strings;
 mod token;
 
 #[cfg(test)]

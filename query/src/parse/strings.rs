@@ -40,7 +40,7 @@ fn push_escaped(out: &mut String, c: char, mark: char) {
 }
 
 /// In double quotes, with escapes.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

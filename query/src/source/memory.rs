@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use regex::Regex;
 
 use super::{Column, Cursor, MatchOp, Matcher, Selection, SeriesSet, Source, Symbol, Values, View};
+use crate::parse::pattern::translate;
 use crate::{Error, ErrorKind, Labels};
 
 /// Series in the order in which they were first met, each with its samples by time.
@@ -69,8 +70,10 @@ impl<'m> Test<'m> {
         let regex = match matcher.op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => {
-                let regex = Regex::new(&format!("^(?s:{})$", matcher.value));
-                Some(regex.map_err(|error| Error::new(ErrorKind::BadData, error.to_string()))?)
+                let bad_data = |error| Error::new(ErrorKind::BadData, error);
+                let pattern = translate(&matcher.value).map_err(bad_data)?;
+                let regex = Regex::new(&format!("^(?s:{pattern})$"));
+                Some(regex.map_err(|error| bad_data(error.to_string()))?)
             }
         };
         Ok(Self { matcher, regex })

@@ -1,2 +1,7 @@
+//! Queries from their texts to their answers.
+
 mod corpus;
+mod examples;
+mod limits;
 mod script;
+mod steps;

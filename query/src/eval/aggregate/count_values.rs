@@ -6,6 +6,7 @@ use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, is_present};
 use crate::eval::rows::{Row, merge_same_labels};
 use crate::parse::ast::Grouping;
+use crate::parse::strings::quote;
 use crate::plan::{Aggregate, Parameter};
 use crate::{Error, ErrorKind, Labels};
 
@@ -18,7 +19,7 @@ impl<'e> Evaluator<'e> {
         if label.is_empty() {
             return Err(Error::new(
                 ErrorKind::Execution,
-                format!("invalid label name {label:?}"),
+                format!("invalid label name {}", quote(label)),
             ));
         }
         let rows = self.vector(&node.child)?;

@@ -1,0 +1,247 @@
+//! What ends a query before it has an answer.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::parse::Options;
+use crate::source::memory::MemorySource;
+use crate::source::{Source, View};
+use crate::{Engine, EngineOptions, Error, ErrorKind, Labels, QueryOptions, Value};
+
+/// `series` series of a sample each second for `samples` seconds.
+fn source(series: usize, samples: i64) -> MemorySource {
+    let mut source = MemorySource::default();
+    for number in 0..series {
+        let labels = Labels::from_pairs([("__name__", "m"), ("n", &number.to_string())]);
+        for at in 0..samples {
+            source.push(&labels, at * 1000, at as f64);
+        }
+    }
+    source
+}
+
+fn engine(samples_max: u64) -> Engine {
+    Engine::new(EngineOptions {
+        samples_max,
+        ..EngineOptions::default()
+    })
+}
+
+fn range(engine: &Engine, source: &dyn Source, query: &str) -> Result<Value, Error> {
+    let options = QueryOptions::default();
+    let result = engine.range(source, query, 0, 99_000, 1000, &options);
+    result.map(|result| result.value)
+}
+
+#[test]
+fn a_query_holds_no_more_samples_than_it_may() {
+    let source = source(10, 100);
+    // 10 rows of 100 values, and a series of 100 samples while it is read.
+    for (query, needs) in [
+        ("m", 1000),
+        ("rate(m[10s])", 1000),
+        ("m + m", 3000),
+        ("label_replace(m, \"x\", \"y\", \"\", \"\")", 1000),
+        // An aggregation holds its groups, not the rows that it gets.
+        ("sum(m)", 200),
+        ("sum(rate(m[10s]))", 200),
+        ("quantile(0.5, m)", 1100),
+    ] {
+        let refused = range(&engine(needs - 200), &source, query).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Execution, "{query}");
+        assert_eq!(
+            refused.to_string(),
+            "query processing would load too many samples into memory in query execution"
+        );
+        range(&engine(needs + 200), &source, query).unwrap();
+    }
+}
+
+#[test]
+fn a_grid_of_more_steps_than_samples_is_refused_before_it_is_made() {
+    let source = source(1, 1);
+    let options = QueryOptions::default();
+    for query in [
+        "m",
+        "1",
+        "time()",
+        "vector(1)",
+        "scalar(m)",
+        "absent(m)",
+        "rate(m[5m])",
+    ] {
+        let result = engine(1_000_000).range(&source, query, 0, i64::MAX, 1, &options);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Execution, "{query}");
+    }
+    let subquery = "sum_over_time(m[292y:1ms])";
+    let result = engine(1_000_000).instant(&source, subquery, 0, &options);
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Execution);
+}
+
+#[test]
+fn labels_that_double_count_as_samples() {
+    let source = source(1, 1);
+    let mut query = "m".to_owned();
+    for _ in 0..40 {
+        query = format!("label_join({query}, \"n\", \"\", \"n\", \"n\")");
+    }
+    let options = QueryOptions::default();
+    let result = engine(100_000).instant(&source, &query, 0, &options);
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Execution);
+}
+
+#[test]
+fn time_and_callers_end_queries() {
+    let source = source(1, 10);
+    let cancel = AtomicBool::new(true);
+    let canceled = QueryOptions {
+        cancel: Some(&cancel),
+        ..QueryOptions::default()
+    };
+    let late = QueryOptions {
+        timeout: Some(Duration::ZERO),
+        ..QueryOptions::default()
+    };
+    for (options, kind, text) in [
+        (
+            canceled,
+            ErrorKind::Canceled,
+            "query was canceled in expression evaluation",
+        ),
+        (
+            late,
+            ErrorKind::Timeout,
+            "query timed out in expression evaluation",
+        ),
+    ] {
+        let error = Engine::default()
+            .instant(&source, "m", 0, &options)
+            .unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, text));
+    }
+}
+
+#[test]
+fn a_lookback_delta_of_the_query_goes_before_the_engines() {
+    let source = source(1, 1);
+    let options = QueryOptions {
+        lookback_delta_ms: Some(10_000),
+        ..QueryOptions::default()
+    };
+    for (time_ms, count) in [(9_999, 1), (10_000, 0)] {
+        let result = Engine::default().instant(&source, "m", time_ms, &options);
+        let Value::Vector(elements) = result.unwrap().value else {
+            panic!("no vector");
+        };
+        assert_eq!(elements.len(), count);
+    }
+}
+
+/// A source that must not be asked.
+struct Untouchable;
+
+impl Source for Untouchable {
+    fn view(&self) -> Result<Box<dyn View + '_>, Error> {
+        panic!("the source was asked")
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named_before_anything_is_read() {
+    let engine = Engine::new(EngineOptions {
+        parse: Options::ALL,
+        ..EngineOptions::default()
+    });
+    for (query, message) in [
+        ("up + info(up)", "not supported yet: function info at 1:6"),
+        (
+            "sum(\n histogram_count(up))",
+            "not supported yet: native histograms at 2:2",
+        ),
+        (
+            "rate(up[5m] anchored)",
+            "not supported yet: modifier anchored at 1:6",
+        ),
+        (
+            "limit_ratio(0.5, up)",
+            "not supported yet: aggregation limit_ratio at 1:1",
+        ),
+    ] {
+        let options = QueryOptions::default();
+        let error = engine
+            .instant(&Untouchable, query, 0, &options)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn a_range_query_needs_steps_and_the_right_type() {
+    let engine = Engine::default();
+    for (query, end_ms, step_ms, message) in [
+        (
+            "up[5m]",
+            10,
+            1,
+            "invalid expression type \"range vector\" for range query, must be Scalar or instant \
+             Vector",
+        ),
+        (
+            "\"text\"",
+            10,
+            1,
+            "invalid expression type \"string\" for range query, must be Scalar or instant Vector",
+        ),
+        (
+            "up",
+            10,
+            0,
+            "zero or negative query resolution step widths are not accepted. Try a positive \
+             integer",
+        ),
+        ("up", -1, 1, "end timestamp must not be before start time"),
+        ("up +", 10, 1, "1:5: parse error: unexpected end of input"),
+    ] {
+        let options = QueryOptions::default();
+        let error = engine
+            .range(&Untouchable, query, 0, end_ms, step_ms, &options)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadData);
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+/// Tests run on threads of 2 MiB, as most do.
+#[test]
+fn the_deepest_expressions_do_not_overflow_the_stack() {
+    let source = source(1, 1);
+    let nested = |levels: usize, open: &str, close: &str| {
+        format!("{}m{}", open.repeat(levels), close.repeat(levels))
+    };
+    for query in [
+        nested(990, "abs(", ")"),
+        nested(990, "(", ")"),
+        nested(990, "-", ""),
+        nested(990, "sum(", ")"),
+        nested(990, "2 * ", ""),
+        nested(990, "m + ", ""),
+        nested(990, "", " + m"),
+        nested(990, "m or ", ""),
+        nested(990, "absent(", ")"),
+        nested(330, "vector(scalar(", "))"),
+        nested(450, "max_over_time(", "[1s:1s])"),
+        nested(990, "sort(", ")"),
+        nested(450, "label_join(", ", \"a\", \"b\", \"c\")"),
+        nested(450, "topk(1, ", ")"),
+        nested(450, "histogram_quantile(1, ", ")"),
+        nested(450, "count_values(\"v\", ", ")"),
+        // The deepest that are taken on the thread of the caller.
+        nested(63, "sum(", ")"),
+        nested(63, "m + ", ""),
+        nested(31, "max_over_time(", "[1s:1s])"),
+    ] {
+        let result = Engine::default().instant(&source, &query, 0, &QueryOptions::default());
+        result.unwrap_or_else(|error| panic!("{query}: {error}"));
+    }
+}
