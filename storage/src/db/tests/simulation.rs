@@ -1,9 +1,10 @@
-//! A crash at every operation of the disk, against a model.
+//! A fault at every operation of the disk, against a model.
 //!
 //! For each seed a workload runs once without faults, which counts the operations it asks of
-//! the disk; then once for each of them, with the power cut there. After each cut the database
-//! opens again and holds every acknowledged write, and of the write groups under way a
-//! beginning: nothing else, nothing twice, nothing of a write without the rest of it.
+//! the disk; then once for each of them, with a fault there: the power is cut, the operation
+//! fails, or the disk is full from there on. Afterwards the database opens again and holds every
+//! acknowledged write, and of the writes that got no answer a beginning: nothing else, nothing
+//! twice, nothing of a write without the rest of it.
 //!
 //! `SILVERBACK_SIM_SEEDS=10000` runs more seeds, `SILVERBACK_SIM_SEED=17` one alone.
 
@@ -15,11 +16,10 @@ use super::model::{Model, Rows};
 use crate::Options;
 use crate::db::committer::Committer;
 use crate::db::{Db, Handle, Submitted, WriteBatch, recover};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::model::Labels;
 use crate::sys::sim::{Fault, Rng, SimDisk};
 
-const SEEDS_DEFAULT: u64 = 1_000;
 const NOW_MS: i64 = 1_700_000_000_000;
 
 /// One step of a workload.
@@ -141,7 +141,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Checks what the database holds after a crash, and returns it: it is what counts from now.
+    /// Checks what the database holds after the fault.
     fn check(&self, found: &Model, what: &str) {
         let mut possible = self.acknowledged.clone();
         if *found == possible {
@@ -160,73 +160,88 @@ impl Outcome {
     }
 }
 
-/// Runs the workload until it ends or the power is cut.
+/// Runs the workload until it ends or the log fails. A full disk is given room once it has
+/// refused something, and must take the same again.
 fn run(disk: &SimDisk, steps: &[Step]) -> Outcome {
     let mut outcome = Outcome::default();
-    let Ok(mut manual) = Manual::open(disk) else {
+    let Some(mut manual) = open_with_room(disk) else {
         return outcome;
     };
     for step in steps {
         match step {
             Step::Group(group) => {
-                let answers = manual.write(group);
-                let failed = answers
-                    .iter()
-                    .position(Result::is_err)
-                    .unwrap_or(group.len());
-                for rows in &group[..failed] {
-                    outcome.acknowledged.write(rows);
-                }
-                if failed < group.len() {
-                    assert!(
-                        answers[failed..].iter().all(Result::is_err),
-                        "acknowledged behind a failure"
-                    );
-                    outcome.doubtful = group[failed..].to_vec();
+                if !write_group(disk, &mut manual, group, &mut outcome) {
                     return outcome;
                 }
-                assert_eq!(manual.model(), outcome.acknowledged, "before any crash");
             }
             Step::Restart => {
                 drop(manual);
-                match Manual::open(disk) {
-                    Ok(opened) => manual = opened,
-                    Err(_) => return outcome,
+                match open_with_room(disk) {
+                    Some(opened) => manual = opened,
+                    None => return outcome,
                 }
-                assert_eq!(
-                    manual.model(),
-                    outcome.acknowledged,
-                    "after a restart without a crash"
-                );
             }
         }
+        assert_eq!(manual.model(), outcome.acknowledged, "after {step:?}");
     }
     outcome
 }
 
-/// Cuts the power at operation `op`, and again at each operation of the recovery in turn.
-fn crash_at(seed: u64, steps: &[Step], op: u64) {
-    let what = format!("seed {seed}, crash at operation {op}");
-    let disk = SimDisk::new(seed);
-    disk.fail_at(op, Fault::Crash);
-    let outcome = run(&disk, steps);
-    disk.crash();
-    // A crash during recovery must cost nothing either.
+/// Opens the database; where the disk was too full for that, it is given room first.
+fn open_with_room(disk: &SimDisk) -> Option<Manual> {
+    Manual::open(disk)
+        .or_else(|error| {
+            disk.set_full(false);
+            Manual::open(disk).map_err(|_| error)
+        })
+        .ok()
+}
+
+/// Writes a group; false if the log failed, so that nothing more can be written.
+fn write_group(disk: &SimDisk, manual: &mut Manual, group: &[Rows], out: &mut Outcome) -> bool {
+    let mut answers = manual.write(group);
+    let is_full = |answer: &Result<(), Error>| matches!(answer, Err(error) if error.kind() == ErrorKind::Full);
+    if answers.iter().any(is_full) {
+        assert!(answers.iter().all(is_full), "one group, two answers");
+        assert_eq!(manual.model(), out.acknowledged, "a refused write is seen");
+        disk.set_full(false);
+        answers = manual.write(group);
+    }
+    if answers.iter().all(Result::is_ok) {
+        group.iter().for_each(|rows| out.acknowledged.write(rows));
+        return true;
+    }
+    assert!(answers.iter().all(Result::is_err), "one group, two answers");
+    assert_eq!(manual.model(), out.acknowledged, "a failed write is seen");
+    out.doubtful = group.to_vec();
+    false
+}
+
+/// Runs the workload with a fault at operation `op`, then opens what is left of it.
+fn fault_at(seed: u64, steps: &[Step], op: u64, fault: Fault) {
+    let what = format!("seed {seed}, {fault:?} at operation {op}");
     let mut rng = Rng::new(seed.wrapping_mul(31).wrapping_add(op));
+    let disk = SimDisk::new(seed);
+    disk.fail_at(op, fault);
+    let outcome = run(&disk, steps);
+    if fault != Fault::Crash && rng.below(2) == 0 {
+        disk.kill();
+    } else {
+        disk.crash();
+    }
+    disk.set_full(false);
+    // A crash during recovery must cost nothing either.
     if rng.below(2) == 0 {
         disk.fail_at(disk.ops() + rng.below(8), Fault::Crash);
         drop(Manual::open(&disk));
         disk.crash();
-        disk.clear_faults();
     }
+    disk.clear_faults();
     let mut manual = Manual::open(&disk).unwrap_or_else(|e| panic!("{what}: does not open: {e}"));
     let found = manual.model();
     outcome.check(&found, &what);
-    assert_eq!(
-        manual.db.stats().replay_damage,
-        0,
-        "{what}: a crash is no damage"
-    );
+    let damage = manual.db.stats().replay_damage;
+    assert_eq!(damage, 0, "{what}: nothing that was durable was harmed");
 
     // What it holds now it goes on holding, beside what is written from here on.
     let mut expected = found;
@@ -241,7 +256,7 @@ fn crash_at(seed: u64, steps: &[Step], op: u64) {
     assert_eq!(manual.model(), expected, "{what}: after the second crash");
 }
 
-fn seeds() -> std::ops::Range<u64> {
+fn seeds(count: u64) -> std::ops::Range<u64> {
     let number = |name| {
         std::env::var(name)
             .ok()
@@ -249,23 +264,37 @@ fn seeds() -> std::ops::Range<u64> {
     };
     match number("SILVERBACK_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SILVERBACK_SIM_SEEDS").unwrap_or(SEEDS_DEFAULT),
+        None => 0..number("SILVERBACK_SIM_SEEDS").unwrap_or(count),
     }
+}
+
+/// Meets each operation of each seed's workload with the fault.
+fn fault_everywhere(seed_count: u64, fault: Fault) {
+    let mut faults = 0;
+    for seed in seeds(seed_count) {
+        let steps = workload(seed);
+        let disk = SimDisk::new(seed);
+        run(&disk, &steps);
+        for op in 0..disk.ops() {
+            fault_at(seed, &steps, op, fault);
+            faults += 1;
+        }
+    }
+    println!("{faults} runs with a fault");
+    assert!(faults > 0);
 }
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
-    let mut crashes = 0;
-    for seed in seeds() {
-        let steps = workload(seed);
-        let disk = SimDisk::new(seed);
-        run(&disk, &steps);
-        let ops = disk.ops();
-        for op in 0..ops {
-            crash_at(seed, &steps, op);
-        }
-        crashes += ops;
-    }
-    println!("{crashes} crashes");
-    assert!(crashes > 0);
+    fault_everywhere(1_000, Fault::Crash);
+}
+
+#[test]
+fn a_failed_operation_loses_nothing_that_was_acknowledged() {
+    fault_everywhere(200, Fault::Eio);
+}
+
+#[test]
+fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    fault_everywhere(200, Fault::Enospc);
 }
