@@ -216,13 +216,8 @@ impl Lowering<'_> {
     }
 
     fn aggregate(&self, aggregate: &ast::Aggregate) -> Result<Part, Error> {
-        if let AggregateOp::Limitk | AggregateOp::LimitRatio = aggregate.op {
-            let name = if aggregate.op == AggregateOp::Limitk {
-                "limitk"
-            } else {
-                "limit_ratio"
-            };
-            return Err(self.unsupported(format!("aggregation {name}"), aggregate.span));
+        if aggregate.op == AggregateOp::LimitRatio {
+            return Err(self.unsupported("aggregation limit_ratio", aggregate.span));
         }
         let child = self.part(without_parens(&aggregate.expr))?;
         let parameter = match &aggregate.param {
@@ -251,11 +246,6 @@ impl Lowering<'_> {
     fn binary(&self, binary: &ast::Binary) -> Result<Part, Error> {
         if let BinaryOp::TrimLower | BinaryOp::TrimUpper = binary.op {
             return Err(self.unsupported("native histograms", binary.op_span));
-        }
-        if let Some(matching) = &binary.matching
-            && (matching.fill_left.is_some() || matching.fill_right.is_some())
-        {
-            return Err(self.unsupported("modifier fill", binary.op_span));
         }
         let (lhs, rhs) = (self.part(&binary.lhs)?, self.part(&binary.rhs)?);
         let invariant = lhs.invariant && rhs.invariant;

@@ -27,10 +27,10 @@ impl<'e> Evaluator<'e> {
             AggregateOp::Stddev => self.fold::<Variance>(node, |variance| variance.value().sqrt()),
             AggregateOp::Stdvar => self.fold(node, Variance::value),
             AggregateOp::Quantile => self.quantiles(node),
-            AggregateOp::Topk | AggregateOp::Bottomk => self.topk(node),
+            AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk => self.topk(node),
             AggregateOp::CountValues => self.count_values(node),
             // The plan has none of these.
-            AggregateOp::Limitk | AggregateOp::LimitRatio => Ok(Vec::new()),
+            AggregateOp::LimitRatio => Ok(Vec::new()),
         }
     }
 

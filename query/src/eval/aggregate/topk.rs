@@ -1,4 +1,4 @@
-//! `topk`, `bottomk`: the rows as they are, but at each step only k of a group.
+//! `topk`, `bottomk`, `limitk`: the rows as they are, but at each step only k of a group.
 
 use super::quantile::grouped;
 use crate::eval::Evaluator;
@@ -24,7 +24,11 @@ impl<'e> Evaluator<'e> {
         let mut heaps: Vec<Heap> = groups
             .into_labels()
             .map(|_| Heap {
-                largest: node.op == AggregateOp::Topk,
+                keeps: match node.op {
+                    AggregateOp::Bottomk => Keeps::Smallest,
+                    AggregateOp::Limitk => Keeps::First,
+                    _ => Keeps::Largest,
+                },
                 elements: Vec::new(),
             })
             .collect();
@@ -98,15 +102,32 @@ fn in_order(rows: Vec<Row>, order: &[usize]) -> Vec<Row> {
 /// The best k values of a group at a step: a binary heap with the worst one first. Which of
 /// equal values stays depends on the heap's moves, so they are those of Go's `container/heap`.
 struct Heap {
-    largest: bool,
+    keeps: Keeps,
     /// Values and rows.
     elements: Vec<(f64, usize)>,
 }
 
+/// Which values a heap keeps.
+#[derive(Clone, Copy, PartialEq)]
+enum Keeps {
+    Largest,
+    Smallest,
+    /// The first that come.
+    First,
+}
+
 impl Heap {
+    fn smallest_first(&self) -> bool {
+        self.keeps != Keeps::Smallest
+    }
+
     /// Whether `a` is to go before `b`, NaN first of all.
     fn worse(&self, a: usize, b: usize) -> bool {
-        value_before(self.elements[a].0, self.elements[b].0, !self.largest)
+        value_before(
+            self.elements[a].0,
+            self.elements[b].0,
+            !self.smallest_first(),
+        )
     }
 
     fn offer(&mut self, k: usize, value: f64, row: usize) {
@@ -116,12 +137,12 @@ impl Heap {
             return;
         }
         let worst = self.elements[0].0;
-        let better = if self.largest {
-            worst < value
-        } else {
-            worst > value
+        let better = match self.keeps {
+            Keeps::Largest => worst < value || worst.is_nan() && !value.is_nan(),
+            Keeps::Smallest => worst > value || worst.is_nan() && !value.is_nan(),
+            Keeps::First => false,
         };
-        if better || worst.is_nan() && !value.is_nan() {
+        if better {
             self.elements[0] = (value, row);
             self.down();
         }
@@ -158,11 +179,13 @@ impl Heap {
         }
     }
 
-    /// The rows, the best first; leaves nothing.
+    /// The rows, the best first, or as they lie where none is better; leaves nothing.
     fn take_sorted(&mut self) -> Vec<usize> {
-        let smallest_first = !self.largest;
+        let descending = !self.smallest_first();
         let mut elements = std::mem::take(&mut self.elements);
-        insertion_sort(&mut elements, |a, b| value_before(b.0, a.0, smallest_first));
+        if self.keeps != Keeps::First {
+            insertion_sort(&mut elements, |a, b| value_before(b.0, a.0, descending));
+        }
         elements.into_iter().map(|(_, row)| row).collect()
     }
 }
@@ -171,9 +194,9 @@ impl Heap {
 mod tests {
     use super::*;
 
-    fn best(largest: bool, k: usize, values: &[f64]) -> Vec<usize> {
+    fn best(keeps: Keeps, k: usize, values: &[f64]) -> Vec<usize> {
         let mut heap = Heap {
-            largest,
+            keeps,
             elements: Vec::new(),
         };
         for (row, &value) in values.iter().enumerate() {
@@ -185,9 +208,9 @@ mod tests {
     #[test]
     fn the_best_are_kept_best_first() {
         let values = [3.0, f64::NAN, 9.0, 1.0, 7.0];
-        assert_eq!(best(true, 2, &values), [2, 4]);
-        assert_eq!(best(false, 2, &values), [3, 0]);
-        assert_eq!(best(true, 9, &values), [2, 4, 0, 3, 1]);
-        assert_eq!(best(false, 9, &values), [3, 0, 4, 2, 1]);
+        assert_eq!(best(Keeps::Largest, 2, &values), [2, 4]);
+        assert_eq!(best(Keeps::Smallest, 2, &values), [3, 0]);
+        assert_eq!(best(Keeps::Largest, 9, &values), [2, 4, 0, 3, 1]);
+        assert_eq!(best(Keeps::Smallest, 9, &values), [3, 0, 4, 2, 1]);
     }
 }

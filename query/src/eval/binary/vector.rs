@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::arithmetic;
 use super::matching::{BySignature, Signatures, steps_with_any};
 use crate::eval::Evaluator;
-use crate::eval::column::present_range;
+use crate::eval::column::{ABSENT, cell, present_range};
 use crate::eval::rows::{Row, merge_same_labels};
 use crate::labels::METADATA;
 use crate::parse::ast::Cardinality;
@@ -44,12 +44,22 @@ pub(super) fn combine(
         one,
         swapped,
     };
-    let mut first = FirstRefusal(None);
-    operation.check_one_side(&mut first);
-    let rows = operation.rows(&mut first)?;
-    match first.0 {
+    let mut refusals = FirstRefusal(None);
+    operation.check_one_side(&mut refusals);
+    // Rows that are not unique may make a great many pairs: none is made.
+    if let Some(refusal) = refusals.0 {
+        return Err(operation.error(&refusal));
+    }
+    let mut results = Results {
+        rows: Vec::new(),
+        taken: Taken::default(),
+        refusals,
+        values: Vec::new(),
+    };
+    operation.pairs(&mut results)?;
+    match results.refusals.0 {
         Some(refusal) => Err(operation.error(&refusal)),
-        None => merge_same_labels(rows),
+        None => merge_same_labels(results.rows),
     }
 }
 
@@ -120,6 +130,15 @@ impl FirstRefusal {
 /// At which steps results that must be unique have been made.
 type Taken = HashMap<(usize, Labels), Vec<bool>, foldhash::fast::RandomState>;
 
+/// The rows of the result as far as they are made.
+struct Results {
+    rows: Vec<Row>,
+    taken: Taken,
+    refusals: FirstRefusal,
+    /// The values of a pair.
+    values: Vec<f64>,
+}
+
 impl Operation<'_> {
     fn error(&self, refusal: &Refusal) -> Error {
         let message = match refusal.why {
@@ -149,10 +168,12 @@ impl Operation<'_> {
     }
 
     /// Refuses two elements of a signature on the side of one, at steps at which neither side
-    /// is empty.
+    /// is empty, or an empty one is filled.
     fn check_one_side(&self, refusals: &mut FirstRefusal) {
         let steps = self.evaluator.grid.count;
-        let mut many_there = None;
+        let matching = &self.node.matching;
+        let fills = matching.fill_left.is_some() || matching.fill_right.is_some();
+        let mut many_there = fills.then(|| vec![true; steps]);
         for signature in 0..self.one.by_signature.count() {
             let rows = self.one.by_signature.of(signature);
             if rows.len() < 2 {
@@ -180,50 +201,94 @@ impl Operation<'_> {
         }
     }
 
-    /// The rows of all pairs that meet.
-    fn rows(&self, refusals: &mut FirstRefusal) -> Result<Vec<Row>, Error> {
-        let mut results = Vec::new();
-        let mut taken = Taken::default();
-        let mut values = Vec::new();
-        for many in 0..self.many.rows.len() {
+    /// The rows of all pairs that meet, and of those that meet a fill value.
+    fn pairs(&self, results: &mut Results) -> Result<(), Error> {
+        for (at, many) in self.many.rows.iter().enumerate() {
             self.evaluator.limits.check()?;
-            let signature = self.many.signatures[many];
-            let one_to_one = self.node.matching.cardinality == Cardinality::OneToOne;
-            let alone = self.many.by_signature.of(signature).len() < 2;
+            let signature = self.many.signatures[at];
             for &one in self.one.by_signature.of(signature) {
-                let Some(first) = self.pair(many, one, &mut values) else {
-                    continue;
-                };
-                let labels = self.result_labels(many, one);
-                if !alone {
-                    let of = if one_to_one {
-                        Labels::default()
-                    } else {
-                        labels.clone()
-                    };
-                    let taken = taken.entry((signature, of)).or_default();
-                    self.check_unique((many, one), taken, refusals);
-                }
-                let range = present_range(&values);
-                if range.is_empty() {
-                    continue;
-                }
-                self.evaluator.limits.hold(range.len())?;
-                results.push(Row {
-                    labels,
-                    drop_name: self.node.return_bool && self.evaluator.delayed_name_removal,
-                    first: first + range.start,
-                    values: values[range].to_vec(),
-                });
+                self.pair((many, Some(at)), &self.one.rows[one], signature, results)?;
+            }
+            // Which fill is whose does not change with the sides of many and one.
+            if let Some(fill) = self.node.matching.fill_right
+                && let Some(one) = self.filled(many, &self.one, signature, fill)
+            {
+                self.pair((many, Some(at)), &one, signature, results)?;
             }
         }
-        Ok(results)
+        let Some(fill) = self.node.matching.fill_left else {
+            return Ok(());
+        };
+        for (one, &signature) in self.one.rows.iter().zip(&self.one.signatures) {
+            self.evaluator.limits.check()?;
+            if let Some(many) = self.filled(one, &self.many, signature, fill) {
+                self.pair((&many, None), one, signature, results)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands for the elements that a side lacks where a row of the other side is there.
+    fn filled(&self, row: &Row, side: &Side<'_>, signature: usize, fill: f64) -> Option<Row> {
+        let others = side.by_signature.of(signature);
+        let lacks = |step| !others.iter().any(|&other| side.rows[other].has(step));
+        let mut values = vec![ABSENT; row.values.len()];
+        for (step, _) in row.present().filter(|&(step, _)| lacks(step)) {
+            values[step - row.first] = cell(fill);
+        }
+        let matching = &self.node.matching;
+        let labels = row.labels.matching(matching.on, &matching.labels);
+        Row::trimmed(labels, row.first, &values)
+    }
+
+    /// Makes the row of a pair, if it meets. The row of the side of many has its place there,
+    /// if it is not filled in.
+    fn pair(
+        &self,
+        (many, place): (&Row, Option<usize>),
+        one: &Row,
+        signature: usize,
+        results: &mut Results,
+    ) -> Result<(), Error> {
+        let Some(first) = self.compute(many, one, &mut results.values) else {
+            return Ok(());
+        };
+        let labels = self.result_labels(many, one);
+        if let Some(place) = place
+            && self.many.by_signature.of(signature).len() > 1
+        {
+            let one_to_one = self.node.matching.cardinality == Cardinality::OneToOne;
+            let of = if one_to_one {
+                Labels::default()
+            } else {
+                labels.clone()
+            };
+            let taken = results.taken.entry((signature, of)).or_default();
+            if taken.is_empty() {
+                let steps = self.evaluator.grid.count;
+                self.evaluator
+                    .limits
+                    .hold(steps.div_ceil(size_of::<f64>()))?;
+                taken.resize(steps, false);
+            }
+            self.check_unique((many, place), one, taken, &mut results.refusals);
+        }
+        let range = present_range(&results.values);
+        if !range.is_empty() {
+            self.evaluator.limits.hold(range.len())?;
+            results.rows.push(Row {
+                labels,
+                drop_name: self.node.return_bool && self.evaluator.delayed_name_removal,
+                first: first + range.start,
+                values: results.values[range].to_vec(),
+            });
+        }
+        Ok(())
     }
 
     /// Puts the results of two rows into `values`; gives the step of the first, or none where
-    /// the rows never meet.
-    fn pair(&self, many: usize, one: usize, values: &mut Vec<f64>) -> Option<usize> {
-        let (many, one) = (&self.many.rows[many], &self.one.rows[one]);
+    /// the rows do not overlap.
+    fn compute(&self, many: &Row, one: &Row, values: &mut Vec<f64>) -> Option<usize> {
         let first = many.first.max(one.first);
         let end = many.end().min(one.end());
         if first >= end {
@@ -244,8 +309,9 @@ impl Operation<'_> {
     /// Refuses a pair that meets at a step at which its result has been made, kept or not.
     fn check_unique(
         &self,
-        (many, one): (usize, usize),
-        taken: &mut Vec<bool>,
+        (many, place): (&Row, usize),
+        one: &Row,
+        taken: &mut [bool],
         refusals: &mut FirstRefusal,
     ) {
         let why = if self.node.matching.cardinality == Cardinality::OneToOne {
@@ -253,16 +319,12 @@ impl Operation<'_> {
         } else {
             Why::SameResult
         };
-        taken.resize(self.evaluator.grid.count, false);
-        for (step, _) in self.many.rows[many].present() {
-            if !self.one.rows[one].has(step) {
-                continue;
-            }
+        for (step, _) in many.present().filter(|&(step, _)| one.has(step)) {
             if taken[step] {
                 refusals.add(Refusal {
                     step,
                     why,
-                    row: many,
+                    row: place,
                 });
             }
             taken[step] = true;
@@ -270,17 +332,17 @@ impl Operation<'_> {
     }
 
     /// The labels of the result of two rows (Prometheus `resultMetric`).
-    fn result_labels(&self, many: usize, one: usize) -> Labels {
+    fn result_labels(&self, many: &Row, one: &Row) -> Labels {
         let matching = &self.node.matching;
         let drops_metadata = arithmetic::changes_meaning(self.node.op)
             || self.node.return_bool && !self.evaluator.delayed_name_removal;
         let one_to_one = matching.cardinality == Cardinality::OneToOne;
-        let mut labels = self.many.rows[many].labels.filtered(|name| {
+        let mut labels = many.labels.filtered(|name| {
             let listed = matching.labels.iter().any(|listed| listed == name);
             !(drops_metadata && METADATA.contains(&name)) && (!one_to_one || listed == matching.on)
         });
         for name in &matching.include {
-            labels = labels.with(name, self.one.rows[one].labels.get(name));
+            labels = labels.with(name, one.labels.get(name));
         }
         labels
     }
