@@ -13,6 +13,7 @@ use axum::routing::{MethodRouter, get, post};
 use silverback_query::{Engine, EngineOptions};
 use silverback_storage::Db;
 use tokio::sync::Semaphore;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -86,10 +87,13 @@ pub(crate) fn router(app: &AppRef) -> Router {
         .route("/api/v1/label/{name}/values", query(get(api::label_values)))
         .route("/api/v1/status/buildinfo", query(get(api::build_info)))
         .layer(middleware::from_fn(cross_origin));
+    // Large answers in gzip's fastest level take a quarter of the CPU of its default level and
+    // are a quarter larger.
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
     Router::new()
         .merge(reads)
         .route("/metrics", get(health::metrics))
-        .layer(CompressionLayer::new())
+        .layer(compression)
         .route("/api/v1/write", post(remote_write::write))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))

@@ -18,11 +18,14 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::app::{App, AppRef, router};
 use crate::config::Config;
 use crate::self_scrape;
+use crate::stall::StallLimit;
 
 /// How many connections are served at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 1024;
 /// How long a client may take to send its headers, and how long a connection may be idle.
 const HEADER_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a client may leave an answer unread before its connection is cut.
+const READ_STALL_MAX: Duration = Duration::from_secs(60);
 /// How long requests in flight may take after the server was told to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// How long to wait after the system refused to accept a connection (no file descriptors left).
@@ -171,7 +174,10 @@ async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiver<b
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(
+            TokioIo::new(StallLimit::new(stream, READ_STALL_MAX)),
+            TowerToHyperService::new(router),
+        );
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,

@@ -146,7 +146,7 @@ impl Request {
         + Send
         + 'static,
     ) -> Result<Response, ApiError> {
-        let body = run(app, self.timeout, move |app, bounds: &Bounds| {
+        let body = run(app, self.timeout, move |app, bounds: Bounds| {
             let options = QueryOptions {
                 lookback_delta_ms: self.lookback_delta_ms,
                 timeout: Some(bounds.time_left()),
@@ -158,7 +158,7 @@ impl Request {
                 result.warnings.push(TRUNCATED.to_owned());
             }
             result.warnings.extend(self.stats_warning);
-            Ok(QueryBody::new(result))
+            Ok(QueryBody::new(result, bounds.into_turn()))
         })
         .await?;
         Ok(body.into_response())

@@ -15,6 +15,7 @@ use silverback_query::{InstantSample, QueryResult, RangeSeries, Value};
 
 use super::json;
 use super::response::{SUCCESS, finish};
+use super::run::Turn;
 
 /// About how long a piece is, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -28,6 +29,8 @@ pub(super) struct QueryBody {
     /// What stands after the result.
     tail: Vec<u8>,
     done: bool,
+    /// Held as long as the result is in memory; a client that reads slowly holds it long.
+    _turn: Turn,
 }
 
 /// The part of the result that is still to be written.
@@ -48,7 +51,7 @@ struct OpenSeries {
 }
 
 impl QueryBody {
-    pub(super) fn new(result: QueryResult) -> Self {
+    pub(super) fn new(result: QueryResult, turn: Turn) -> Self {
         let mut piece = SUCCESS.to_vec();
         let mut tail = Vec::new();
         let rest = match result.value {
@@ -94,6 +97,7 @@ impl QueryBody {
             piece,
             tail,
             done: false,
+            _turn: turn,
         };
         body.fill();
         body
@@ -106,6 +110,7 @@ impl QueryBody {
             piece,
             tail,
             done,
+            _turn: _,
         } = self;
         while piece.len() < PIECE_BYTES {
             let more = match rest {
@@ -230,8 +235,11 @@ mod tests {
             warnings,
             infos: Vec::new(),
         };
-        let response = QueryBody::new(result).into_response();
+        let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        let turn = std::sync::Arc::clone(&turns).try_acquire_owned().unwrap();
+        let response = QueryBody::new(result, turn).into_response();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(turns.available_permits(), 1);
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::response::{ApiError, ErrorType};
 use crate::app::App;
 
@@ -14,11 +16,15 @@ pub(crate) const QUERIES_MAX: usize = 20;
 /// How long a read may take, its wait in the queue included (Prometheus's default).
 pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(120);
 
-/// What a read needs to know of its bounds.
+/// One of the turns that bound how many reads hold memory at once.
+pub(super) type Turn = OwnedSemaphorePermit;
+
+/// What a read needs to know of its bounds, and its turn: given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Bounds {
     cancelled: Arc<AtomicBool>,
     deadline: Instant,
+    turn: Turn,
 }
 
 impl Bounds {
@@ -30,6 +36,11 @@ impl Bounds {
     /// How long the read may still take.
     pub(super) fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The turn alone, for a result that is held until the client has it.
+    pub(super) fn into_turn(self) -> Turn {
+        self.turn
     }
 
     /// For reads that check by themselves, every now and then.
@@ -66,25 +77,29 @@ impl Drop for CancelOnDrop {
 pub(super) async fn run<T: Send + 'static>(
     app: &Arc<App>,
     timeout: Duration,
-    work: impl FnOnce(&App, &Bounds) -> Result<T, ApiError> + Send + 'static,
+    work: impl FnOnce(&App, Bounds) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let deadline = Instant::now() + timeout.min(TIMEOUT_MAX);
     let cancelled = Arc::new(AtomicBool::new(false));
     let guard = CancelOnDrop(Arc::clone(&cancelled));
+    let turn = Arc::clone(&app.query_turns).acquire_owned();
+    // The semaphore is never closed, so that the wait alone can fail.
+    let Ok(Ok(turn)) = tokio::time::timeout_at(deadline.into(), turn).await else {
+        return Err(ApiError::new(
+            ErrorType::Timeout,
+            "query timed out in query queue",
+        ));
+    };
+    // The turn moves with the work, which may end after its request was dropped.
     let bounds = Bounds {
         cancelled,
         deadline,
+        turn,
     };
-    let turn = Arc::clone(&app.query_turns).acquire_owned();
-    let turn = tokio::time::timeout(bounds.time_left(), turn)
-        .await
-        .map_err(|_| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
     let app = Arc::clone(app);
     let running = tokio::task::spawn_blocking(move || {
-        // Kept until the work ends, which may be after its request was dropped.
-        let _turn = turn;
         let _running = Running::begin(&app);
-        work(&app, &bounds)
+        work(&app, bounds)
     });
     let result = running.await;
     drop(guard);

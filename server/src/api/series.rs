@@ -36,7 +36,7 @@ pub(crate) async fn series(
         .matcher_sets()
         .map_err(|error| ApiError::parameter("match[]", error))?;
     run(&app, TIMEOUT_MAX, move |app, bounds| {
-        let mut found = select(app, &sets, range, limit, bounds)?;
+        let mut found = select(app, &sets, range, limit, &bounds)?;
         let truncated = limit.is_some_and(|limit| found.len() > limit);
         found.truncate(limit.unwrap_or(usize::MAX));
         let mut data = vec![b'['];

@@ -1,7 +1,7 @@
 //! Remote write 1.0: what Prometheus, Alloy, vmagent and the OpenTelemetry collector push.
 //!
 //! `headers` says whether a request can be read, `body` reads it within bounds, `v1` walks the
-//! message over the wire format of `protobuf`, `handler` stores it and answers, `refusal` is
+//! message over the wire format of `protobuf` and the shortcuts of `shape`, `handler` stores it and answers, `refusal` is
 //! every way in which it cannot.
 
 mod body;
@@ -10,6 +10,7 @@ mod headers;
 mod protobuf;
 mod refusal;
 mod scratch;
+mod shape;
 mod tally;
 #[cfg(test)]
 pub(crate) mod test_encoder;

@@ -89,6 +89,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field; none at the end.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.at >= self.data.len() {
             return Ok(None);
@@ -129,7 +130,19 @@ impl<'a> Reader<'a> {
         }))
     }
 
+    #[inline]
     fn varint(&mut self, field_start: usize) -> Result<u64, WireError> {
+        match self.data.get(self.at) {
+            // Nearly all tags and lengths.
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(field_start),
+        }
+    }
+
+    fn long_varint(&mut self, field_start: usize) -> Result<u64, WireError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let Some(&byte) = self.data.get(self.at) else {

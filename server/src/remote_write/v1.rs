@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::protobuf::{Field, Reader, WireError};
+use super::shape;
 
 /// A float sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -122,15 +123,11 @@ impl<'a> Scratch<'a> {
 type Label<'a> = Result<(&'a str, &'a str), String>;
 
 fn read_label(field: Field<'_>) -> Result<Label<'_>, DecodeError> {
-    let mut label = within("TimeSeries.labels", field.message())?;
-    let (mut name, mut value) = (&[][..], &[][..]);
-    while let Some(field) = within("Label", label.next())? {
-        match field.number {
-            1 => name = within("Label.name", field.message())?.bytes(),
-            2 => value = within("Label.value", field.message())?.bytes(),
-            _ => {}
-        }
-    }
+    let label = within("TimeSeries.labels", field.message())?;
+    let (name, value) = match shape::label(label.bytes()) {
+        Some(label) => label,
+        None => walk_label(label)?,
+    };
     Ok(
         match (std::str::from_utf8(name), std::str::from_utf8(value)) {
             (Ok(name), Ok(value)) => Ok((name, value)),
@@ -143,8 +140,28 @@ fn read_label(field: Field<'_>) -> Result<Label<'_>, DecodeError> {
     )
 }
 
+fn walk_label(mut label: Reader<'_>) -> Result<(&[u8], &[u8]), DecodeError> {
+    // What proto3 leaves out is empty.
+    let (mut name, mut value) = (&[][..], &[][..]);
+    while let Some(field) = within("Label", label.next())? {
+        match field.number {
+            1 => name = within("Label.name", field.message())?.bytes(),
+            2 => value = within("Label.value", field.message())?.bytes(),
+            _ => {}
+        }
+    }
+    Ok((name, value))
+}
+
 fn read_sample(field: Field<'_>) -> Result<Sample, DecodeError> {
-    let mut message = within("TimeSeries.samples", field.message())?;
+    let message = within("TimeSeries.samples", field.message())?;
+    match shape::sample(message.bytes()) {
+        Some(sample) => Ok(sample),
+        None => walk_sample(message),
+    }
+}
+
+fn walk_sample(mut message: Reader<'_>) -> Result<Sample, DecodeError> {
     // What proto3 leaves out is 0.
     let mut sample = Sample {
         timestamp_ms: 0,
@@ -258,8 +275,8 @@ mod tests {
     }
 
     fn series() -> impl Strategy<Value = TestSeries> {
-        let label =
-            ("[a-zé_]{0,6}", "\\PC{0,6}").prop_map(|(n, v)| (n.into_bytes(), v.into_bytes()));
+        let label = ("[a-zé_]{0,6}", "\\PC{0,6}|x{120,140}")
+            .prop_map(|(n, v)| (n.into_bytes(), v.into_bytes()));
         let sample = (any::<i64>(), any::<u64>()).prop_map(|(timestamp_ms, bits)| Sample {
             timestamp_ms,
             value: f64::from_bits(bits),
@@ -283,6 +300,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn shapes_say_what_the_walk_says(
+            body in prop_oneof![
+                // Bytes that are nearly of the shape, and ones that are not.
+                prop::collection::vec(
+                    prop::sample::select(&[0x0a, 0x12, 0x09, 0x10, 1, 2, 8, 0x80, b'a'][..]),
+                    0..24,
+                ),
+                prop::collection::vec(any::<u8>(), 0..24),
+            ]
+        ) {
+            if let Some(label) = shape::label(&body) {
+                prop_assert_eq!(label, walk_label(Reader::new(&body)).unwrap());
+            }
+            if let Some(sample) = shape::sample(&body) {
+                let walked = walk_sample(Reader::new(&body)).unwrap();
+                prop_assert_eq!(sample.timestamp_ms, walked.timestamp_ms);
+                prop_assert_eq!(sample.value.to_bits(), walked.value.to_bits());
+            }
+        }
+
         #[test]
         fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = decoded(&body);
