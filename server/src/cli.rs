@@ -37,8 +37,8 @@ pub(crate) struct Serve {
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, env = "SILVERBACK_LISTEN", default_value = "127.0.0.1:9494", value_parser = parse_listen)]
     listen: SocketAddr,
-    /// When a write is acknowledged: after the disk has it (always), or before, with a sync at
-    /// least every --wal-sync-interval (interval) or whenever the system likes (never).
+    /// When a write is acknowledged: once the disk has it (always), or before, with a sync every
+    /// so often (interval, see --wal-sync-interval) or when the system likes (never).
     #[arg(long, env = "SILVERBACK_WAL_SYNC", default_value = "always")]
     wal_sync: SyncMode,
     /// How often the WAL is synced with --wal-sync interval.
