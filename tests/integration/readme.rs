@@ -34,11 +34,15 @@ fn defaults_in_the_table_are_the_program_s() -> Result<()> {
     for row in README.lines().filter(|line| line.starts_with("| `--")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let (flag, default) = (cells[1].trim_matches('`'), cells[2].trim_matches('`'));
-        // Up to where the next flag is described.
-        let own = help
-            .split_once(&format!("{flag} "))
-            .map_or("", |(_, rest)| rest);
-        let own = own.split("\n      --").next().unwrap_or_default();
+        let is_flag = |line: &str| line.trim_start().starts_with("--");
+        let mut lines = help
+            .lines()
+            .skip_while(|line| !is_flag(line) || line.split_whitespace().next() != Some(flag));
+        let first = lines.next().unwrap();
+        let own: Vec<&str> = std::iter::once(first)
+            .chain(lines.take_while(|line| !is_flag(line)))
+            .collect();
+        let own = own.join(" ");
         let told = own
             .split_once("[default: ")
             .and_then(|(_, rest)| rest.split_once(']'));

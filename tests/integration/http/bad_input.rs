@@ -78,7 +78,7 @@ fn a_write_that_cannot_be_decoded_is_400() -> Result<()> {
     let reply = api.post(WRITE, &HEADERS, b"")?;
     assert_refused("no body", &reply, 400, &[]);
     let reply = api.post(WRITE, &HEADERS, &remote_write::compress(b"\xff\xff")?)?;
-    assert_refused("no protobuf", &reply, 400, &["protobuf"]);
+    assert_refused("no protobuf", &reply, 400, &["WriteRequest"]);
     let compressed = remote_write::compress(&message)?;
     for end in 0..compressed.len() {
         let reply = api.post(WRITE, &HEADERS, &compressed[..end])?;
@@ -173,7 +173,7 @@ fn bad_series_are_named_and_the_others_of_the_request_stored() -> Result<()> {
         assert_refused(what, &reply, 400, reasons);
         assert_eq!(good_samples(&api, base_ms)?, 2 * round as usize, "{what}");
     }
-    let stored = api.query(r#"count({__name__!="good"})"#, base_ms + MINUTE_MS)?;
+    let stored = api.query(r#"count({__name__=~".*[^d]"})"#, base_ms + MINUTE_MS)?;
     assert_eq!(stored, Data::Vector(vec![]));
     Ok(())
 }

@@ -108,7 +108,7 @@ const TIED: &[(&str, Ties)] = &[
 pub(super) fn all(recording: &Recording) -> Vec<Case> {
     let exact = EXACT.iter().map(|&expr| (expr.to_owned(), Ties::No));
     let tied = TIED.iter().map(|&(expr, ties)| (expr.to_owned(), ties));
-    let fixed = format!("node_load1 @ {}", recording.middle_s());
+    let fixed = format!("up @ {}", recording.middle_s());
     exact
         .chain(tied)
         .chain([(fixed, Ties::No)])

@@ -63,7 +63,7 @@ fn crates_know_only_those_below() {
         } else if file.path.starts_with("query/src/source/silverback") {
             &["axum", "hyper", "tokio"]
         } else if file.path.starts_with("query/src/") {
-            &["silverback_storage", "silverback", "axum", "hyper", "tokio"]
+            &["silverback_storage", "axum", "hyper", "tokio"]
         } else if file.path.starts_with("server/src/") {
             &["silverback_tests"]
         } else {
