@@ -48,9 +48,10 @@ async fn store(app: &App, request: Request<Body>) -> Result<(), Refusal> {
     let (tally, submitted) = app
         .write_scratch
         .with(|scratch| submit(app, &body.bytes, decoded_bytes, scratch))?;
-    // From here on the request's memory is the database's.
-    drop((room, body));
+    drop(body);
     submitted.commit.await?;
+    // Until now the write's rows were in memory: a disk that stalls must not let them pile up.
+    drop(room);
     app.metrics
         .remote_write
         .stored(&submitted.report, tally.left_out);
