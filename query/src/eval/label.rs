@@ -13,6 +13,10 @@ use crate::{Error, ErrorKind};
 /// Bytes of labels that count as a sample.
 const BYTES_A_SAMPLE: usize = size_of::<f64>();
 
+/// How long a label that is made may be. Calls can be nested so that each makes a label many
+/// times as long as the one before.
+const VALUE_BYTES_MAX: usize = 16 << 20;
+
 impl<'e> Evaluator<'e> {
     pub(super) fn label_replace(&self, node: &'e LabelReplace) -> Result<Vec<Row>, Error> {
         let LabelReplace {
@@ -36,7 +40,8 @@ impl<'e> Evaluator<'e> {
             self.limits.check()?;
             let value = row.labels.get(source);
             if let Some(captures) = regex.captures(value) {
-                let value = expand(replacement, &regex, &captures);
+                let value = expand(replacement, &regex, &captures, VALUE_BYTES_MAX);
+                let value = value.ok_or_else(|| too_long(function))?;
                 self.set_label(row, destination, &value)?;
             }
         }
@@ -59,15 +64,23 @@ impl<'e> Evaluator<'e> {
         for row in &mut rows {
             self.limits.check()?;
             let values: Vec<&str> = sources.iter().map(|name| row.labels.get(name)).collect();
+            let separators = separator.len() * values.len().saturating_sub(1);
+            let bytes = separators + values.iter().map(|value| value.len()).sum::<usize>();
+            if bytes > VALUE_BYTES_MAX {
+                return Err(too_long(function));
+            }
             let value = values.join(separator);
             self.set_label(row, destination, &value)?;
         }
         merge_same_labels(rows)
     }
 
-    /// Calls can be nested so that each doubles a label: its bytes count as held.
+    /// Sets a label; the bytes of the set count as held.
     fn set_label(&self, row: &mut Row, name: &str, value: &str) -> Result<(), Error> {
         let bytes = row.labels.text_len() + name.len() + value.len();
+        if u32::try_from(bytes).is_err() {
+            return Err(refused("label set of more than 4 GiB".to_owned()));
+        }
         self.limits.hold(bytes / BYTES_A_SAMPLE)?;
         row.labels = row.labels.with(name, value);
         if name == METRIC_NAME {
@@ -85,6 +98,13 @@ fn check_name(name: &str, which: &str, function: &str) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+fn too_long(function: &str) -> Error {
+    refused(format!(
+        "label value longer than {} MiB in {function}",
+        VALUE_BYTES_MAX >> 20
+    ))
 }
 
 fn refused(message: String) -> Error {

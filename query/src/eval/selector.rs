@@ -4,10 +4,10 @@ use super::column::{ABSENT, is_absent};
 use super::rows::Row;
 use super::stream::{Selected, Stream};
 use super::{Evaluator, Grid};
-use crate::Error;
 use crate::limits::Limits;
 use crate::plan::{Selector, When};
 use crate::source::{Cursor, Matcher, Selection, SeriesSet, Values};
+use crate::{Error, ErrorKind};
 
 /// For each step the moment that a selector looks at.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,12 @@ impl Reader {
             limits.room_for(values.len() + count)?;
             timestamps_ms.extend_from_slice(column.timestamps_ms);
             match column.values {
+                Values::Floats(floats) if floats.len() != count => {
+                    return Err(Error::new(
+                        ErrorKind::Source,
+                        format!("{count} timestamps with {} values", floats.len()),
+                    ));
+                }
                 Values::Floats(floats) => values.extend_from_slice(floats),
                 Values::Constant(value) => values.resize(values.len() + count, value),
             }

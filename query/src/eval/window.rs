@@ -7,6 +7,7 @@ use super::rows::{Cells, MetadataSymbols, Origin, Row, RowLabels, same_labelset}
 use super::selector::{LookTimes, Reader};
 use super::stream::{Stream, unique_without_metadata};
 use super::{Evaluator, Grid, Sink};
+use crate::functions::regression::check_factors;
 use crate::functions::{
     Expects, Implementation, Window, WindowEntry, WindowFunction, implementation,
 };
@@ -168,7 +169,7 @@ impl Windows<'_> {
         for series in 0..self.input.len() {
             evaluator.limits.check()?;
             self.input.read(series, &mut reader, evaluator.limits)?;
-            if !self.compute(evaluator, &reader, &mut *function, &mut values) {
+            if !self.compute(evaluator, &reader, &mut *function, &mut values)? {
                 continue;
             }
             let mut labels = self.input.row_labels(series);
@@ -194,12 +195,12 @@ impl Windows<'_> {
         reader: &Reader,
         function: &mut dyn WindowFunction,
         values: &mut [f64],
-    ) -> bool {
+    ) -> Result<bool, Error> {
         let (timestamps_ms, samples) = (&reader.timestamps_ms, &reader.values);
         function.begin(samples);
         let (mut first, mut end, mut any) = (0, 0, false);
-        // The quantile that was looked at last.
-        let mut noted = None;
+        // The parameters that were looked at last.
+        let mut checked = None;
         for (step, value) in values.iter_mut().enumerate() {
             let (start_ms, end_ms) = self.times.window(step);
             while timestamps_ms.get(end).is_some_and(|&at| at <= end_ms) {
@@ -216,6 +217,11 @@ impl Windows<'_> {
                 let column = self.parameters.get(which);
                 column.map_or(0.0, |column| column[step])
             };
+            let parameters = [parameter(0), parameter(1)];
+            if checked != Some(parameters.map(f64::to_bits)) {
+                checked = Some(parameters.map(f64::to_bits));
+                self.check(evaluator, parameters)?;
+            }
             let computed = function.value(&Window {
                 all_timestamps_ms: timestamps_ms,
                 all_values: samples,
@@ -224,18 +230,27 @@ impl Windows<'_> {
                 start_ms,
                 end_ms,
                 time_ms: evaluator.grid.time_ms(step),
-                parameters: [parameter(0), parameter(1)],
+                parameters,
             });
-            if self.function.expects == Expects::Quantile && noted != Some(parameter(0).to_bits()) {
-                noted = Some(parameter(0).to_bits());
-                evaluator.notes.quantile(parameter(0), self.first_argument);
-            }
             if let Some(computed) = computed {
                 *value = cell(computed);
                 any = true;
             }
         }
-        any
+        Ok(any)
+    }
+
+    /// Whether the function can be computed with these parameters.
+    fn check(&self, evaluator: &Evaluator<'_>, parameters: [f64; 2]) -> Result<(), Error> {
+        match self.function.expects {
+            Expects::Nothing | Expects::CounterName => Ok(()),
+            Expects::Quantile => {
+                evaluator.notes.quantile(parameters[0], self.first_argument);
+                Ok(())
+            }
+            Expects::Factors => check_factors(parameters)
+                .map_err(|message| Error::new(ErrorKind::Execution, message)),
+        }
     }
 }
 

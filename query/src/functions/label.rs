@@ -4,8 +4,13 @@ use regex::{Captures, Regex};
 
 /// Puts groups of a match into a template, as Go's `Regexp.Expand` does: `$1`, `${1}`, `$name`,
 /// `${name}`, `$$`. A name is as long as it can be; a group that is not there is empty; a `$`
-/// without a name stays.
-pub(crate) fn expand(template: &str, regex: &Regex, captures: &Captures<'_>) -> String {
+/// without a name stays. None where that is longer than `bytes_max`.
+pub(crate) fn expand(
+    template: &str,
+    regex: &Regex,
+    captures: &Captures<'_>,
+    bytes_max: usize,
+) -> Option<String> {
     let mut out = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
@@ -20,9 +25,12 @@ pub(crate) fn expand(template: &str, regex: &Regex, captures: &Captures<'_>) -> 
             out.push('$');
             rest = after;
         }
+        if out.len() > bytes_max {
+            return None;
+        }
     }
     out.push_str(rest);
-    out
+    (out.len() <= bytes_max).then_some(out)
 }
 
 /// The name behind a `$` and what follows it.
@@ -79,7 +87,10 @@ mod tests {
             ("$-$1", "$-aa"),
         ];
         for (template, expected) in cases {
-            assert_eq!(expand(template, &regex, &captures), expected, "{template}");
+            let expanded = expand(template, &regex, &captures, 10);
+            assert_eq!(expanded.as_deref(), Some(expected), "{template}");
         }
+        assert_eq!(expand("$1$1$1$1", &regex, &captures, 7), None);
+        assert_eq!(expand("12345678", &regex, &captures, 7), None);
     }
 }

@@ -12,7 +12,7 @@ mod math;
 pub(crate) mod numeric;
 mod over_time;
 mod rate;
-mod regression;
+pub(crate) mod regression;
 mod signature;
 pub(crate) mod sort;
 mod window;

@@ -25,6 +25,15 @@ pub(crate) fn go_float(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
+/// A number as OpenMetrics wants it in a label: never without a point or an exponent.
+pub(crate) fn open_metrics_float(value: f64) -> String {
+    let mut text = go_float(value);
+    if value.is_finite() && !text.contains(['.', 'e']) {
+        text.push_str(".0");
+    }
+    text
+}
+
 /// A sum and what rounding took from it (Kahan's summation with Neumaier's improvement, as in
 /// Prometheus `util/kahansum`). The sum is `sum + compensation`.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -187,6 +196,19 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(go_float(value), text);
+        }
+    }
+
+    #[test]
+    fn numbers_in_labels_have_a_point() {
+        let cases = [
+            (1.0, "1.0"),
+            (0.25, "0.25"),
+            (1e9, "1e+09"),
+            (f64::INFINITY, "+Inf"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(open_metrics_float(value), text);
         }
     }
 

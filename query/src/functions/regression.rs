@@ -1,12 +1,48 @@
-//! Straight lines through the samples of a window: `deriv` and `predict_linear`.
+//! Trends of the samples of a window: the straight lines of `deriv` and `predict_linear`, and
+//! `double_exponential_smoothing`.
 
 use super::numeric::KahanSum;
-use super::window::{Window, WindowEntry};
+use super::window::{Expects, Window, WindowEntry};
 
 pub(super) static FUNCTIONS: &[WindowEntry] = &[
     WindowEntry::new("deriv", || Box::new(derivative)),
+    WindowEntry::new("double_exponential_smoothing", || Box::new(smoothed))
+        .expecting(Expects::Factors),
     WindowEntry::new("predict_linear", || Box::new(prediction)),
 ];
+
+/// Whether the factors of `double_exponential_smoothing` can be used.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn check_factors([smoothing, trend]: [f64; 2]) -> Result<(), String> {
+    for (what, short, factor) in [("smoothing", "sf", smoothing), ("trend", "tf", trend)] {
+        if factor <= 0.0 || factor >= 1.0 {
+            return Err(format!(
+                "invalid {what} factor. Expected: 0 < {short} < 1, got: {factor:.6}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The value and its trend, both as means in which older samples count less and less (Holt's
+/// linear method, as in Prometheus `funcDoubleExponentialSmoothing`).
+fn smoothed(window: &Window<'_>) -> Option<f64> {
+    let [smoothing_factor, trend_factor] = window.parameters;
+    let [first, second, ..] = window.values() else {
+        return None;
+    };
+    let (mut before, mut value, mut trend) = (0.0, *first, second - first);
+    for (at, sample) in window.values().iter().enumerate().skip(1) {
+        if at > 1 {
+            trend = trend_factor * (value - before) + (1.0 - trend_factor) * trend;
+        }
+        let expected = (1.0 - smoothing_factor) * (value + trend);
+        (before, value) = (value, smoothing_factor * sample + expected);
+    }
+    Some(value)
+}
 
 /// The slope a second.
 fn derivative(window: &Window<'_>) -> Option<f64> {
@@ -66,6 +102,23 @@ mod tests {
         // 10 s after the end at 40 s.
         let predicted = over("predict_linear", &samples, (-1, 40_000), [10.0, 0.0]).unwrap();
         assert!((predicted - 13.0).abs() < 1e-12, "{predicted}");
+    }
+
+    #[test]
+    fn smoothing_follows_a_line_exactly() {
+        let samples: Vec<_> = (0..6).map(|at| (at * 1000, 4.0 * at as f64)).collect();
+        let end = over(
+            "double_exponential_smoothing",
+            &samples,
+            (-1, 5000),
+            [0.5, 0.25],
+        );
+        assert_eq!(end, Some(20.0));
+        assert!(super::check_factors([0.5, 0.25]).is_ok());
+        assert_eq!(
+            super::check_factors([0.5, 1.0]).unwrap_err(),
+            "invalid trend factor. Expected: 0 < tf < 1, got: 1.000000"
+        );
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub(crate) enum Expects {
     CounterName,
     /// The first parameter lies between 0 and 1.
     Quantile,
+    /// Both parameters do, the ends left out, or the query fails.
+    Factors,
 }
 
 impl WindowEntry {

@@ -153,7 +153,9 @@ impl Lowering<'_> {
                 separator: arguments.string()?,
                 sources: arguments.strings()?,
             })),
-            (None, "histogram_quantile" | "histogram_fraction") => histogram_call(call, arguments)?,
+            (None, "histogram_quantile" | "histogram_quantiles" | "histogram_fraction") => {
+                histogram_call(call, arguments)?
+            }
             (
                 None,
                 "histogram_avg" | "histogram_count" | "histogram_stddev" | "histogram_stdvar"
@@ -250,24 +252,27 @@ fn absent_call(argument: Node) -> Result<VectorNode, Error> {
 }
 
 fn histogram_call(call: &Call, mut arguments: Arguments) -> Result<VectorNode, Error> {
-    let first = arguments.scalar()?;
-    let (what, at) = if call.function.name == "histogram_quantile" {
-        (
-            HistogramQuestion::Quantile(first, argument_span(call, 0)),
-            1,
-        )
-    } else {
-        let upper = arguments.scalar()?;
-        (
-            HistogramQuestion::Fraction {
-                lower: first,
-                upper,
-            },
-            2,
-        )
+    let (child, what, at) = match call.function.name {
+        "histogram_quantile" => {
+            let quantile = (arguments.scalar()?, argument_span(call, 0));
+            let what = HistogramQuestion::Quantiles(vec![quantile], None);
+            (arguments.vector()?, what, 1)
+        }
+        "histogram_quantiles" => {
+            let (child, label) = (arguments.vector()?, arguments.string()?);
+            let quantiles = arguments.scalars()?.into_iter().enumerate();
+            let quantiles = quantiles.map(|(at, q)| (q, argument_span(call, at + 2)));
+            let what = HistogramQuestion::Quantiles(quantiles.collect(), Some(label));
+            (child, what, 0)
+        }
+        _ => {
+            let (lower, upper) = (arguments.scalar()?, arguments.scalar()?);
+            let what = HistogramQuestion::Fraction { lower, upper };
+            (arguments.vector()?, what, 2)
+        }
     };
     Ok(VectorNode::Histogram(Box::new(HistogramCall {
-        child: arguments.vector()?,
+        child,
         what,
         span: argument_span(call, at),
     })))

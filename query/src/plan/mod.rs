@@ -97,7 +97,7 @@ pub(crate) enum VectorNode {
         descending: bool,
         span: Span,
     },
-    /// `histogram_quantile`, `histogram_fraction`
+    /// `histogram_quantile`, `histogram_quantiles`, `histogram_fraction`
     Histogram(Box<HistogramCall>),
 }
 
@@ -230,8 +230,9 @@ pub(crate) struct HistogramCall {
 /// What is asked of a histogram.
 #[derive(Debug)]
 pub(crate) enum HistogramQuestion {
-    /// The value below which a part of the observations lies, and where the part stands.
-    Quantile(ScalarNode, Span),
+    /// The values below which parts of the observations lie, and where the parts stand; the
+    /// label that tells the answers apart, where there may be several.
+    Quantiles(Vec<(ScalarNode, Span)>, Option<String>),
     /// The part of the observations between two values.
     Fraction {
         lower: ScalarNode,

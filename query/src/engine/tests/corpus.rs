@@ -31,6 +31,10 @@ const KNOWN: [(&str, &str); 2] = [
     ("aggregators.test", r#"count_values("a\xc5z""#),
 ];
 
+/// How many evaluations agree; the rest is what this version cannot do, or is about native
+/// histograms and start timestamps, for which the source has no place.
+const AGREED_MIN: usize = 1056;
+
 #[test]
 fn scripts_of_prometheus_agree() {
     let Some(paths) = scripts() else { return };
@@ -69,4 +73,5 @@ fn scripts_of_prometheus_agree() {
     }
     println!("all: {total:?}");
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(total[0] >= AGREED_MIN, "only {} agreed", total[0]);
 }

@@ -79,6 +79,24 @@ fn a_grid_of_more_steps_than_samples_is_refused_before_it_is_made() {
 }
 
 #[test]
+fn a_label_that_is_made_is_not_endless() {
+    let source = source(1, 1);
+    let many = "$1".repeat(10_000);
+    let mut query = "m".to_owned();
+    for _ in 0..3 {
+        query = format!("label_replace({query}, \"n\", \"{many}\", \"n\", \"(.*)\")");
+    }
+    let options = QueryOptions::default();
+    let error = engine(1 << 40)
+        .instant(&source, &query, 0, &options)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "label value longer than 16 MiB in label_replace()"
+    );
+}
+
+#[test]
 fn labels_that_double_count_as_samples() {
     let source = source(1, 1);
     let mut query = "m".to_owned();
