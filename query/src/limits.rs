@@ -8,6 +8,9 @@ use crate::{Error, ErrorKind};
 /// Samples that the queries of Prometheus may hold unless told otherwise.
 pub(crate) const SAMPLES_MAX_DEFAULT: u64 = 50_000_000;
 
+/// How many samples are looked at from one check of time to the next within a series.
+const WORK_BETWEEN_CHECKS: usize = 1 << 20;
+
 /// The limits of one query and how far it has got.
 ///
 /// A sample is a value of eight bytes that is held: decoded from the source, or in a column of
@@ -57,6 +60,20 @@ impl<'a> Limits<'a> {
             ));
         }
         Ok(())
+    }
+
+    /// The same in the middle of a loop, asked once in so much `work` (in samples looked at) as
+    /// takes a few milliseconds. Begin with a `work` of 0 and leave it alone.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) fn check_work(&self, work: &mut usize, samples: usize) -> Result<(), Error> {
+        *work += samples;
+        if *work < WORK_BETWEEN_CHECKS {
+            return Ok(());
+        }
+        *work = 0;
+        self.check()
     }
 
     /// Counts `samples` more as held.

@@ -198,7 +198,7 @@ impl Windows<'_> {
     ) -> Result<bool, Error> {
         let (timestamps_ms, samples) = (&reader.timestamps_ms, &reader.values);
         function.begin(samples);
-        let (mut first, mut end, mut any) = (0, 0, false);
+        let (mut first, mut end, mut any, mut work) = (0, 0, false, 0);
         // The parameters that were looked at last.
         let mut checked = None;
         for (step, value) in values.iter_mut().enumerate() {
@@ -217,6 +217,7 @@ impl Windows<'_> {
                 let column = self.parameters.get(which);
                 column.map_or(0.0, |column| column[step])
             };
+            evaluator.limits.check_work(&mut work, end - first)?;
             let parameters = [parameter(0), parameter(1)];
             if checked != Some(parameters.map(f64::to_bits)) {
                 checked = Some(parameters.map(f64::to_bits));

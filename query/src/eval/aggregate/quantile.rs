@@ -47,10 +47,12 @@ impl<'e> Evaluator<'e> {
             })?;
         let mut result = Vec::with_capacity(members.len());
         let mut at_step = Vec::new();
+        let mut work = 0;
         for ((labels, drop_name), members) in groups.into_labels().zip(&members) {
             self.limits.check()?;
             let mut values = vec![ABSENT; self.grid.count];
             for (step, value) in values.iter_mut().enumerate() {
+                self.limits.check_work(&mut work, members.len())?;
                 at_step.clear();
                 at_step.extend(members.iter().filter_map(|(first, values)| {
                     let value = values.get(step.checked_sub(*first)?)?;
