@@ -8,9 +8,7 @@ use super::selector::{LookTimes, Reader};
 use super::stream::{Stream, unique_without_metadata};
 use super::{Evaluator, Grid, Sink};
 use crate::functions::regression::check_factors;
-use crate::functions::{
-    Expects, Implementation, Window, WindowEntry, WindowFunction, implementation,
-};
+use crate::functions::{ANY_SAMPLE, Expects, Window, WindowEntry, WindowFunction};
 use crate::labels::METRIC_NAME;
 use crate::limits::Limits;
 use crate::parse::ast::Span;
@@ -125,14 +123,11 @@ impl<'e> Evaluator<'e> {
     /// A value for each window with a sample. Series may have the same labels here: they are
     /// not told apart.
     pub(super) fn open_windows(&self, range: &'e RangeNode) -> Result<Stream<'e>, Error> {
-        let Some(Implementation::Window(function)) = implementation("last_over_time") else {
-            return Err(Error::new(ErrorKind::Execution, "no function of windows"));
-        };
         let (input, times) = self.open_range(range)?;
         Ok(Stream::Windows(Windows {
             input,
             times,
-            function,
+            function: &ANY_SAMPLE,
             parameters: Vec::new(),
             first_argument: range.span,
         }))

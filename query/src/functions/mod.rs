@@ -18,6 +18,7 @@ pub(crate) mod sort;
 mod window;
 
 pub(crate) use math::{negate, replace};
+pub(crate) use over_time::ANY_SAMPLE;
 pub(crate) use window::{Expects, Window, WindowEntry, WindowFunction};
 
 pub use signature::{Signature, signature, signatures};

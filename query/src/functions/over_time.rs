@@ -43,6 +43,11 @@ pub(super) static FUNCTIONS: &[WindowEntry] = &[
     }),
 ];
 
+/// A value for each window with a sample, of whatever series: what `absent_over_time` looks for.
+pub(crate) static ANY_SAMPLE: WindowEntry =
+    WindowEntry::new("absent_over_time", || Box::new(|_: &Window<'_>| Some(1.0)))
+        .keeping_metadata();
+
 fn seconds(time_ms: &i64) -> f64 {
     *time_ms as f64 / 1000.0
 }
