@@ -79,11 +79,11 @@ impl Reason {
         match self {
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken | Self::Snappy | Self::Protobuf | Self::Partial => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Busy | Self::Full | Self::Poisoned | Self::Closed => {
+            // 408 would say what happened, and make the sender drop its samples.
+            Self::BodyTimeout | Self::Busy | Self::Full | Self::Poisoned | Self::Closed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Storage => StatusCode::INTERNAL_SERVER_ERROR,
