@@ -44,6 +44,7 @@ impl Committer {
 
     /// Commits until the database is closed.
     pub(super) fn run(mut self) {
+        let _farewell = Farewell(Arc::clone(&self.shared));
         while self.turn() == Turn::Again {}
     }
 
@@ -170,5 +171,22 @@ impl Committer {
             warn!(%error, "a group of writes was refused");
         }
         error
+    }
+}
+
+/// Sees to it that nobody waits for a committer that is gone, should it ever panic.
+struct Farewell(Arc<Shared>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let mut sequencer = self.0.sequencer.lock();
+        if sequencer.is_closed() {
+            return;
+        }
+        let error = Error::new(ErrorKind::Poisoned, "the commit thread ended by a panic");
+        error!(%error, "writes are refused until the database is opened anew");
+        self.0.set_poison(&error);
+        sequencer.close();
+        sequencer.fail(Vec::new(), &error);
     }
 }

@@ -1,8 +1,13 @@
 //! A disk that is full, and a disk that fails.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use crate::db::{Db, WriteBatch};
 use crate::model::{MatchOp, Matcher, TimeRange};
 use crate::sys::sim::{Fault, SimDisk};
+use crate::sys::{Clock, Sys};
 use crate::{ErrorKind, Options};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -106,4 +111,37 @@ fn a_failed_write_poisons() {
         (1..=2).contains(&found),
         "acknowledged lost, or refused kept: {found}"
     );
+}
+
+/// A clock that panics when told to: the committer looks at it around each sync.
+#[derive(Debug, Default)]
+struct BrokenClock(AtomicBool);
+
+impl Clock for BrokenClock {
+    fn now_ms(&self) -> i64 {
+        NOW_MS
+    }
+
+    fn monotonic(&self) -> Duration {
+        assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_committer_that_panicked() {
+    let clock = Arc::new(BrokenClock::default());
+    let sys = Sys {
+        clock: clock.clone(),
+        ..SimDisk::new(1).sys(NOW_MS)
+    };
+    let db = Db::open_with(sys, "/data", Options::default()).unwrap();
+    db.write(&one(0)).unwrap();
+    clock.0.store(true, Ordering::SeqCst);
+    db.write(&one(1)).unwrap_err();
+    // The thread may not have said farewell yet; then this write waits for that.
+    let error = db.write(&one(2)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+    assert!(db.stats().poisoned.is_some());
+    assert_eq!(count(&db), 1);
 }
