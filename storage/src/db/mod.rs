@@ -3,6 +3,7 @@
 mod bounds;
 mod commit;
 mod committer;
+mod directory;
 mod report;
 mod sequencer;
 mod stats;
@@ -12,7 +13,7 @@ mod write_batch;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -21,6 +22,7 @@ use tracing::{info, warn};
 
 use self::bounds::Bounds;
 use self::committer::Committer;
+use self::directory::wal_dir;
 use self::sequencer::{Sequencer, Unplaced};
 use self::stats::Counters;
 use crate::config::Options;
@@ -35,9 +37,6 @@ pub use report::{RejectReason, Rejection, WriteReport};
 pub use stats::Stats;
 pub use view::{Selection, View};
 pub use write_batch::{BatchSeries, WriteBatch};
-
-/// The file whose lock says that a data directory is in use.
-const LOCK_FILE: &str = "lock";
 
 /// An open database. Cheap to clone; all clones are the same database, and the last one to go
 /// closes it.
@@ -104,7 +103,7 @@ impl Db {
     ///
     /// # Errors
     /// [`ErrorKind::InUse`] where another process has it open, [`ErrorKind::Incompatible`]
-    /// where a newer version wrote it, [`ErrorKind::Full`], [`ErrorKind::Io`]. Damaged records
+    /// where a newer version or another program wrote it, [`ErrorKind::Full`], [`ErrorKind::Io`]. Damaged records
     /// are no error: they are skipped, logged and counted in [`Stats::replay_damage`].
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
         Self::open_with(Sys::real(), dir, options)
@@ -119,7 +118,10 @@ impl Db {
         let thread = std::thread::Builder::new()
             .name("silverback-commit".to_owned())
             .spawn(move || committer.run())
-            .map_err(|e| io_error("cannot start the commit thread", e))?;
+            .map_err(|e| {
+                let message = format!("cannot start the commit thread: {e}");
+                Error::with_source(ErrorKind::Io, message, e)
+            })?;
         Ok(Self(Arc::new(Handle {
             shared,
             committer: Mutex::new(Some(thread)),
@@ -239,7 +241,7 @@ impl Shared {
 
 /// Locks the directory, replays the log, and gets ready to go on behind it.
 fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<(Arc<Shared>, Committer), Error> {
-    let lock = lock_dir(&sys, dir)?;
+    let lock = directory::take(&sys, dir)?;
     let head = Head::new();
     let recovery = replay(&sys, &wal_dir(dir), &head)?;
     let writer_options = wal::WriterOptions {
@@ -304,39 +306,6 @@ fn replay(sys: &Sys, dir: &Path, head: &Head) -> Result<wal::Recovery, Error> {
 /// The timestamp of the newest sample, in milliseconds.
 fn newest_ms(head: &Head) -> Option<i64> {
     head.time_range().map(|range| range.end_ms)
-}
-
-fn wal_dir(dir: &Path) -> PathBuf {
-    dir.join("wal")
-}
-
-fn lock_dir(sys: &Sys, dir: &Path) -> Result<Box<dyn LockGuard>, Error> {
-    sys.disk.create_dir_all(&wal_dir(dir)).map_err(|e| {
-        io_error(
-            &format!("cannot create the data directory {}", dir.display()),
-            e,
-        )
-    })?;
-    sys.disk
-        .lock(&dir.join(LOCK_FILE))
-        .map_err(|e| match e.kind() {
-            std::io::ErrorKind::WouldBlock => Error::with_source(
-                ErrorKind::InUse,
-                format!(
-                    "the data directory {} is in use by another process",
-                    dir.display()
-                ),
-                e,
-            ),
-            _ => io_error(
-                &format!("cannot lock the data directory {}", dir.display()),
-                e,
-            ),
-        })
-}
-
-fn io_error(what: &str, cause: std::io::Error) -> Error {
-    Error::with_source(ErrorKind::Io, format!("{what}: {cause}"), cause)
 }
 
 fn replay_error(error: wal::ReplayError) -> Error {

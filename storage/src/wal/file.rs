@@ -113,6 +113,11 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
+/// Whether a file of that name in the directory of a log is part of the log.
+pub fn is_file_name(name: &str) -> bool {
+    number_of(name).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

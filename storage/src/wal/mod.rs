@@ -19,6 +19,7 @@ mod tests;
 mod writer;
 
 pub use error::{ReplayError, SinkError, WalError};
+pub use file::is_file_name;
 pub use recovery::Recovery;
 pub use replay::{ReplayOptions, replay};
 pub use writer::{Writer, WriterOptions};
