@@ -57,6 +57,8 @@ const EXACT: &[&str] = &[
     r#"stddev_over_time(go_goroutines[10s])"#,
     r#"quantile_over_time(0.9, go_memstats_alloc_bytes[10s])"#,
     r#"present_over_time(node_load1[5s])"#,
+    r#"max_over_time(rate(node_cpu_seconds_total{mode="user"}[5s])[8s:1s])"#,
+    r#"sum_over_time((node_load1 > bool 0.1)[6s:700ms] offset 2s)"#,
     // Aggregations
     r#"sum by (mode) (rate(node_cpu_seconds_total[10s]))"#,
     r#"avg without (cpu) (node_cpu_seconds_total)"#,
