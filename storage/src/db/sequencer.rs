@@ -83,11 +83,7 @@ impl<'a> Unplaced<'a> {
     /// # Errors
     /// More bytes than a record may have.
     pub(super) fn encode_if_known(&self, head: &Head) -> Result<Option<Encoded>, Error> {
-        let ids: Option<Vec<SeriesId>> = self
-            .used
-            .iter()
-            .map(|&series| head.resolve(self.batch.labels(series)))
-            .collect();
+        let ids = head.resolve_all(self.used.iter().map(|&series| self.batch.labels(series)));
         ids.map(|ids| Encoded::new(Vec::new(), self.rows(&ids)))
             .transpose()
     }

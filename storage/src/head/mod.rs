@@ -72,6 +72,15 @@ impl Head {
         Self::default()
     }
 
+    /// The ids of label sets, if all of them have one; quick where they come in the order in
+    /// which they were registered.
+    pub fn resolve_all<'a>(
+        &self,
+        sets: impl Iterator<Item = LabelsRef<'a>>,
+    ) -> Option<Vec<SeriesId>> {
+        self.registry.resolve_all(sets)
+    }
+
     /// The id of a label set, if it has one.
     pub fn resolve(&self, labels: LabelsRef<'_>) -> Option<SeriesId> {
         self.registry.resolve(labels)
