@@ -26,15 +26,15 @@ mod tests;
 pub use error::{ParseError, ParseErrors};
 pub use parser::{DEPTH_MAX, parse, parse_metric_selector};
 
-/// Which experimental parts of PromQL are taken; none by default. Each is a feature flag of
-/// Prometheus (`--enable-feature`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// Which experimental parts of PromQL are taken. Each is or was a feature flag of Prometheus
+/// (`--enable-feature`); by default they are as in Prometheus 3.14 without flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
     /// `promql-experimental-functions`: the functions whose signature says so, `limitk` and
     /// `limit_ratio`.
     pub experimental_functions: bool,
     /// `promql-duration-expr`: arithmetic, `step()`, `range()`, `min_of` and `max_of` in place of
-    /// a duration.
+    /// a duration. On by default.
     pub duration_expr: bool,
     /// `promql-extended-range-selectors`: `anchored` and `smoothed`.
     pub extended_range_selectors: bool,
@@ -50,4 +50,15 @@ impl Options {
         extended_range_selectors: true,
         binop_fill_modifiers: true,
     };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            experimental_functions: false,
+            duration_expr: true,
+            extended_range_selectors: false,
+            binop_fill_modifiers: false,
+        }
+    }
 }

@@ -438,7 +438,10 @@ fn of_subqueries_and_selectors() {
 
 #[test]
 fn of_what_is_not_enabled() {
-    let plain = Options::default();
+    let plain = Options {
+        duration_expr: false,
+        ..Options::default()
+    };
     for (text, wanted) in [
         (
             "sort_by_label(a, 'b')",
