@@ -1,4 +1,12 @@
-//! Loads that the benches share.
+//! What the benches share: loads, and all that the side-by-side run with real peers is made of.
+//!
+//! A load (`load`) is written to files once, sent (`send`) to each peer (`peer`) in its turn, and
+//! read back (`verify`) while its cost is measured (`measure`). `run` joins these, `report` says
+//! what came out. `benches/README.md` has the command.
+
+pub mod error;
+pub mod load;
+mod rng;
 
 use silverback_storage::{BatchSeries, LabelError, WriteBatch};
 
