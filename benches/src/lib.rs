@@ -5,8 +5,15 @@
 //! what came out. `benches/README.md` has the command.
 
 pub mod error;
+mod http;
 pub mod load;
+pub mod measure;
+pub mod peer;
+pub mod report;
 mod rng;
+pub mod run;
+mod send;
+mod verify;
 
 use silverback_storage::{BatchSeries, LabelError, WriteBatch};
 

@@ -251,6 +251,8 @@ pub(crate) mod tests {
     }
 
     proptest! {
+        // A case writes thousands of samples.
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn what_is_batched_comes_back(
             samples in prop::collection::vec((any::<i64>(), any::<u64>()), 0..50),

@@ -1,0 +1,6 @@
+//! What a run costs: CPU and memory of a process, room on disk, and the machine it was on.
+
+pub mod disk;
+pub mod machine;
+pub mod process;
+pub mod sampler;

@@ -1,0 +1,208 @@
+//! The programs that are measured, each with the flags it is run with and the way to make it
+//! finish what it has begun.
+
+pub(crate) mod child;
+mod prometheus;
+mod silverback;
+mod victoriametrics;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::error::{About, Error, Result};
+use crate::http::{Client, Reply};
+
+/// How long a flush, merge or snapshot may take.
+pub(crate) const END_MAX: Duration = Duration::from_secs(600);
+
+/// A program to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// This project's server.
+    #[value(name = "silverback")]
+    Silverback,
+    /// VictoriaMetrics, single node.
+    #[value(name = "victoriametrics")]
+    VictoriaMetrics,
+    /// Prometheus as a remote-write receiver.
+    #[value(name = "prometheus")]
+    Prometheus,
+}
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// What `scripts/peers.sh` was given.
+    pub peers: PathBuf,
+    /// The program `silverback`.
+    pub silverback: PathBuf,
+    /// Further arguments of it, such as `--wal-size=1GiB`.
+    pub silverback_args: Vec<String>,
+}
+
+/// How a program was made to finish.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// In words.
+    pub(crate) how: String,
+    /// A directory with a compacted copy of the data, beside them.
+    pub(crate) copy: Option<PathBuf>,
+}
+
+impl Peer {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Silverback => "silverback",
+            Self::VictoriaMetrics => "victoriametrics",
+            Self::Prometheus => "prometheus",
+        }
+    }
+
+    /// Whether it stores a NaN that is no stale marker.
+    pub(crate) fn stores_nans(self) -> bool {
+        self != Self::VictoriaMetrics
+    }
+
+    /// The path that answers 200 once it takes writes.
+    pub(crate) fn ready_path(self) -> &'static str {
+        match self {
+            Self::Silverback | Self::Prometheus => "/-/ready",
+            Self::VictoriaMetrics => "/health",
+        }
+    }
+
+    /// Its program.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn program(self, programs: &Programs) -> Result<PathBuf> {
+        let (path, hint) = match self {
+            Self::Silverback => (
+                programs.silverback.clone(),
+                "build it, or name it with --silverback",
+            ),
+            Self::VictoriaMetrics => (programs.peers.join("usr/bin/victoria-metrics"), PEERS_HINT),
+            Self::Prometheus => (programs.peers.join("usr/bin/prometheus"), PEERS_HINT),
+        };
+        if path.is_file() {
+            Ok(path)
+        } else {
+            Err(Error::new(format!("no program {}: {hint}", path.display())))
+        }
+    }
+
+    /// What it calls its version.
+    ///
+    /// # Errors
+    /// It is not there or does not run.
+    pub fn version(self, programs: &Programs) -> Result<String> {
+        let program = self.program(programs)?;
+        let output = Command::new(&program)
+            .arg("--version")
+            .output()
+            .about(program.display())?;
+        // Some print it where errors go.
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        Ok(short_version(text.lines().next().unwrap_or_default()))
+    }
+
+    /// Starts it: on this loopback port, with data and configuration in `dir`, and with limits
+    /// that the load and the reading back stay within.
+    pub(crate) fn command(self, programs: &Programs, dir: &Path, port: u16) -> Result<Command> {
+        let mut command = Command::new(self.program(programs)?);
+        match self {
+            Self::Silverback => {
+                silverback::configure(&mut command, dir, port, &programs.silverback_args);
+            }
+            Self::VictoriaMetrics => victoriametrics::configure(&mut command, dir, port),
+            Self::Prometheus => prometheus::configure(&mut command, dir, port)?,
+        }
+        Ok(command)
+    }
+
+    /// Where in `dir` it keeps its data.
+    pub(crate) fn data_dir(dir: &Path) -> PathBuf {
+        dir.join("data")
+    }
+
+    /// Makes it finish what it has begun, and waits until it says that it has.
+    ///
+    /// # Errors
+    /// An answer that is an error.
+    pub(crate) fn end(self, client: &mut Client, dir: &Path) -> Result<End> {
+        match self {
+            Self::Silverback => silverback::end(client),
+            Self::VictoriaMetrics => victoriametrics::end(client),
+            Self::Prometheus => prometheus::end(client, dir),
+        }
+    }
+}
+
+const PEERS_HINT: &str =
+    "run scripts/peers.sh target/peers, or name such a directory with --peers or SILVERBACK_PEERS";
+
+/// The part of a version line that tells the version: its first word that holds a dot between
+/// digits, cut to it.
+fn short_version(line: &str) -> String {
+    let number = |word: &str| {
+        let begin = word.find(|c: char| c.is_ascii_digit())?;
+        let digits = &word[begin..];
+        let end = digits
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(digits.len());
+        let number = digits[..end].trim_end_matches('.');
+        number.contains('.').then(|| number.to_owned())
+    };
+    // "victoria-metrics-20240101-0-tags-v1.2.3-0-gabc": the last of a word's parts counts.
+    let found = line.split([' ', ',', '-']).find_map(number);
+    found.unwrap_or_else(|| line.to_owned())
+}
+
+/// The reply, where it is a success.
+fn expect_success(what: &str, reply: Reply) -> Result<Reply> {
+    if reply.is_success() {
+        return Ok(reply);
+    }
+    let (status, text) = (reply.status, reply.text());
+    Err(Error::new(format!(
+        "{what} was answered with {status}: {text}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(short_version("silverback 0.1.0"), "0.1.0");
+        assert_eq!(
+            short_version("prometheus, version 3.5.3+ds1 (branch: x, revision: y)"),
+            "3.5.3"
+        );
+        assert_eq!(
+            short_version("victoria-metrics-20260101-000000-tags-v1.145.0-0-gabc"),
+            "1.145.0"
+        );
+        assert_eq!(short_version("unknown"), "unknown");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let programs = Programs {
+            peers: "nowhere".into(),
+            silverback: "nothing".into(),
+            silverback_args: Vec::new(),
+        };
+        let error = |peer: Peer| peer.version(&programs).unwrap_err().to_string();
+        assert!(
+            error(Peer::Prometheus).contains("nowhere/usr/bin/prometheus: run scripts/peers.sh")
+        );
+        assert!(error(Peer::Silverback).contains("no program nothing"));
+    }
+}

@@ -1,0 +1,50 @@
+//! This project's server.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{End, Peer, expect_success};
+use crate::error::Result;
+use crate::http::{Client, Request};
+
+/// Writes are acknowledged after they are synced (the default), and it does not store metrics of
+/// its own: the peers do not either.
+pub(super) fn configure(command: &mut Command, dir: &Path, port: u16, further: &[String]) {
+    // What is set for another server must not change what is measured.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"SILVERBACK_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .arg(format!("--data-dir={}", Peer::data_dir(dir).display()))
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .args([
+            "--retention-time=0",
+            "--max-future=0",
+            "--self-scrape-interval=0",
+        ])
+        .args(["--enable-admin-api", "--log-level=warn"])
+        .args(further);
+}
+
+/// Flushes the head, where the server can.
+pub(super) fn end(client: &mut Client) -> Result<End> {
+    let path = "/api/v1/admin/tsdb/flush";
+    let reply = client.request(&Request {
+        method: "POST",
+        path,
+        headers: &[],
+        body: &[],
+    })?;
+    let how = if reply.status == 404 {
+        "none: this version cannot flush, all is in memory and in the WAL"
+    } else {
+        expect_success("flush", reply)?;
+        "flush"
+    };
+    Ok(End {
+        how: how.to_owned(),
+        copy: None,
+    })
+}
