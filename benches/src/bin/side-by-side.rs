@@ -246,15 +246,25 @@ fn build(root: &Path) -> Result<PathBuf> {
         .ok_or_else(|| Error::new(format!("{command:?} named no executable")))
 }
 
-/// The commit of this source; empty where git does not tell.
+/// The commit of this source, with `-dirty` where files other than results differ from it; empty
+/// where git does not tell.
 fn commit(root: &Path) -> String {
-    let mut command = Command::new("git");
-    command
-        .args(["describe", "--always", "--dirty", "--exclude=*"])
-        .current_dir(root);
-    let output = command
-        .output()
-        .map(|output| output.stdout)
-        .unwrap_or_default();
-    String::from_utf8_lossy(&output).trim().to_owned()
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).current_dir(root).output();
+        let text = output.map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&text).trim().to_owned()
+    };
+    let mut commit = git(&["rev-parse", "--short", "HEAD"]);
+    let changes = [
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        ":!benches/results.jsonl",
+    ];
+    if !git(&changes).is_empty() {
+        commit.push_str("-dirty");
+    }
+    commit
 }

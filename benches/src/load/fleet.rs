@@ -1,11 +1,12 @@
 //! A fleet of targets, scraped through hours, made from a recording of real exporters.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::recording::{Exporter, Recording};
+use super::recording::{Exporter, Recording, metric_name};
 use super::remote_write::EncodedLabels;
 use super::target::Target;
-use super::{Lanes, Load, Part};
+use super::{Labels, Lanes, Load, Part};
 use crate::error::{Error, Result};
 
 /// How many scrapes late a sample is at most.
@@ -42,6 +43,29 @@ struct Late {
     values: Vec<f64>,
 }
 
+/// The samples of each metric.
+#[derive(Debug, Default)]
+struct Parts<'a>(BTreeMap<&'a str, (u64, u64)>);
+
+impl<'a> Parts<'a> {
+    fn add(&mut self, series: &'a [Labels], values: &[f64]) {
+        for (labels, value) in series.iter().zip(values) {
+            let (samples, nans) = self.0.entry(metric_name(labels)).or_default();
+            *samples += 1;
+            *nans += u64::from(value.is_nan());
+        }
+    }
+
+    fn into_vec(self) -> Vec<Part> {
+        let parts = self.0.into_iter().map(|(metric, (samples, nans))| Part {
+            selector: metric.to_owned(),
+            samples,
+            nans,
+        });
+        parts.collect()
+    }
+}
+
 /// Writes the requests of a fleet to files in `dir`, for as many connections.
 ///
 /// # Errors
@@ -54,19 +78,11 @@ pub fn write(
 ) -> Result<Load> {
     check(recording, options)?;
     let mut targets = targets(recording, options);
-    let instances = targets
-        .iter()
-        .map(|target| format!("{{instance=\"{}\"}}", target.instance()));
-    let part = |selector| Part {
-        selector,
-        samples: 0,
-        nans: 0,
-    };
-    let mut parts: Vec<Part> = instances.map(part).collect();
     // In the order in which they are scraped.
     targets.sort_by_key(Target::offset_ms);
 
     let mut lanes = Lanes::create(dir, connections)?;
+    let mut parts = Parts::default();
     let mut late: Vec<Late> = Vec::new();
     let mut values = Vec::new();
     let mut series: u64 = targets
@@ -80,9 +96,7 @@ pub fn write(
                 series += target.series().len() as u64;
             }
             let row = target.scrape(&mut values);
-            let part = &mut parts[target.number()];
-            part.samples += values.len() as u64;
-            part.nans += values.iter().filter(|value| value.is_nan()).count() as u64;
+            parts.add(target.exposed(), &values);
             let jitter_ms = recording.jitter_ms.get(row).copied().unwrap_or(0);
             let timestamp_ms = options.start_ms
                 + scrape as i64 * i64::from(options.interval_ms)
@@ -117,7 +131,7 @@ pub fn write(
     lanes.finish(
         series,
         (options.start_ms, options.start_ms + span_ms),
-        parts,
+        parts.into_vec(),
     )
 }
 
@@ -268,11 +282,24 @@ mod tests {
             == "__name__=requests_total,cluster=production-1,code=200,\
                 instance=10.0.0.1:9104,job=node,zone=eu-west-1b"));
         assert_eq!((load.series, load.samples), (80, 80 * 150));
-        assert_eq!(load.parts.len(), 20);
+        let parts: Vec<&str> = load
+            .parts
+            .iter()
+            .map(|part| part.selector.as_str())
+            .collect();
+        assert_eq!(
+            parts,
+            [
+                "busy_seconds_total",
+                "limit",
+                "requests_total",
+                "temperature"
+            ]
+        );
         assert!(
             load.parts
                 .iter()
-                .all(|part| part.samples == 600 && part.nans == 0)
+                .all(|part| part.samples == 20 * 150 && part.nans == 0)
         );
         // A series is in one lane.
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 80);

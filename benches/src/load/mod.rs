@@ -44,7 +44,8 @@ pub struct Load {
 /// What a selector must find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// Such as `{instance="10.0.0.1:9100"}`.
+    /// Such as `up{job="node"}`: of one metric, since functions drop the name, and refuse series
+    /// that only the name told apart.
     pub(crate) selector: String,
     pub(crate) samples: u64,
     /// How many of the samples are NaN.

@@ -1,6 +1,7 @@
 //! Many series that are new, with long label sets and few samples: what a deployment of
 //! everything looks like.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::remote_write::EncodedLabels;
@@ -64,15 +65,38 @@ pub fn write(options: &NewSeriesOptions, connections: usize, dir: &Path) -> Resu
                 .push(labels, timestamp_ms, value)?;
         }
     }
-    let per_node = SERIES_PER_POD * PODS_PER_NODE;
-    let parts = (0..options.series.div_ceil(per_node)).map(|node| Part {
-        selector: format!("{{node=\"{}\"}}", node_name(node)),
-        samples: (per_node.min(options.series - node * per_node) * options.scrapes) as u64,
-        nans: 0,
-    });
+    let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+    for number in 0..options.series {
+        let selector = selector(number);
+        let part = parts.entry(selector.clone()).or_insert(Part {
+            selector,
+            samples: 0,
+            nans: 0,
+        });
+        part.samples += options.scrapes as u64;
+    }
     let span_ms = options.scrapes as i64 * i64::from(options.interval_ms);
     let span_ms = (options.start_ms, options.start_ms + span_ms);
-    lanes.finish(options.series as u64, span_ms, parts.collect())
+    lanes.finish(
+        options.series as u64,
+        span_ms,
+        parts.into_values().collect(),
+    )
+}
+
+/// What finds a series, and those of its metric and node.
+fn selector(number: usize) -> String {
+    let (pod, within) = (number / SERIES_PER_POD, number % SERIES_PER_POD);
+    let metric = within * METRICS.len() / SERIES_PER_POD;
+    format!(
+        "{}{{node=\"{}\"}}",
+        metric_name(metric),
+        node_name(pod / PODS_PER_NODE)
+    )
+}
+
+fn metric_name(metric: usize) -> String {
+    format!("http_server_{}_duration_seconds_bucket", METRICS[metric])
 }
 
 fn node_name(node: usize) -> String {
@@ -91,16 +115,13 @@ fn labels(number: usize) -> Labels {
     let bound = pick(&BOUNDS);
     let status = pick(&STATUSES);
     let method = pick(&METHODS);
-    let metric = pick(&METRICS);
+    let metric = metric_name(within);
     let service = SERVICES[pod % SERVICES.len()];
     let [_, high, middle, low] = (pod as u32).to_be_bytes();
     // Odd, so that no two pods have the same; the second part shows the replica set.
     let suffix = (pod as u32).wrapping_add(1).wrapping_mul(0x9e37_79b9);
     let pairs = [
-        (
-            "__name__",
-            format!("http_server_{metric}_duration_seconds_bucket"),
-        ),
+        ("__name__", metric),
         ("cluster", "production-eu-west-1".to_owned()),
         ("container", service.to_owned()),
         ("instance", format!("10.{high}.{middle}.{low}:8080")),
@@ -147,25 +168,25 @@ mod tests {
         };
         let load = write(&options, 2, dir.path())?;
         assert_eq!((load.series, load.samples), (7_300, 21_900));
-        let expected: Vec<u64> = load.parts.iter().map(|part| part.samples).collect();
-        assert_eq!(expected, [15_000, 6_900]);
+        let samples: u64 = load.parts.iter().map(|part| part.samples).sum();
+        // The second node has 2,300 series: four pods of all metrics, and three metrics of one.
+        assert_eq!((load.parts.len(), samples), (10, 21_900));
         let mut series = BTreeSet::new();
         for file in &load.files {
             let samples = remote_write::tests::decode_file(file)?.concat();
             assert!(samples.is_sorted_by_key(|(_, timestamp_ms, _)| *timestamp_ms));
-            for part in &load.parts {
-                let node = part
-                    .selector
-                    .trim_start_matches("{node=\"")
-                    .trim_end_matches("\"}");
-                assert!(
-                    samples.iter().any(|(labels, ..)| labels.contains(node)),
-                    "{node}"
-                );
-            }
             series.extend(samples.into_iter().map(|(labels, ..)| labels));
         }
         assert_eq!(series.len(), 7_300);
+        for part in &load.parts {
+            let (metric, node) = part.selector.split_once("{node=\"").unwrap();
+            let metric = format!("__name__={metric},");
+            let node = format!("node={},", node.trim_end_matches("\"}"));
+            let found = series
+                .iter()
+                .filter(|s| s.contains(&metric) && s.contains(&node));
+            assert_eq!(found.count() as u64 * 3, part.samples, "{}", part.selector);
+        }
         assert!(
             write(
                 &NewSeriesOptions {

@@ -111,6 +111,12 @@ impl Exporter {
     }
 }
 
+/// The value of `__name__`; empty where there is none.
+pub(crate) fn metric_name(labels: &Labels) -> &str {
+    let found = labels.iter().find(|(name, _)| name == "__name__");
+    found.map_or("", |(_, value)| value)
+}
+
 /// The bytes in words; what is left over at the end is not looked at.
 fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
     bytes.as_chunks().0.iter().copied()

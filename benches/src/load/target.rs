@@ -57,8 +57,13 @@ impl<'a> Target<'a> {
         self.number
     }
 
+    /// The labels that the exporter exposed, in the order of [`Target::scrape`]'s values.
+    pub(crate) fn exposed(&self) -> &'a [Labels] {
+        &self.exporter.series
+    }
+
     /// Address and port, of which no two targets have the same.
-    pub(crate) fn instance(&self) -> String {
+    fn instance(&self) -> String {
         let port = 9_100 + self.exporter.name.len();
         let [_, high, middle, low] = (self.number as u32).to_be_bytes();
         format!("10.{high}.{middle}.{low}:{port}")

@@ -95,7 +95,7 @@ impl Peer {
         }
     }
 
-    /// What it calls its version.
+    /// What it calls its version; "unknown" where it tells none, as Debian's VictoriaMetrics.
     ///
     /// # Errors
     /// It is not there or does not run.
@@ -146,8 +146,7 @@ impl Peer {
 const PEERS_HINT: &str =
     "run scripts/peers.sh target/peers, or name such a directory with --peers or SILVERBACK_PEERS";
 
-/// The part of a version line that tells the version: its first word that holds a dot between
-/// digits, cut to it.
+/// The part of a version line that tells the version: the first number with a dot in it.
 fn short_version(line: &str) -> String {
     let number = |word: &str| {
         let begin = word.find(|c: char| c.is_ascii_digit())?;
@@ -158,9 +157,9 @@ fn short_version(line: &str) -> String {
         let number = digits[..end].trim_end_matches('.');
         number.contains('.').then(|| number.to_owned())
     };
-    // "victoria-metrics-20240101-0-tags-v1.2.3-0-gabc": the last of a word's parts counts.
+    // As in "victoria-metrics-20240101-0-tags-v1.2.3-0-gabc".
     let found = line.split([' ', ',', '-']).find_map(number);
-    found.unwrap_or_else(|| line.to_owned())
+    found.unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The reply, where it is a success.
@@ -189,7 +188,7 @@ mod tests {
             short_version("victoria-metrics-20260101-000000-tags-v1.145.0-0-gabc"),
             "1.145.0"
         );
-        assert_eq!(short_version("unknown"), "unknown");
+        assert_eq!(short_version(""), "unknown");
     }
 
     #[test]
