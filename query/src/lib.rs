@@ -1,6 +1,8 @@
 //! PromQL for Silverback: a parser with spans and an engine that evaluates columns.
 #![warn(missing_debug_implementations)]
 
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod error;
 mod eval;

@@ -1,24 +1,14 @@
 //! Prometheus's own scripts, where they lie beside the project; they are no part of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::script::{Outcome, Runner};
 use crate::{Engine, EngineOptions, parse};
 
 /// Where the scripts are, if they are.
 fn scripts() -> Option<Vec<PathBuf>> {
-    let folder = std::env::var_os("SILVERBACK_PROMQL_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/promql"),
-        PathBuf::from,
-    );
-    let Ok(entries) = std::fs::read_dir(folder.join("corpus")) else {
-        println!(
-            "\n!!! SKIPPED: no PromQL scripts in {} !!!",
-            folder.display()
-        );
-        println!("!!! set SILVERBACK_PROMQL_DIR to run them !!!\n");
-        return None;
-    };
+    let corpus = crate::conformance::folder()?.join("corpus");
+    let entries = std::fs::read_dir(&corpus).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     Some(paths)

@@ -1,7 +1,5 @@
 //! Prometheus's own cases, where they lie beside the project; they are no part of it.
 
-use std::path::{Path, PathBuf};
-
 use serde::Deserialize;
 
 use crate::parse::{Options, parse};
@@ -37,17 +35,8 @@ struct PrinterCase {
 
 /// Where the cases are, if they are.
 fn read(name: &str) -> Option<String> {
-    let folder = std::env::var_os("SILVERBACK_PROMQL_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/promql"),
-        PathBuf::from,
-    );
-    let path = folder.join(name);
-    let text = std::fs::read_to_string(&path).ok();
-    if text.is_none() {
-        println!("\n!!! SKIPPED: no PromQL cases at {} !!!", path.display());
-        println!("!!! set SILVERBACK_PROMQL_DIR to run them !!!\n");
-    }
-    text
+    let path = crate::conformance::folder()?.join(name);
+    Some(std::fs::read_to_string(path).unwrap())
 }
 
 /// How many cases agree in each respect.
