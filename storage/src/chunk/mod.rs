@@ -3,13 +3,22 @@
 //! A chunk is open while samples are appended to it and sealed when it is full. Both can be read
 //! up to any count: the first samples of a chunk do not change when more are appended, which is
 //! what lets a query see the head as it was.
+//!
+//! There are two forms. Samples that came in order are held as values alone ([`OpenValues`],
+//! [`SealedValues`]) beside a [`TimeColumn`] that the series of a scrape share. Samples that came
+//! late are whole chunks, each with its timestamps ([`OpenChunk`], [`SealedChunk`]), in the bytes
+//! that Prometheus has.
 
+mod times;
+mod values;
 mod xor;
 
 use std::ops::ControlFlow;
 
 use thiserror::Error;
 
+pub use times::TimeColumn;
+pub use values::{OpenValues, SealedValues, ValuesRef};
 pub use xor::{XorChunk, XorReader};
 
 /// An open chunk is sealed with this many samples.
@@ -82,13 +91,6 @@ impl OpenChunk {
     pub fn last(&self) -> (i64, u64) {
         match self {
             Self::Xor(chunk) => chunk.last(),
-        }
-    }
-
-    /// Timestamp of its first sample, in milliseconds.
-    pub fn first_ms(&self) -> Option<i64> {
-        match self {
-            Self::Xor(chunk) => chunk.first_ms(),
         }
     }
 

@@ -42,7 +42,7 @@ pub struct XorChunk {
 
 /// Which bits of a XOR are written: those between `leading` and `trailing` zeros.
 #[derive(Clone, Copy, Debug, Default)]
-struct Window {
+pub(super) struct Window {
     leading: u8,
     trailing: u8,
     /// Number of bits between the two, 0 before the first window.
@@ -105,12 +105,6 @@ impl XorChunk {
         self.count
     }
 
-    /// Timestamp of the first sample.
-    pub(super) fn first_ms(&self) -> Option<i64> {
-        let samples = self.bytes.get(HEADER_BYTES..)?;
-        BitReader::new(samples).read_varint().ok()
-    }
-
     /// Timestamp and value bits of the last sample, kept when the bytes are taken.
     pub(super) fn last(&self) -> (i64, u64) {
         (self.timestamp_ms, self.value)
@@ -142,7 +136,7 @@ impl XorChunk {
 
 /// Bits that are put together before they are written: one write a sample, mostly.
 #[derive(Default)]
-struct Pending {
+pub(super) struct Pending {
     bits: u64,
     count: u32,
 }
@@ -150,7 +144,7 @@ struct Pending {
 impl Pending {
     /// Adds the `count` (0..=64) bits of `value`, which has no others.
     #[inline]
-    fn add(&mut self, writer: &mut BitWriter<'_>, value: u64, count: u32) {
+    pub(super) fn add(&mut self, writer: &mut BitWriter<'_>, value: u64, count: u32) {
         if self.count + count > 64 {
             self.write(writer);
         }
@@ -160,7 +154,7 @@ impl Pending {
     }
 
     #[inline]
-    fn write(&mut self, writer: &mut BitWriter<'_>) {
+    pub(super) fn write(&mut self, writer: &mut BitWriter<'_>) {
         writer.write(self.bits, self.count);
         *self = Self::default();
     }
@@ -187,7 +181,12 @@ fn add_dod(pending: &mut Pending, writer: &mut BitWriter<'_>, dod: i64) {
 }
 
 #[inline]
-fn add_xor(pending: &mut Pending, writer: &mut BitWriter<'_>, xor: u64, window: &mut Window) {
+pub(super) fn add_xor(
+    pending: &mut Pending,
+    writer: &mut BitWriter<'_>,
+    xor: u64,
+    window: &mut Window,
+) {
     if xor == 0 {
         pending.add(writer, 0, 1);
         return;
@@ -216,10 +215,19 @@ pub struct XorReader<'a> {
     window: Window,
 }
 
-/// Why a sample cannot be read; [`XorReader::next_sample`] adds where.
-enum Fault {
+/// Why a sample cannot be read; the reader of the chunk adds where.
+pub(super) enum Fault {
     End,
     Corrupt,
+}
+
+impl Fault {
+    pub(super) fn at(self, sample: u16, count: u16) -> ChunkError {
+        match self {
+            Self::End => ChunkError::Truncated { sample, count },
+            Self::Corrupt => ChunkError::Corrupt { sample },
+        }
+    }
 }
 
 impl From<EndOfBits> for Fault {
@@ -261,13 +269,8 @@ impl<'a> XorReader<'a> {
         if self.read >= self.count {
             return Ok(None);
         }
-        self.advance().map_err(|fault| match fault {
-            Fault::End => ChunkError::Truncated {
-                sample: self.read,
-                count: self.count,
-            },
-            Fault::Corrupt => ChunkError::Corrupt { sample: self.read },
-        })?;
+        self.advance()
+            .map_err(|fault| fault.at(self.read, self.count))?;
         self.read += 1;
         Ok(Some((self.timestamp_ms, f64::from_bits(self.value))))
     }
@@ -305,7 +308,7 @@ impl<'a> XorReader<'a> {
             _ => self.delta = self.delta.wrapping_add(self.read_dod()?),
         }
         self.timestamp_ms = self.timestamp_ms.wrapping_add(self.delta as i64);
-        self.value ^= self.read_xor()?;
+        self.value ^= read_xor(&mut self.bits, &mut self.window)?;
         Ok(())
     }
 
@@ -321,32 +324,33 @@ impl<'a> XorReader<'a> {
         let negative = low > 1 << (bits - 1);
         Ok(low.wrapping_sub(u64::from(negative) << bits))
     }
+}
 
-    #[inline]
-    fn read_xor(&mut self) -> Result<u64, Fault> {
-        match self.bits.read_ones(2)? {
-            0 => return Ok(0),
-            1 => {}
-            _ => {
-                let header = self.bits.read(11)?;
-                let leading = (header >> 6) as u8;
-                let length = match (header & 63) as u8 {
-                    0 => 64,
-                    length => length,
-                };
-                let trailing = 64u8.checked_sub(leading + length).ok_or(Fault::Corrupt)?;
-                self.window = Window {
-                    leading,
-                    trailing,
-                    length,
-                };
-            }
+/// The next XOR, as [`add_xor`] writes it.
+#[inline]
+pub(super) fn read_xor(bits: &mut BitReader<'_>, window: &mut Window) -> Result<u64, Fault> {
+    match bits.read_ones(2)? {
+        0 => return Ok(0),
+        1 => {}
+        _ => {
+            let header = bits.read(11)?;
+            let leading = (header >> 6) as u8;
+            let length = match (header & 63) as u8 {
+                0 => 64,
+                length => length,
+            };
+            let trailing = 64u8.checked_sub(leading + length).ok_or(Fault::Corrupt)?;
+            *window = Window {
+                leading,
+                trailing,
+                length,
+            };
         }
-        if self.window.length == 0 {
-            return Err(Fault::Corrupt);
-        }
-        Ok(self.bits.read(u32::from(self.window.length))? << self.window.trailing)
     }
+    if window.length == 0 {
+        return Err(Fault::Corrupt);
+    }
+    Ok(bits.read(u32::from(window.length))? << window.trailing)
 }
 
 #[cfg(test)]
@@ -494,7 +498,6 @@ mod tests {
             }
         });
         assert_eq!((flow, seen), (Ok(ControlFlow::Break(())), vec![1, 2]));
-        assert_eq!(chunk.first_ms(), Some(1));
     }
 
     #[test]

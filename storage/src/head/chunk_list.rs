@@ -1,4 +1,4 @@
-//! Chunks of one series in the order in which their samples came.
+//! Late samples of one series, in chunks with their timestamps, in the order in which they came.
 
 use std::ops::ControlFlow;
 
@@ -17,9 +17,9 @@ pub(super) struct ChunkList {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     /// The chunk to read next.
-    chunk: usize,
+    pub(super) chunk: usize,
     /// How many samples are left to read, skipped ones included.
-    left: u64,
+    pub(super) left: u64,
 }
 
 impl Cursor {
@@ -63,20 +63,14 @@ impl ChunkList {
         self.open.capacity_bytes()
     }
 
-    /// Adds a sample; `range` gives the smallest and the largest timestamp of a chunk that is
-    /// full. Returns by how many bytes the chunks grew.
-    pub(super) fn push(
-        &mut self,
-        timestamp_ms: i64,
-        value: f64,
-        range: impl FnOnce(&OpenChunk) -> TimeRange,
-    ) -> isize {
+    /// Adds a sample. Returns by how many bytes the chunks grew.
+    pub(super) fn push(&mut self, timestamp_ms: i64, value: f64) -> isize {
         let before = self.open_bytes();
         self.open.push(timestamp_ms, value);
         if self.open.count() < CHUNK_SAMPLES_MAX {
             return self.open_bytes() as isize - before as isize;
         }
-        let range = range(&self.open);
+        let range = range_of(&self.open);
         let sealed = self.open.seal(range.start_ms, range.end_ms);
         let bytes = sealed.bytes().len() + size_of::<SealedChunk>();
         if self.sealed.len() == self.sealed.capacity() {
@@ -148,5 +142,21 @@ impl ChunkList {
             })?;
         }
         Ok(found)
+    }
+}
+
+/// The range of a chunk whose samples are in no order.
+fn range_of(chunk: &OpenChunk) -> TimeRange {
+    let mut range: Option<TimeRange> = None;
+    let read = chunk.for_each(chunk.count(), |timestamp_ms, _| {
+        let range = range.get_or_insert(TimeRange::new(timestamp_ms, timestamp_ms));
+        range.start_ms = range.start_ms.min(timestamp_ms);
+        range.end_ms = range.end_ms.max(timestamp_ms);
+        ControlFlow::Continue(())
+    });
+    match (read, range) {
+        (Ok(_), Some(range)) => range,
+        // Not known, so it must not be skipped.
+        _ => TimeRange::ALL,
     }
 }

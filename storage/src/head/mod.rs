@@ -15,6 +15,7 @@
 mod append;
 mod chunk_list;
 mod id_table;
+mod in_order;
 mod label_sets;
 mod labels;
 mod read;
@@ -24,6 +25,7 @@ mod shard;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod time_columns;
 mod visibility;
 
 use std::sync::Arc;

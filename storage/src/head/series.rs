@@ -1,14 +1,15 @@
 //! The samples of one series.
 
 use super::chunk_list::ChunkList;
-use crate::chunk::OpenChunk;
+use super::in_order::InOrder;
+use super::time_columns::TimeColumns;
 use crate::model::{Seq, TimeRange};
 
 /// The state of one series.
 #[derive(Debug, Default)]
 pub(super) struct Series {
     /// Samples that came in rising order of time.
-    pub(super) in_order: ChunkList,
+    pub(super) in_order: InOrder,
     /// Samples that came at or before the last timestamp of `in_order`.
     pub(super) overflow: Option<Box<Overflow>>,
     /// What the last commit group to append did.
@@ -49,7 +50,7 @@ pub(super) struct Boundary {
 /// Where an appended sample went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Placed {
-    /// To the end; the chunks grew by so many bytes.
+    /// To the end; chunks and time columns grew by so many bytes.
     InOrder(isize),
     /// To the late ones; the chunks grew by so many bytes.
     Overflow(isize),
@@ -100,8 +101,8 @@ impl Series {
 
     /// Whether the sample is the one that came last and nothing could have come over it, so
     /// that storing it would change no answer.
-    pub(super) fn is_repeat(&self, timestamp_ms: i64, value: f64) -> bool {
-        self.in_order.last() == Some((timestamp_ms, value.to_bits()))
+    pub(super) fn is_repeat(&self, times: &TimeColumns, timestamp_ms: i64, value: f64) -> bool {
+        self.in_order.last(times) == Some((timestamp_ms, value.to_bits()))
             && self
                 .overflow
                 .as_ref()
@@ -110,28 +111,21 @@ impl Series {
 
     /// Adds a sample of the group `seq`. If that is a new group, the caller has kept the
     /// boundary of the one before as long as it is needed.
-    pub(super) fn append(&mut self, seq: Seq, timestamp_ms: i64, value: f64) -> Placed {
-        if self.is_repeat(timestamp_ms, value) {
-            return Placed::Duplicate;
-        }
-        if self.last.seq != seq {
-            self.last = LastGroup {
-                seq,
-                ..LastGroup::default()
-            };
-        }
-        if self
-            .in_order
-            .last()
-            .is_none_or(|(last_ms, _)| last_ms < timestamp_ms)
-        {
-            self.last.in_order += 1;
-            let grown = self.in_order.push(timestamp_ms, value, |chunk| {
-                TimeRange::new(chunk.first_ms().unwrap_or(timestamp_ms), timestamp_ms)
-            });
+    pub(super) fn append(
+        &mut self,
+        times: &mut TimeColumns,
+        seq: Seq,
+        timestamp_ms: i64,
+        value: f64,
+    ) -> Placed {
+        if let Some(grown) = self.in_order.push(times, timestamp_ms, value) {
+            self.last_of(seq).in_order += 1;
             return Placed::InOrder(grown);
         }
-        self.last.overflow += 1;
+        if self.is_repeat(times, timestamp_ms, value) {
+            return Placed::Duplicate;
+        }
+        self.last_of(seq).overflow += 1;
         let overflow = self.overflow.get_or_insert_with(|| {
             Box::new(Overflow {
                 chunks: ChunkList::default(),
@@ -140,22 +134,17 @@ impl Series {
         });
         overflow.range.start_ms = overflow.range.start_ms.min(timestamp_ms);
         overflow.range.end_ms = overflow.range.end_ms.max(timestamp_ms);
-        Placed::Overflow(overflow.chunks.push(timestamp_ms, value, range_of))
+        Placed::Overflow(overflow.chunks.push(timestamp_ms, value))
     }
-}
 
-/// The range of a chunk whose samples are in no order.
-fn range_of(chunk: &OpenChunk) -> TimeRange {
-    let mut range: Option<TimeRange> = None;
-    let read = chunk.for_each(chunk.count(), |timestamp_ms, _| {
-        let range = range.get_or_insert(TimeRange::new(timestamp_ms, timestamp_ms));
-        range.start_ms = range.start_ms.min(timestamp_ms);
-        range.end_ms = range.end_ms.max(timestamp_ms);
-        std::ops::ControlFlow::Continue(())
-    });
-    match (read, range) {
-        (Ok(_), Some(range)) => range,
-        // Not known, so it must not be skipped.
-        _ => TimeRange::ALL,
+    /// What the group `seq` has appended so far.
+    fn last_of(&mut self, seq: Seq) -> &mut LastGroup {
+        if self.last.seq != seq {
+            self.last = LastGroup {
+                seq,
+                ..LastGroup::default()
+            };
+        }
+        &mut self.last
     }
 }

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 
 use super::chunk_list::Cursor;
 use super::series::{Boundary, Counts, Placed, Series};
+use super::time_columns::TimeColumns;
 use crate::chunk::ChunkError;
 use crate::model::{FloatRow, Seq, SeriesId, TimeRange};
 
@@ -83,6 +84,8 @@ impl Group<'_> {
 pub(super) struct Shard {
     /// By the id's place in the shard; none for an id that is not defined.
     series: Vec<Option<Series>>,
+    /// The timestamps of their samples in order.
+    times: TimeColumns,
     /// Boundaries before a series' last one, by place, kept for the readers that need them.
     older: HashMap<u32, Vec<Boundary>, RandomState>,
     /// The highest seq in `older`.
@@ -119,7 +122,7 @@ impl Shard {
         let last = series.last_seq();
         if last != group.seq
             && (group.floor() < last || !self.older.is_empty())
-            && !series.is_repeat(row.timestamp_ms, row.value)
+            && !series.is_repeat(&self.times, row.timestamp_ms, row.value)
         {
             let boundary = series.boundary();
             let list = self.older.entry(place).or_default();
@@ -131,7 +134,7 @@ impl Shard {
                 self.older_newest = self.older_newest.max(last);
             }
         }
-        Some(series.append(group.seq, row.timestamp_ms, row.value))
+        Some(series.append(&mut self.times, group.seq, row.timestamp_ms, row.value))
     }
 
     /// How many samples a reader at `seq` sees; none for a series that is not defined.
@@ -151,7 +154,7 @@ impl Shard {
         let Some((series, visible)) = self.visible_at(id.0 % SHARD_SERIES, seq) else {
             return Ok(false);
         };
-        if series.in_order.any_in(visible.in_order, range)? {
+        if series.in_order.any_in(&self.times, visible.in_order, range) {
             return Ok(true);
         }
         match &series.overflow {
@@ -234,7 +237,7 @@ impl SeriesReader {
         };
         series
             .in_order
-            .read(&mut self.in_order, range, chunks_max, each)
+            .read(&shard.times, &mut self.in_order, range, chunks_max, each)
     }
 
     /// Hands out late samples of `range` as they came, from up to `chunks_max` chunks.

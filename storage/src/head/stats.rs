@@ -45,8 +45,8 @@ pub struct HeadStats {
     pub series: u64,
     /// Rows applied so far, by what became of them.
     pub rows: Applied,
-    /// Bytes of chunks with samples in order: room of open ones, and sealed ones with their
-    /// entries in the lists.
+    /// Bytes of chunks with samples in order: room of open ones, sealed ones with their entries
+    /// in the lists, and the columns of timestamps that they share.
     pub chunk_bytes: u64,
     /// Bytes of chunks with late samples.
     pub overflow_bytes: u64,
