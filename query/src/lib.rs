@@ -6,6 +6,7 @@ mod conformance;
 mod engine;
 mod error;
 mod eval;
+mod float_text;
 pub mod functions;
 mod labels;
 mod limits;
@@ -18,5 +19,6 @@ pub use engine::{
     Engine, EngineOptions, LOOKBACK_DELTA_MS_DEFAULT, QueryOptions, SUBQUERY_STEP_MS_DEFAULT,
 };
 pub use error::{Error, ErrorKind, Position, position};
+pub use float_text::{write_plain_float, write_scientific_float};
 pub use labels::Labels;
 pub use value::{InstantSample, QueryResult, RangeSeries, Value};

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::float_text::{Decimal, text, write_plain_float, write_scientific_float};
+
 /// A duration in seconds, rounded as Go's `time.Duration.Seconds` rounds it.
 pub(crate) fn seconds(length_ms: i64) -> f64 {
     (length_ms / 1000) as f64 + (length_ms % 1000 * 1_000_000) as f64 / 1e9
@@ -9,20 +11,14 @@ pub(crate) fn seconds(length_ms: i64) -> f64 {
 
 /// A number as Go's `%g` prints it.
 pub(crate) fn go_float(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..6).contains(&exponent) {
-        return value.to_string();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
+    let plain = Decimal::shortest(value).is_none_or(|it| (-4..6).contains(&it.exponent()));
+    text(|out| {
+        if plain {
+            write_plain_float(out, value);
+        } else {
+            write_scientific_float(out, value);
+        }
+    })
 }
 
 /// A number as OpenMetrics wants it in a label: never without a point or an exponent.

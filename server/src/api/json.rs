@@ -6,6 +6,8 @@
 
 use std::io::Write;
 
+use silverback_query::{write_plain_float, write_scientific_float};
+
 /// Writes a string with the escapes of JSON alone: label sets of results.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     escaped(out, text, |byte| {
@@ -53,7 +55,7 @@ pub(super) fn float(out: &mut Vec<u8>, value: f64) {
     let plain = magnitude == 0.0 || (1e-6..1e21).contains(&magnitude) || !magnitude.is_finite();
     if !plain {
         out.push(b'"');
-        exponent_form(out, value);
+        write_scientific_float(out, value);
         out.push(b'"');
     } else {
         plain_float(out, value);
@@ -68,32 +70,10 @@ pub(super) fn plain_float(out: &mut Vec<u8>, value: f64) {
     if value.abs() < EXACT_MAX && whole as f64 == value && (whole != 0 || value.is_sign_positive())
     {
         integer(out, whole);
-    } else if value.is_infinite() {
-        out.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
     } else {
-        // The shortest digits that come back as the same float, as in Go; "NaN" alike.
-        infallible(write!(out, "{value}"));
+        write_plain_float(out, value);
     }
     out.push(b'"');
-}
-
-/// `1.5e-09`: Go's exponents have a sign and two digits at least.
-fn exponent_form(out: &mut Vec<u8>, value: f64) {
-    let start = out.len();
-    infallible(write!(out, "{value:e}"));
-    let Some(mark) = out.iter().skip(start).position(|&byte| byte == b'e') else {
-        return;
-    };
-    let digits = out.split_off(start + mark + 1);
-    let (sign, digits) = match digits.strip_prefix(b"-") {
-        Some(digits) => (b'-', digits),
-        None => (b'+', digits.as_slice()),
-    };
-    out.push(sign);
-    if digits.len() < 2 {
-        out.push(b'0');
-    }
-    out.extend_from_slice(digits);
 }
 
 /// Writes a sample's timestamp: seconds, with three decimals unless they are all zero.
@@ -112,7 +92,7 @@ pub(super) fn timestamp(out: &mut Vec<u8>, timestamp_ms: i64) {
 
 /// Writes the timestamp of a scalar or a string: seconds as a float.
 pub(super) fn float_timestamp(out: &mut Vec<u8>, timestamp_ms: i64) {
-    infallible(write!(out, "{}", timestamp_ms as f64 / 1000.0));
+    write_plain_float(out, timestamp_ms as f64 / 1000.0);
 }
 
 fn integer(out: &mut Vec<u8>, value: i64) {

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, is_present};
 use crate::eval::rows::{Row, merge_same_labels};
+use crate::float_text::{text, write_plain_float};
 use crate::parse::ast::Grouping;
 use crate::parse::strings::quote;
 use crate::plan::{Aggregate, Parameter};
@@ -76,13 +77,7 @@ fn group_labels(grouping: &Grouping, label: &str, labels: &Labels) -> Labels {
 
 /// A value as a label: plain decimals, never an exponent.
 fn printed(value: f64) -> String {
-    if value == f64::INFINITY {
-        "+Inf".to_owned()
-    } else if value == f64::NEG_INFINITY {
-        "-Inf".to_owned()
-    } else {
-        value.to_string()
-    }
+    text(|out| write_plain_float(out, value))
 }
 
 #[cfg(test)]
