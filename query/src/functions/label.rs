@@ -51,7 +51,10 @@ fn reference(text: &str) -> Option<(&str, &str)> {
 }
 
 fn group<'t>(name: &str, regex: &Regex, captures: &Captures<'t>) -> &'t str {
-    let found = if name.bytes().all(|byte| byte.is_ascii_digit()) {
+    // A number has no leading zeros: `$01` is a name, of no group.
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit())
+        && (name.len() == 1 || !name.starts_with('0'));
+    let found = if is_number {
         name.parse().ok().and_then(|number| captures.get(number))
     } else {
         // Go lets groups share a name; the first that took part counts.
@@ -80,6 +83,7 @@ mod tests {
             ("${rest}", "bb"),
             ("$3$9", ""),
             ("$0", "aabb"),
+            ("$01.${01}.$00", ".."),
             ("$$1", "$1"),
             ("$", "$"),
             ("${1", "${1"),
