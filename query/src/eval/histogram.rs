@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use super::Evaluator;
 use super::column::{ABSENT, cell, is_present};
 use super::rows::{Row, merge_same_labels};
-use crate::functions::histogram::{Bucket, Corrected, bound, by_bound, fraction, quantile};
+use crate::functions::histogram::{Bucket, Corrected, bound, fraction, quantile, sort_by_bound};
 use crate::functions::numeric::open_metrics_float;
 use crate::labels::{BUCKET, METRIC_NAME};
 use crate::plan::{HistogramCall, HistogramQuestion};
@@ -129,10 +129,7 @@ impl<'e> Evaluator<'e> {
             histograms[number].buckets.push((upper, at));
         }
         for histogram in &mut histograms {
-            let bucket = |&(upper, _): &(f64, usize)| Bucket { upper, count: 0.0 };
-            histogram
-                .buckets
-                .sort_by(|a, b| by_bound(&bucket(a), &bucket(b)));
+            sort_by_bound(&mut histogram.buckets, |&(upper, _)| upper);
             histogram.drop_name = self.delayed_name_removal;
         }
         histograms

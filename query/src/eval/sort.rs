@@ -3,7 +3,7 @@
 use super::Evaluator;
 use super::rows::Row;
 use crate::Error;
-use crate::functions::sort::{by_labels, insertion_sort, value_before};
+use crate::functions::sort::{by_labels, sort_by_value, value_before};
 use crate::parse::ast::Span;
 use crate::plan::{SortBy, VectorNode};
 
@@ -21,7 +21,7 @@ impl<'e> Evaluator<'e> {
             return Ok(rows);
         }
         match by {
-            SortBy::Value => insertion_sort(&mut rows, |a, b| {
+            SortBy::Value => sort_by_value(&mut rows, |a, b| {
                 // The reverse of an order with NaN first puts it last.
                 value_before(b.at(0), a.at(0), !descending)
             }),

@@ -1,6 +1,6 @@
 //! Classic histograms: what cumulative buckets tell of the values they counted.
 
-use std::cmp::Ordering;
+use crate::functions::sort::insertion_sort;
 
 /// Relative difference of two counts that is taken for noise (Prometheus
 /// `smallDeltaTolerance`, `promql/quantile.go`).
@@ -34,9 +34,18 @@ pub(crate) fn bound(label: &str) -> Option<f64> {
     (bound.is_finite() || bound.is_nan() || spelled_out).then_some(bound)
 }
 
-/// The order of buckets by their bounds.
-pub(crate) fn by_bound(a: &Bucket, b: &Bucket) -> Ordering {
-    a.upper.partial_cmp(&b.upper).unwrap_or(Ordering::Equal)
+/// Sorts what has bounds by them. A bound that is NaN compares with nothing, so where it ends
+/// up follows from Go's sort, as far as that inserts; in a longer list NaN stands first.
+pub(crate) fn sort_by_bound<T>(buckets: &mut [T], bound: impl Fn(&T) -> f64) {
+    insertion_sort(
+        buckets,
+        |a, b| bound(a) < bound(b),
+        |a, b| {
+            let (a, b) = (bound(a), bound(b));
+            let order = || b.is_nan().cmp(&a.is_nan());
+            a.partial_cmp(&b).unwrap_or_else(order)
+        },
+    );
 }
 
 /// The value below which the part `q` of the observations lies, values within a bucket taken
@@ -201,6 +210,27 @@ mod tests {
     }
 
     const INF: f64 = f64::INFINITY;
+
+    #[test]
+    fn bounds_that_are_not_numbers_are_sorted_as_go_sorts_them() {
+        let sorted = |mut bounds: Vec<f64>| {
+            sort_by_bound(&mut bounds, |&bound| bound);
+            bounds
+        };
+        // Nothing is inserted across a NaN.
+        let bounds = sorted(vec![3.0, 2.0, f64::NAN, 5.0, 1.0]);
+        assert_eq!(bounds[..2], [2.0, 3.0]);
+        assert!(bounds[2].is_nan());
+        assert_eq!(bounds[3..], [1.0, 5.0]);
+        // Rust's sort may panic where an order is none: NaN must have a place in a long list.
+        let many = (0..100_u32).map(|i| match i % 3 {
+            0 => f64::NAN,
+            _ => f64::from(i * 37 % 100),
+        });
+        let many = sorted(many.collect());
+        assert!(many[..34].iter().all(|bound| bound.is_nan()));
+        assert!(many[34..].is_sorted());
+    }
 
     #[test]
     fn quantiles_are_interpolated_within_a_bucket() {

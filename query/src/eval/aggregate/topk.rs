@@ -5,7 +5,7 @@ use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, present_range};
 use crate::eval::rows::Row;
 use crate::functions::numeric::{go_float, max, min};
-use crate::functions::sort::{insertion_sort, value_before};
+use crate::functions::sort::{sort_by_value, value_before};
 use crate::parse::ast::AggregateOp;
 use crate::plan::Aggregate;
 use crate::{Error, ErrorKind};
@@ -184,7 +184,7 @@ impl Heap {
         let descending = !self.smallest_first();
         let mut elements = std::mem::take(&mut self.elements);
         if self.keeps != Keeps::First {
-            insertion_sort(&mut elements, |a, b| value_before(b.0, a.0, descending));
+            sort_by_value(&mut elements, |a, b| value_before(b.0, a.0, descending));
         }
         elements.into_iter().map(|(_, row)| row).collect()
     }
