@@ -16,15 +16,15 @@
 //!   sample; `10` XOR form from here on.
 //!
 //! The integer before is 0 if the value before is not one of the exponent. A delta that does not
-//! fit in 32 bits, or a new exponent, leaves 0 as the last delta.
+//! fit in 24 bits, or a new exponent, leaves 0 as the last delta.
 //!
 //! In **XOR** form codes are those of Prometheus's XOR chunk (`chunk/xor.rs`). Decimals that a
 //! sum has moved by a last digit and raw doubles end there.
 
 use std::ops::ControlFlow;
 
-use super::ChunkError;
 use super::xor::{Fault, Pending, Window, add_xor, read_xor};
+use super::{CHUNK_SAMPLES_MAX, ChunkError};
 use crate::codec::bits::{BitReader, BitWriter};
 
 /// Sizes of a delta by class.
@@ -48,13 +48,14 @@ const ESCAPE_BITS: u32 = 7;
 /// Values that more are added to.
 #[derive(Clone, Debug, Default)]
 pub struct OpenValues {
-    /// The stream; empty while the chunk is constant.
-    bytes: Vec<u8>,
+    /// The stream and unused room; empty while the chunk is constant.
+    bytes: Box<[u8]>,
     /// Bits of the last value.
     last: u64,
+    /// How many bits of the stream there are: 84 a sample at most.
+    position: u16,
     form: Form,
     count: u8,
-    free_bits: u8,
 }
 
 /// How the next value is coded.
@@ -68,18 +69,32 @@ enum Form {
 
 #[derive(Clone, Copy, Debug)]
 struct Decimal {
-    /// The last delta coded, 0 for none.
-    delta: i32,
     exponent: u8,
+    /// The last delta coded, 0 for none: little endian, in three bytes, as every open chunk has
+    /// one.
+    delta: [u8; 3],
 }
 
 impl Decimal {
     fn of(exponent: u8) -> Self {
-        Self { delta: 0, exponent }
+        Self {
+            exponent,
+            delta: [0; 3],
+        }
     }
 
     fn remember(&mut self, delta: i64) {
-        self.delta = i32::try_from(delta).unwrap_or(0);
+        let [a, b, c, ..] = delta.to_le_bytes();
+        self.delta = [a, b, c];
+        if self.delta() != delta {
+            self.delta = [0; 3];
+        }
+    }
+
+    #[inline]
+    fn delta(self) -> i64 {
+        let [a, b, c] = self.delta;
+        i64::from(i32::from_le_bytes([0, a, b, c]) >> 8)
     }
 }
 
@@ -110,10 +125,13 @@ fn is_exception(bits: u64) -> bool {
 }
 
 impl OpenValues {
-    /// Adds a value. At most [`super::CHUNK_SAMPLES_MAX`] go into a chunk.
+    /// Adds a value. At most [`CHUNK_SAMPLES_MAX`] go into a chunk.
     #[inline]
     pub fn push(&mut self, value: f64) {
-        debug_assert!(self.count < u8::MAX, "the owner seals a chunk before");
+        debug_assert!(
+            u16::from(self.count) < CHUNK_SAMPLES_MAX,
+            "the owner seals a chunk before"
+        );
         let bits = value.to_bits();
         if self.count == 0 {
             self.last = bits;
@@ -124,7 +142,7 @@ impl OpenValues {
     }
 
     fn push_code(&mut self, bits: u64) {
-        let mut writer = BitWriter::resume(&mut self.bytes, u32::from(self.free_bits));
+        let mut writer = BitWriter::resume(&mut self.bytes, u32::from(self.position));
         if let Form::Constant = self.form {
             self.form = first_form(self.last, bits);
             let tag = match self.form {
@@ -145,7 +163,7 @@ impl OpenValues {
             add_xor(&mut pending, &mut writer, bits ^ self.last, window);
         }
         pending.write(&mut writer);
-        self.free_bits = writer.free_bits() as u8;
+        self.position = writer.position() as u16;
         self.last = bits;
     }
 
@@ -161,26 +179,33 @@ impl OpenValues {
 
     /// Bytes of the stream, with unused room.
     pub fn capacity_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.len()
     }
 
     /// The values so far.
     pub fn values(&self) -> ValuesRef<'_> {
         match self.form {
             Form::Constant => ValuesRef::Constant(self.last),
-            _ => ValuesRef::Stream(&self.bytes),
+            _ => ValuesRef::Stream(self.bytes.get(..self.used_bytes()).unwrap_or(&[])),
         }
     }
 
     /// Takes the values out and leaves none. The caller knows how many there were.
     pub fn seal(&mut self) -> SealedValues {
+        let used = self.used_bytes();
         let Self {
             bytes, last, form, ..
         } = std::mem::take(self);
-        match form {
-            Form::Constant => SealedValues::Constant(last),
-            _ => SealedValues::Stream(bytes.into_boxed_slice()),
+        if let Form::Constant = form {
+            return SealedValues::Constant(last);
         }
+        let mut bytes = bytes.into_vec();
+        bytes.truncate(used);
+        SealedValues::Stream(bytes.into_boxed_slice())
+    }
+
+    fn used_bytes(&self) -> usize {
+        usize::from(self.position).div_ceil(8)
     }
 }
 
@@ -226,7 +251,7 @@ fn add_decimal(
         }
     };
     let delta = integer - to_integer(last, decimal.exponent).unwrap_or(0);
-    if delta == i64::from(decimal.delta) && delta != 0 {
+    if delta == decimal.delta() && delta != 0 {
         pending.add(writer, 0b10, 2);
         return true;
     }
@@ -371,8 +396,8 @@ impl<'a> Reader<'a> {
             Form::Decimal(decimal) => {
                 let delta = match self.bits.read_ones(2)? {
                     0 => return Ok(()),
-                    1 if decimal.delta == 0 => return Err(Fault::Corrupt),
-                    1 => i64::from(decimal.delta),
+                    1 if decimal.delta() == 0 => return Err(Fault::Corrupt),
+                    1 => decimal.delta(),
                     _ => {
                         let class = self.bits.read(3)? as usize;
                         let Some(&width) = DELTA_BITS.get(class) else {

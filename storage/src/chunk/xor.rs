@@ -21,6 +21,7 @@ use super::ChunkError;
 use crate::codec::bits::{BitReader, BitWriter, EndOfBits};
 
 const HEADER_BYTES: usize = 2;
+const HEADER_BITS: u32 = 16;
 
 /// Sizes of a change of the timestamps' difference, by the number of one bits before it.
 const DOD_BITS: [u32; 4] = [0, 14, 17, 20];
@@ -28,15 +29,16 @@ const DOD_BITS: [u32; 4] = [0, 14, 17, 20];
 /// An open chunk: bytes and what the next sample is encoded against.
 #[derive(Clone, Debug, Default)]
 pub struct XorChunk {
-    /// The samples; the count's two bytes stand before them and are filled in when the chunk is
-    /// read or sealed. Empty before the first sample.
-    bytes: Vec<u8>,
+    /// The samples and unused room; the count's two bytes stand before them and are filled in
+    /// when the chunk is sealed. Empty before the first sample.
+    bytes: Box<[u8]>,
     timestamp_ms: i64,
     /// Difference of the last two timestamps, modulo 2^64.
     delta: u64,
     value: u64,
+    /// How many bits of `bytes` are used, the header's included.
+    position: u32,
     count: u16,
-    free_bits: u8,
     window: Window,
 }
 
@@ -71,12 +73,10 @@ impl XorChunk {
         debug_assert!(self.count < u16::MAX, "the owner seals a chunk before");
         let value = value.to_bits();
         let delta = (timestamp_ms as u64).wrapping_sub(self.timestamp_ms as u64);
-        if self.count == 0 {
-            self.bytes.extend_from_slice(&[0; HEADER_BYTES]);
-        }
-        let mut writer = BitWriter::resume(&mut self.bytes, u32::from(self.free_bits));
+        let mut writer = BitWriter::resume(&mut self.bytes, self.position);
         match self.count {
             0 => {
+                writer.write(0, HEADER_BITS);
                 writer.write_varint(timestamp_ms);
                 writer.write(value, 64);
             }
@@ -93,7 +93,7 @@ impl XorChunk {
                 pending.write(&mut writer);
             }
         }
-        self.free_bits = writer.free_bits() as u8;
+        self.position = writer.position();
         self.timestamp_ms = timestamp_ms;
         self.delta = delta;
         self.value = value;
@@ -111,26 +111,31 @@ impl XorChunk {
     }
 
     pub(super) fn capacity_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.len()
     }
 
     /// A reader of the samples so far.
     pub fn reader(&self) -> XorReader<'_> {
-        XorReader::with_count(self.bytes.get(HEADER_BYTES..).unwrap_or(&[]), self.count)
+        let samples = self.bytes.get(HEADER_BYTES..self.used_bytes());
+        XorReader::with_count(samples.unwrap_or(&[]), self.count)
     }
 
     /// The whole chunk as Prometheus lays it out; leaves an empty one.
     pub(super) fn take_bytes(&mut self) -> Box<[u8]> {
-        if let Some(header) = self.bytes.first_chunk_mut::<HEADER_BYTES>() {
+        // The room is given back: kept, every open chunk would hold that of a full one.
+        let mut bytes = std::mem::take(&mut self.bytes).into_vec();
+        bytes.resize(self.used_bytes().max(HEADER_BYTES), 0);
+        if let Some(header) = bytes.first_chunk_mut::<HEADER_BYTES>() {
             *header = self.count.to_be_bytes();
-        } else {
-            self.bytes.extend_from_slice(&[0; HEADER_BYTES]);
         }
         self.count = 0;
-        self.free_bits = 0;
+        self.position = 0;
         self.window = Window::default();
-        // The room is given back: kept, every open chunk would hold that of a full one.
-        std::mem::take(&mut self.bytes).into_boxed_slice()
+        bytes.into_boxed_slice()
+    }
+
+    fn used_bytes(&self) -> usize {
+        self.position.div_ceil(8) as usize
     }
 }
 

@@ -7,32 +7,37 @@ use thiserror::Error;
 #[error("the bits end inside a value")]
 pub struct EndOfBits;
 
-/// How much the vector of a writer grows at a time. There is one for each series, so doubling
-/// would keep much room for nothing, and leave holes in the heap when it is given back.
+/// The size that a writer gives its buffer at first, and by how much it grows then. There is one
+/// buffer for each series, so doubling would keep much room for nothing, and leave holes in the
+/// heap when it is given back. With the 8 bytes that an allocator commonly adds, sizes are
+/// multiples of 16.
+const FIRST_BYTES: usize = 24;
 const GROWTH_BYTES: usize = 32;
 
-/// Appends bits to a byte vector.
+/// Bytes that a write of 64 bits may touch.
+const WRITE_BYTES: usize = 9;
+
+/// Appends bits to a buffer that grows as needed; what is not written yet is zero.
 ///
-/// The writer keeps nothing but how many bits of the last byte are free, so that its owner can
-/// store that one number and go on later.
+/// The writer keeps nothing but its position, so that its owner can store that one number and go
+/// on later. The buffer has no capacity besides its length: it takes two words.
 #[derive(Debug)]
 pub struct BitWriter<'a> {
-    bytes: &'a mut Vec<u8>,
-    free_bits: u32,
+    buffer: &'a mut Box<[u8]>,
+    position: usize,
 }
 
 impl<'a> BitWriter<'a> {
-    /// Goes on after the bits in `bytes`, of whose last byte the lowest `free_bits` (0..=7) are
-    /// not used yet and zero.
-    pub fn resume(bytes: &'a mut Vec<u8>, free_bits: u32) -> Self {
-        debug_assert!(free_bits <= 7 && (free_bits == 0 || !bytes.is_empty()));
-        Self { bytes, free_bits }
+    /// Goes on after the first `position` bits of `buffer`, after which all are zero.
+    pub fn resume(buffer: &'a mut Box<[u8]>, position: u32) -> Self {
+        let position = position as usize;
+        debug_assert!(position <= buffer.len() * 8);
+        Self { buffer, position }
     }
 
-    /// How many of the last byte's bits (0..=7) are not used yet: what [`BitWriter::resume`]
-    /// takes.
-    pub fn free_bits(&self) -> u32 {
-        self.free_bits
+    /// How many bits are written: what [`BitWriter::resume`] takes.
+    pub fn position(&self) -> u32 {
+        self.position as u32
     }
 
     /// Appends the lowest `count` (0..=64) bits of `value`.
@@ -42,25 +47,34 @@ impl<'a> BitWriter<'a> {
         if count == 0 {
             return;
         }
-        let value = value & (u64::MAX >> (64 - count));
-        let mut left = count;
-        if self.free_bits > 0 {
-            let taken = self.free_bits.min(left);
-            left -= taken;
-            self.free_bits -= taken;
-            if let Some(last) = self.bytes.last_mut() {
-                *last |= ((value >> left) << self.free_bits) as u8;
+        let start = self.position / 8;
+        if self.buffer.len() < start + WRITE_BYTES {
+            self.grow();
+        }
+        let aligned = value << (64 - count);
+        let shift = (self.position % 8) as u32;
+        let bytes = &mut self.buffer[start..];
+        if let Some((word, rest)) = bytes.split_first_chunk_mut::<8>() {
+            *word = (u64::from_be_bytes(*word) | aligned >> shift).to_be_bytes();
+            if shift + count > 64
+                && let Some(next) = rest.first_mut()
+            {
+                *next = (aligned << (64 - shift) >> 56) as u8;
             }
         }
-        if left > 0 {
-            let aligned = (value << (64 - left)).to_be_bytes();
-            let whole = left.div_ceil(8);
-            if self.bytes.capacity() - self.bytes.len() < 8 {
-                self.bytes.reserve_exact(GROWTH_BYTES);
-            }
-            self.bytes.extend_from_slice(&aligned[..whole as usize]);
-            self.free_bits = whole * 8 - left;
-        }
+        self.position += count as usize;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let mut bytes = std::mem::take(self.buffer).into_vec();
+        let length = match bytes.len() {
+            0 => FIRST_BYTES,
+            length => length + GROWTH_BYTES,
+        };
+        bytes.reserve_exact(length - bytes.len());
+        bytes.resize(length, 0);
+        *self.buffer = bytes.into_boxed_slice();
     }
 
     /// Appends an unsigned LEB128 integer: 7 bits a byte, the lowest first; 1 to 10 bytes.
@@ -238,7 +252,7 @@ mod tests {
 
     #[test]
     fn varints_have_the_bytes_of_go() {
-        let mut bytes = Vec::new();
+        let mut bytes = Box::default();
         let mut writer = BitWriter::resume(&mut bytes, 0);
         writer.write_uvarint(300);
         writer.write_varint(-65);
@@ -246,7 +260,7 @@ mod tests {
         writer.write_uvarint(u64::MAX);
         let max = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
         assert_eq!(bytes[..6], [0xac, 0x02, 0x81, 0x01, 0x80, 0x01]);
-        assert_eq!(bytes[6..], max);
+        assert_eq!(bytes[6..16], max);
     }
 
     #[test]
@@ -257,14 +271,16 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(items in prop::collection::vec(item(), 0..80)) {
-            let (mut bytes, mut free_bits) = (Vec::new(), 0);
+            let (mut bytes, mut position) = (Box::default(), 0);
             for item in &items {
-                // A new writer each time: nothing but the free bits is carried over.
-                let mut writer = BitWriter::resume(&mut bytes, free_bits);
+                // A new writer each time: nothing but the position is carried over.
+                let mut writer = BitWriter::resume(&mut bytes, position);
                 write(&mut writer, item);
-                free_bits = writer.free_bits();
+                position = writer.position();
             }
-            let mut reader = BitReader::new(&bytes);
+            let written = position.div_ceil(8);
+            prop_assert!(bytes[written as usize..].iter().all(|&byte| byte == 0));
+            let mut reader = BitReader::new(&bytes[..written as usize]);
             for item in &items {
                 match *item {
                     Item::Bits(value, count) => prop_assert_eq!(reader.read(count), Ok(value)),
@@ -273,7 +289,7 @@ mod tests {
                     Item::Signed(value) => prop_assert_eq!(reader.read_varint(), Ok(value)),
                 }
             }
-            prop_assert_eq!(reader.read(free_bits), Ok(0), "padding is zero");
+            prop_assert_eq!(reader.read(written * 8 - position), Ok(0), "padding is zero");
             prop_assert_eq!(reader.read(1), Err(EndOfBits));
         }
 

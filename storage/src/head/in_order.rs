@@ -16,11 +16,18 @@ use crate::model::TimeRange;
 /// All methods take the time columns of the series' shard.
 #[derive(Debug, Default)]
 pub(super) struct InOrder {
-    sealed: Vec<Sealed>,
+    /// None before the first is full: most series of a young head have none.
+    sealed: Option<Box<SealedList>>,
     open: OpenValues,
     /// Timestamps of the open chunk: as many as it has values, from place `start` on.
     column: ColumnId,
     start: u8,
+}
+
+/// Sealed chunks, out of line.
+#[derive(Debug, Default)]
+struct SealedList {
+    chunks: Vec<Sealed>,
 }
 
 #[derive(Debug)]
@@ -44,8 +51,16 @@ struct Chunk<'a> {
 impl InOrder {
     /// How many samples there are.
     pub(super) fn len(&self) -> u64 {
-        let sealed: u64 = self.sealed.iter().map(|chunk| u64::from(chunk.count)).sum();
+        let sealed: u64 = self
+            .sealed()
+            .iter()
+            .map(|chunk| u64::from(chunk.count))
+            .sum();
         sealed + u64::from(self.open.count())
+    }
+
+    fn sealed(&self) -> &[Sealed] {
+        self.sealed.as_ref().map_or(&[], |sealed| &sealed.chunks)
     }
 
     /// Timestamp and bits of the value of the sample added last.
@@ -100,11 +115,12 @@ impl InOrder {
                 count,
             };
             bytes = size_of::<Sealed>() + sealed.values.heap_bytes();
-            if self.sealed.len() == self.sealed.capacity() {
+            let list = &mut self.sealed.get_or_insert_default().chunks;
+            if list.len() == list.capacity() {
                 // Most lists stay short: doubling would cost more than the samples of some chunks.
-                self.sealed.reserve_exact(1 + self.sealed.len() / 4);
+                list.reserve_exact(1 + list.len() / 4);
             }
-            self.sealed.push(sealed);
+            list.push(sealed);
         }
         let join = match count == 0 || is_full {
             true => Join::Any,
@@ -117,14 +133,14 @@ impl InOrder {
     /// The first `left` samples of a chunk, or all if it has fewer; none after the last chunk,
     /// or where nothing is left.
     fn chunk<'a>(&'a self, times: &'a TimeColumns, index: usize, left: u64) -> Option<Chunk<'a>> {
-        let (values, column, start, count) = match self.sealed.get(index) {
+        let (values, column, start, count) = match self.sealed().get(index) {
             Some(sealed) => (
                 sealed.values.values(),
                 sealed.column,
                 sealed.start,
                 sealed.count,
             ),
-            None if index == self.sealed.len() => (
+            None if index == self.sealed().len() => (
                 self.open.values(),
                 self.column,
                 self.start,
@@ -169,7 +185,7 @@ impl InOrder {
     /// Whether one of the first `samples` samples lies in `range`.
     pub(super) fn any_in(&self, times: &TimeColumns, samples: u64, range: TimeRange) -> bool {
         let mut left = samples;
-        for index in 0..=self.sealed.len() {
+        for index in 0..=self.sealed().len() {
             let Some(chunk) = self.chunk(times, index, left) else {
                 return false;
             };

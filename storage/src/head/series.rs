@@ -12,8 +12,10 @@ pub(super) struct Series {
     pub(super) in_order: InOrder,
     /// Samples that came at or before the last timestamp of `in_order`.
     pub(super) overflow: Option<Box<Overflow>>,
-    /// What the last commit group to append did.
-    last: LastGroup,
+    /// The last commit group that appended, and how many samples in order: what came before it is
+    /// all there is less that. A group is held in memory as rows of 24 bytes, so a u32 counts them.
+    last_seq: Seq,
+    last_in_order: u32,
 }
 
 /// Late samples, in the order in which they came.
@@ -22,15 +24,8 @@ pub(super) struct Overflow {
     pub(super) chunks: ChunkList,
     /// Range of all its timestamps.
     pub(super) range: TimeRange,
-}
-
-/// The last commit group that appended to a series, and how much: what came before it is all
-/// there is less that. A group is held in memory as rows of 24 bytes, so a u32 counts them.
-#[derive(Clone, Copy, Debug, Default)]
-struct LastGroup {
-    seq: Seq,
-    in_order: u32,
-    overflow: u32,
+    /// How many late samples the last commit group of the series appended.
+    last: u32,
 }
 
 /// How many samples of a series there were at some moment.
@@ -61,7 +56,7 @@ pub(super) enum Placed {
 impl Series {
     /// Seq of the last group that appended.
     pub(super) fn last_seq(&self) -> Seq {
-        self.last.seq
+        self.last_seq
     }
 
     /// All samples.
@@ -78,11 +73,12 @@ impl Series {
     /// What there was before the last group that appended.
     pub(super) fn boundary(&self) -> Boundary {
         let all = self.counts();
+        let last_overflow = self.overflow.as_ref().map_or(0, |overflow| overflow.last);
         Boundary {
-            seq: self.last.seq,
+            seq: self.last_seq,
             before: Counts {
-                in_order: all.in_order - u64::from(self.last.in_order),
-                overflow: all.overflow - u64::from(self.last.overflow),
+                in_order: all.in_order - u64::from(self.last_in_order),
+                overflow: all.overflow - u64::from(last_overflow),
             },
         }
     }
@@ -90,7 +86,7 @@ impl Series {
     /// What a reader at `seq` sees; `older` holds the boundaries before the last group's that
     /// some reader needs, in rising order.
     pub(super) fn visible_at(&self, seq: Seq, older: &[Boundary]) -> Counts {
-        if self.last.seq <= seq {
+        if self.last_seq <= seq {
             return self.counts();
         }
         match older.iter().find(|boundary| seq < boundary.seq) {
@@ -119,32 +115,35 @@ impl Series {
         value: f64,
     ) -> Placed {
         if let Some(grown) = self.in_order.push(times, timestamp_ms, value) {
-            self.last_of(seq).in_order += 1;
+            self.enter(seq);
+            self.last_in_order += 1;
             return Placed::InOrder(grown);
         }
         if self.is_repeat(times, timestamp_ms, value) {
             return Placed::Duplicate;
         }
-        self.last_of(seq).overflow += 1;
+        self.enter(seq);
         let overflow = self.overflow.get_or_insert_with(|| {
             Box::new(Overflow {
                 chunks: ChunkList::default(),
                 range: TimeRange::new(timestamp_ms, timestamp_ms),
+                last: 0,
             })
         });
+        overflow.last += 1;
         overflow.range.start_ms = overflow.range.start_ms.min(timestamp_ms);
         overflow.range.end_ms = overflow.range.end_ms.max(timestamp_ms);
         Placed::Overflow(overflow.chunks.push(timestamp_ms, value))
     }
 
-    /// What the group `seq` has appended so far.
-    fn last_of(&mut self, seq: Seq) -> &mut LastGroup {
-        if self.last.seq != seq {
-            self.last = LastGroup {
-                seq,
-                ..LastGroup::default()
-            };
+    /// Counts from here on what the group `seq` appends.
+    fn enter(&mut self, seq: Seq) {
+        if self.last_seq != seq {
+            self.last_seq = seq;
+            self.last_in_order = 0;
+            if let Some(overflow) = &mut self.overflow {
+                overflow.last = 0;
+            }
         }
-        &mut self.last
     }
 }
