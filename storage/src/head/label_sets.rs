@@ -1,5 +1,6 @@
 //! Label sets as symbols: the names once for all series of a shape, the values one after the
-//! other.
+//! other, each in as few bytes as it needs. Symbols that many series have were mostly the first
+//! and have the smallest numbers.
 
 use std::hash::BuildHasher;
 use std::num::NonZeroU32;
@@ -8,6 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::registry::RegistryError;
+use crate::codec::varint;
 use crate::index::SymbolTable;
 use crate::model::{Labels, LabelsRef, SymbolId};
 
@@ -21,8 +23,8 @@ pub(super) struct LabelSets {
     shape_ends: Vec<u32>,
     shapes: HashTable<u32>,
     hasher: RandomState,
-    /// Values of all sets, back to back, each set's in the order of its shape's names.
-    values: Vec<SymbolId>,
+    /// Values of all sets as varints, back to back, each set's in the order of its shape's names.
+    values: Vec<u8>,
     /// Names of the set that is being added; kept for its memory.
     scratch: Vec<SymbolId>,
 }
@@ -32,7 +34,7 @@ pub(super) struct LabelSets {
 pub(super) struct LabelSet {
     /// Number of the shape, from 1.
     shape: NonZeroU32,
-    /// Where its values start.
+    /// Where its values start, in bytes.
     start: u32,
 }
 
@@ -40,9 +42,7 @@ impl LabelSets {
     /// Stores a label set. The caller knows that it is new.
     pub(super) fn add(&mut self, labels: LabelsRef<'_>) -> Result<LabelSet, RegistryError> {
         let start = self.values.len();
-        if u32::try_from(start + labels.len()).is_err() {
-            return Err(RegistryError::TooManyLabels);
-        }
+        let offset = u32::try_from(start).map_err(|_| RegistryError::TooManyLabels)?;
         self.scratch.clear();
         for (name, value) in labels.iter() {
             let interned = self
@@ -52,7 +52,7 @@ impl LabelSets {
             match interned {
                 Ok((name, value)) => {
                     self.scratch.push(name);
-                    self.values.push(value);
+                    varint::put_u64(&mut self.values, value.0.into());
                 }
                 Err(full) => {
                     self.values.truncate(start);
@@ -62,7 +62,7 @@ impl LabelSets {
         }
         Ok(LabelSet {
             shape: self.shape()?,
-            start: start as u32,
+            start: offset,
         })
     }
 
@@ -103,8 +103,11 @@ impl LabelSets {
         set: LabelSet,
     ) -> impl ExactSizeIterator<Item = (SymbolId, SymbolId)> + Clone + '_ {
         let names = list(&self.shape_names, &self.shape_ends, set.shape.get() - 1);
-        let values = &self.values[set.start as usize..][..names.len()];
-        names.iter().copied().zip(values.iter().copied())
+        let mut values = &self.values[set.start as usize..];
+        names.iter().map(move |&name| {
+            let value = varint::take_u64(&mut values);
+            (name, SymbolId(value.unwrap_or_default() as u32))
+        })
     }
 
     /// Whether a set is these labels, string by string.

@@ -22,7 +22,10 @@ pub enum RegistryError {
     #[error(transparent)]
     SymbolsFull(#[from] SymbolTableFull),
     /// The labels of all series together do not fit.
-    #[error("the head holds more than {} labels", u32::MAX)]
+    #[error(
+        "the labels of the head's series take more than {} bytes as symbols",
+        u32::MAX
+    )]
     TooManyLabels,
     /// An id is defined twice, with different labels.
     #[error("series {} is defined as {new} and was defined as {old}", id.0)]
@@ -68,13 +71,29 @@ struct Inner {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Kept so that a growing table need not gather all label strings again.
-    hash: u64,
+    hash: Hash,
     set: LabelSet,
+}
+
+/// The hash of a label set. Half of its bits are kept, as there is one for every series; labels
+/// are compared wherever they agree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Hash(u32);
+
+impl Hash {
+    fn of(hasher: &RandomState, labels: LabelsRef<'_>) -> Self {
+        Self((hasher.hash_one(labels) >> 32) as u32)
+    }
+
+    /// For the table, which finds a place by the lowest bits and compares the highest ones.
+    fn spread(self) -> u64 {
+        u64::from(self.0) << 32 | u64::from(self.0)
+    }
 }
 
 impl Registry {
     pub(super) fn resolve(&self, labels: LabelsRef<'_>) -> Option<SeriesId> {
-        let hash = self.hasher.hash_one(labels);
+        let hash = Hash::of(&self.hasher, labels);
         self.inner.read().find(hash, labels)
     }
 
@@ -91,7 +110,7 @@ impl Registry {
         sets.map(|labels| {
             let id = match inner.has(guess, labels) {
                 true => guess,
-                false => inner.find(self.hasher.hash_one(labels), labels)?,
+                false => inner.find(Hash::of(&self.hasher, labels), labels)?,
             };
             guess = SeriesId(id.0.wrapping_add(1));
             Some(id)
@@ -100,7 +119,7 @@ impl Registry {
     }
 
     pub(super) fn register(&self, labels: LabelsRef<'_>) -> Result<SeriesId, RegistryError> {
-        let hash = self.hasher.hash_one(labels);
+        let hash = Hash::of(&self.hasher, labels);
         let mut inner = self.inner.write();
         if let Some(id) = inner.find(hash, labels) {
             return Ok(id);
@@ -111,7 +130,7 @@ impl Registry {
     }
 
     pub(super) fn define(&self, id: SeriesId, labels: &Labels) -> Result<(), RegistryError> {
-        let hash = self.hasher.hash_one(labels);
+        let hash = Hash::of(&self.hasher, labels.as_ref());
         let mut inner = self.inner.write();
         if let Some(entry) = inner.entries.get(id) {
             if inner.sets.is(entry.set, labels.as_ref()) {
@@ -153,26 +172,26 @@ impl Inner {
         entry.is_some_and(|entry| self.sets.is(entry.set, labels))
     }
 
-    fn find(&self, hash: u64, labels: LabelsRef<'_>) -> Option<SeriesId> {
+    fn find(&self, hash: Hash, labels: LabelsRef<'_>) -> Option<SeriesId> {
         let is_it = |&id: &SeriesId| {
             self.entries
                 .get(id)
                 .is_some_and(|entry| entry.hash == hash && self.sets.is(entry.set, labels))
         };
-        self.ids.find(hash, is_it).copied()
+        self.ids.find(hash.spread(), is_it).copied()
     }
 
     fn insert(
         &mut self,
         id: SeriesId,
-        hash: u64,
+        hash: Hash,
         labels: LabelsRef<'_>,
     ) -> Result<(), RegistryError> {
         let set = self.sets.add(labels)?;
         self.entries.insert(id, Entry { hash, set });
         let entries = &self.entries;
-        self.ids.insert_unique(hash, id, |&other| {
-            entries.get(other).map_or(0, |entry| entry.hash)
+        self.ids.insert_unique(hash.spread(), id, |&other| {
+            entries.get(other).map_or(0, |entry| entry.hash.spread())
         });
         self.next_id = self.next_id.max(u64::from(id.0) + 1);
         Ok(())
