@@ -11,13 +11,17 @@ use crate::parse::ast::Span;
 use crate::parse::strings::quote;
 use crate::position;
 
+/// What was noted and where it was last found: Prometheus tells of each text once, and of the
+/// latest place.
+type Note = (String, Span);
+
 /// What was noted, each text once, in the order it was found.
 #[derive(Debug)]
 pub(crate) struct Notes<'q> {
     /// The text of the query, that spans point into.
     text: &'q str,
-    warnings: RefCell<Vec<String>>,
-    infos: RefCell<Vec<String>>,
+    warnings: RefCell<Vec<Note>>,
+    infos: RefCell<Vec<Note>>,
     corrections: RefCell<Vec<Corrections>>,
 }
 
@@ -63,17 +67,19 @@ impl<'q> Notes<'q> {
                 of.at,
             );
         }
-        (self.warnings.into_inner(), self.infos.into_inner())
+        let with_place = |notes: RefCell<Vec<Note>>| {
+            let placed = |(what, at): Note| format!("{what} ({})", position(self.text, at.start));
+            notes.into_inner().into_iter().map(placed).collect()
+        };
+        (with_place(self.warnings), with_place(self.infos))
     }
 
     fn warn(&self, what: std::fmt::Arguments<'_>, at: Span) {
-        let at = position(self.text, at.start);
-        add(&self.warnings, format!("PromQL warning: {what} ({at})"));
+        add(&self.warnings, format!("PromQL warning: {what}"), at);
     }
 
     fn info(&self, what: std::fmt::Arguments<'_>, at: Span) {
-        let at = position(self.text, at.start);
-        add(&self.infos, format!("PromQL info: {what} ({at})"));
+        add(&self.infos, format!("PromQL info: {what}"), at);
     }
 
     /// `rate` or `increase` of something not named like a counter.
@@ -168,9 +174,26 @@ fn for_metric(name: &str) -> String {
     }
 }
 
-fn add(notes: &RefCell<Vec<String>>, text: String) {
+fn add(notes: &RefCell<Vec<Note>>, what: String, at: Span) {
     let mut notes = notes.borrow_mut();
-    if !notes.contains(&text) {
-        notes.push(text);
+    match notes.iter_mut().find(|(known, _)| *known == what) {
+        Some((_, known_at)) => *known_at = at,
+        None => notes.push((what, at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_told_once_with_its_last_place() {
+        let notes = Notes::new("quantile(2, a) + quantile(2, b)");
+        notes.quantile(2.0, Span { start: 9, end: 10 });
+        notes.quantile(3.0, Span { start: 9, end: 10 });
+        notes.quantile(2.0, Span { start: 26, end: 27 });
+        let text = "PromQL warning: quantile value should be between 0 and 1, got";
+        let expected = [format!("{text} 2 (1:27)"), format!("{text} 3 (1:10)")];
+        assert_eq!(notes.into_parts(), (expected.to_vec(), Vec::new()));
     }
 }
