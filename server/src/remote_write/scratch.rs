@@ -30,11 +30,12 @@ impl ScratchPool {
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let mut scratch = self.0.lock().pop().unwrap_or_default();
         let result = work(&mut scratch);
-        if scratch.decoded.len() > KEPT_BYTES_MAX {
-            scratch.decoded = Vec::new();
-        }
-        if scratch.batch.sample_count() > KEPT_SAMPLES_MAX {
-            scratch.batch = WriteBatch::new();
+        // The batch's label strings are at most as long as the body that they came from, so one
+        // long label goes with its body.
+        let is_large = scratch.decoded.len() > KEPT_BYTES_MAX
+            || scratch.batch.sample_count() > KEPT_SAMPLES_MAX;
+        if is_large {
+            scratch = Scratch::default();
         }
         scratch.batch.clear();
         let mut pool = self.0.lock();
