@@ -13,6 +13,14 @@ mod error;
 mod head;
 mod index;
 pub mod model;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the parts that write files come with the segments"
+    )
+)]
+mod section;
 pub mod sys;
 mod wal;
 

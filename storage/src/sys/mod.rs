@@ -7,6 +7,7 @@ mod real;
 #[cfg(any(test, feature = "simulation"))]
 pub mod sim;
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
@@ -74,6 +75,22 @@ pub trait File: Debug + Send + Sync {
     fn len(&self) -> io::Result<u64>;
     /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// The `bytes` bytes at `offset`, borrowed where the file is mapped into memory.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] where the file ends before.
+    fn bytes(&self, offset: u64, bytes: usize) -> io::Result<Cow<'_, [u8]>> {
+        // A length out of a damaged file must not take more memory than the file has bytes.
+        let end = offset.checked_add(bytes as u64);
+        if end.is_none_or(|end| self.len().is_ok_and(|len| end > len)) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut read = vec![0; bytes];
+        if self.read_at(&mut read, offset)? < bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Cow::Owned(read))
+    }
     /// Writes all of `data` at `offset`, growing the file if need be.
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
     /// Reserves room up to `len` bytes and sets the length to at least that; new bytes are 0.

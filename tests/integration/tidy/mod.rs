@@ -17,7 +17,7 @@ const STORAGE_RANKS: &[&[&str]] = &[
     &["maintenance"],
     &["manifest", "wal", "head", "segment", "block"],
     &["chunk", "column", "index"],
-    &["codec"],
+    &["codec", "section"],
     &["model", "sys"],
 ];
 

@@ -1,0 +1,159 @@
+//! Reading parts of a section.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::{CRC_BYTES, PAGE_BYTES, SectionError, SectionRef};
+use crate::sys::File;
+
+/// Bytes that can be read in parts: a section, or a slice in a test.
+pub trait Bytes: Debug + Send + Sync {
+    /// How many there are.
+    fn len(&self) -> u64;
+
+    /// The `bytes` bytes at `offset`, checked.
+    ///
+    /// # Errors
+    /// They cannot be read, are not what was written, or there are not as many.
+    fn get(&self, offset: u64, bytes: usize) -> Result<Cow<'_, [u8]>, SectionError>;
+}
+
+impl Bytes for [u8] {
+    fn len(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn get(&self, offset: u64, bytes: usize) -> Result<Cow<'_, [u8]>, SectionError> {
+        let part = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..)?.get(..bytes));
+        part.map(Cow::Borrowed)
+            .ok_or_else(|| out_of_bounds(offset, bytes, self.len() as u64))
+    }
+}
+
+/// A section of a file. Cheap to make: the checksums are read when it is first used.
+#[derive(Debug)]
+pub struct Section {
+    file: Arc<dyn File>,
+    at: SectionRef,
+    pages: Mutex<Option<Arc<Pages>>>,
+}
+
+/// What the pages of a section must be.
+#[derive(Debug)]
+struct Pages {
+    crcs: Box<[u32]>,
+    /// A bit for each page of a mapped file that was found to be right.
+    checked: Box<[AtomicU64]>,
+}
+
+impl Section {
+    /// The section at `at` of `file`.
+    pub fn new(file: Arc<dyn File>, at: SectionRef) -> Self {
+        Self {
+            file,
+            at,
+            pages: Mutex::new(None),
+        }
+    }
+
+    fn pages(&self) -> Result<Arc<Pages>, SectionError> {
+        let mut pages = self.pages.lock();
+        if let Some(pages) = &*pages {
+            return Ok(Arc::clone(pages));
+        }
+        let offset = self.at.offset.saturating_add(self.at.bytes);
+        let bytes = self.at.pages().saturating_mul(CRC_BYTES as u64);
+        let table = read(&*self.file, offset, bytes)?;
+        if crc32fast::hash(&table) != self.at.crc {
+            return Err(SectionError::Checksums { offset });
+        }
+        let (crcs, _) = table.as_chunks::<CRC_BYTES>();
+        let crcs: Box<[u32]> = crcs.iter().map(|&crc| u32::from_le_bytes(crc)).collect();
+        let words = crcs.len().div_ceil(64);
+        let made = Arc::new(Pages {
+            checked: std::iter::repeat_with(AtomicU64::default)
+                .take(words)
+                .collect(),
+            crcs,
+        });
+        *pages = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Checks one page.
+    fn check(&self, pages: &Pages, page: usize, bytes: &[u8]) -> Result<(), SectionError> {
+        if pages.crcs.get(page) == Some(&crc32fast::hash(bytes)) {
+            return Ok(());
+        }
+        let offset = self.at.offset + (page * PAGE_BYTES) as u64;
+        Err(SectionError::Checksum { offset })
+    }
+}
+
+impl Bytes for Section {
+    fn len(&self) -> u64 {
+        self.at.bytes
+    }
+
+    fn get(&self, offset: u64, bytes: usize) -> Result<Cow<'_, [u8]>, SectionError> {
+        let end = offset
+            .checked_add(bytes as u64)
+            .filter(|&end| end <= self.at.bytes)
+            .ok_or_else(|| out_of_bounds(offset, bytes, self.at.bytes))?;
+        if bytes == 0 {
+            return Ok(Cow::default());
+        }
+        let pages = self.pages()?;
+        let first = offset / PAGE_BYTES as u64;
+        let last = (end - 1) / PAGE_BYTES as u64;
+        let start = first * PAGE_BYTES as u64;
+        let stop = ((last + 1) * PAGE_BYTES as u64).min(self.at.bytes);
+        let read = read(&*self.file, self.at.offset + start, stop - start)?;
+        let is_mapped = matches!(read, Cow::Borrowed(_));
+        for (page, bytes) in (first as usize..).zip(read.chunks(PAGE_BYTES)) {
+            let (word, bit) = (page / 64, 1 << (page % 64));
+            let checked = &pages.checked[word];
+            if is_mapped && checked.load(Ordering::Relaxed) & bit != 0 {
+                continue;
+            }
+            self.check(&pages, page, bytes)?;
+            checked.fetch_or(bit, Ordering::Relaxed);
+        }
+        let from = (offset - start) as usize;
+        Ok(match read {
+            Cow::Borrowed(all) => Cow::Borrowed(&all[from..from + bytes]),
+            Cow::Owned(mut all) => {
+                all.truncate(from + bytes);
+                all.drain(..from);
+                Cow::Owned(all)
+            }
+        })
+    }
+}
+
+fn read(file: &dyn File, offset: u64, bytes: u64) -> Result<Cow<'_, [u8]>, SectionError> {
+    let read = match usize::try_from(bytes) {
+        Ok(bytes) => file.bytes(offset, bytes),
+        Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
+    };
+    read.map_err(|source| SectionError::Io {
+        offset,
+        bytes,
+        source,
+    })
+}
+
+fn out_of_bounds(offset: u64, bytes: usize, section_bytes: u64) -> SectionError {
+    SectionError::OutOfBounds {
+        offset,
+        bytes: bytes as u64,
+        section_bytes,
+    }
+}
