@@ -158,9 +158,10 @@ impl Committer {
         let kind = match &cause {
             wal::WalError::Full { .. } => ErrorKind::Full,
             wal::WalError::TooLarge { .. } => ErrorKind::TooLarge,
-            wal::WalError::Create { .. } | wal::WalError::Order { .. } | wal::WalError::Numbers => {
-                ErrorKind::Io
-            }
+            wal::WalError::Create { .. }
+            | wal::WalError::Order { .. }
+            | wal::WalError::Epoch { .. }
+            | wal::WalError::Numbers => ErrorKind::Io,
             wal::WalError::Poisoned { .. } => ErrorKind::Poisoned,
         };
         let error = Error::with_source(kind, cause.to_string(), cause);

@@ -273,7 +273,7 @@ fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<(Arc<Shared>, Comm
 fn replay(sys: &Sys, dir: &Path, head: &Head) -> Result<wal::Recovery, Error> {
     let begin = sys.clock.monotonic();
     let mut orphans = 0;
-    let mut apply = |batch: Batch| -> Result<(), wal::SinkError> {
+    let mut apply = |_epoch, batch: Batch| -> Result<(), wal::SinkError> {
         for definition in &batch.definitions {
             head.define(definition.id, &definition.labels)?;
         }

@@ -69,8 +69,8 @@ impl Counters {
     }
 
     pub(super) fn note_wal(&self, writer: &wal::Writer) {
-        self.wal_bytes.store(writer.bytes(), Relaxed);
-        self.wal_files.store(writer.files() as u64, Relaxed);
+        self.wal_bytes.store(writer.files().bytes(), Relaxed);
+        self.wal_files.store(writer.files().count() as u64, Relaxed);
     }
 
     pub(super) fn fill(&self, stats: &mut Stats) {

@@ -49,6 +49,14 @@ pub enum WalError {
         /// The one before it.
         last: Seq,
     },
+    /// An epoch before the current one was to begin. The log is as it was.
+    #[error("epoch {epoch} was to begin in the WAL after epoch {current}")]
+    Epoch {
+        /// The epoch out of place.
+        epoch: u64,
+        /// The one that is written.
+        current: u64,
+    },
     /// A body above the limit of [`super::record::BODY_BYTES_MAX`]. Nothing of the group is in
     /// the log.
     #[error("record {seq} has {bytes} bytes, more than a WAL record may have ({max})")]

@@ -8,7 +8,7 @@ use crate::model::Seq;
 /// The format version this code writes, and the latest it reads.
 pub(super) const VERSION: u16 = 1;
 /// Length of the file header; frames follow.
-pub(super) const HEADER_BYTES: usize = 32;
+pub(super) const HEADER_BYTES: usize = 40;
 /// First bytes of each file. The line ends show a transfer as text.
 const MAGIC: [u8; 8] = *b"SBKWAL\r\n";
 /// Magic, version, header length and checksum stand here in every version.
@@ -24,6 +24,8 @@ pub(super) struct FileHeader {
     /// Every record up to this one was durable when the file was created, and all records in it
     /// are later ones.
     pub(super) durable_seq: Seq,
+    /// The epoch that the ids in its records belong to; 1 or higher.
+    pub(super) epoch: u64,
 }
 
 /// Why a file header cannot be used.
@@ -43,6 +45,7 @@ impl FileHeader {
         bytes[10..12].copy_from_slice(&(HEADER_BYTES as u16).to_le_bytes());
         bytes[16..24].copy_from_slice(&self.number.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.durable_seq.0.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.epoch.to_le_bytes());
         let crc = header_crc(&bytes);
         bytes[CRC_AT..FIXED_BYTES].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -73,9 +76,13 @@ impl FileHeader {
         let header = Self {
             number: u64_at(header, 16),
             durable_seq: Seq(u64_at(header, 24)),
+            epoch: u64_at(header, 32),
         };
         if header.number != number {
             return Err(damaged("the file header is that of another file"));
+        }
+        if header.epoch == 0 {
+            return Err(damaged("the file header names no epoch"));
         }
         Ok(header)
     }
@@ -125,6 +132,7 @@ mod tests {
     const HEADER: FileHeader = FileHeader {
         number: 7,
         durable_seq: Seq(41),
+        epoch: 3,
     };
 
     #[test]
@@ -161,6 +169,8 @@ mod tests {
                 "bit {bit}"
             );
         }
+        let without_epoch = FileHeader { epoch: 0, ..HEADER }.encode();
+        assert!(FileHeader::decode(&without_epoch, 7).is_err());
         for length in 0..HEADER_BYTES {
             assert!(FileHeader::decode(&bytes[..length], 7).is_err());
         }
@@ -171,7 +181,7 @@ mod tests {
         // A later version may have a longer header.
         let mut bytes = [HEADER.encode().as_slice(), &[5; 8]].concat();
         bytes[8..10].copy_from_slice(&9u16.to_le_bytes());
-        bytes[10..12].copy_from_slice(&40u16.to_le_bytes());
+        bytes[10..12].copy_from_slice(&48u16.to_le_bytes());
         let crc = header_crc(&bytes);
         bytes[CRC_AT..FIXED_BYTES].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(

@@ -5,10 +5,10 @@ use crate::model::Seq;
 use super::record::BODY_BYTES_MAX;
 
 /// Length of the header in front of each body.
-pub(super) const HEADER_BYTES: usize = 32;
+pub(super) const HEADER_BYTES: usize = 40;
 /// Frames begin at multiples of this; zeros fill the gap after a body.
 pub(super) const ALIGNMENT: usize = 8;
-const HEADER_CRC_AT: usize = 28;
+const HEADER_CRC_AT: usize = 36;
 
 /// Checksum of a frame header. It begins with the number of the file and the place of the frame
 /// in it: a frame that belongs elsewhere never passes. The header holds the checksum of the body
@@ -28,6 +28,9 @@ pub(super) struct FrameHeader {
     pub(super) seq: Seq,
     /// Every record up to this one was durable when the frame was written; before `seq`.
     pub(super) durable_seq: Seq,
+    /// The epoch of its file, once more: where the header of the file is damaged nothing else
+    /// tells whose ids the record speaks of.
+    pub(super) epoch: u64,
 }
 
 /// What stands at a place of a file.
@@ -66,6 +69,7 @@ pub(super) fn put(
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&header.seq.0.to_le_bytes());
     out.extend_from_slice(&header.durable_seq.0.to_le_bytes());
+    out.extend_from_slice(&header.epoch.to_le_bytes());
     out.extend_from_slice(&[0; 8]);
     out.extend_from_slice(body);
     out.resize(start + frame_bytes(body.len()), 0);
@@ -88,7 +92,8 @@ pub(super) fn parse(file: &[u8], at: usize, file_number: u64) -> Parsed<'_> {
     let body_crc = u32_at(header, 4);
     let seq = Seq(u64_at(header, 8));
     let durable_seq = Seq(u64_at(header, 16));
-    let flags = u32_at(header, 24);
+    let epoch = u64_at(header, 24);
+    let flags = u32_at(header, 32);
     // Cheap first, for the search through damaged bytes.
     if body_bytes > BODY_BYTES_MAX || durable_seq >= seq {
         return Parsed::Nothing;
@@ -96,7 +101,11 @@ pub(super) fn parse(file: &[u8], at: usize, file_number: u64) -> Parsed<'_> {
     if header_crc(file_number, at, header) != u32_at(header, HEADER_CRC_AT) {
         return Parsed::Nothing;
     }
-    let header = FrameHeader { seq, durable_seq };
+    let header = FrameHeader {
+        seq,
+        durable_seq,
+        epoch,
+    };
     if flags != 0 {
         return Parsed::Newer { header, flags };
     }
@@ -130,6 +139,7 @@ mod tests {
     const HEADER: FrameHeader = FrameHeader {
         seq: Seq(10),
         durable_seq: Seq(8),
+        epoch: 2,
     };
 
     fn frame(body: &[u8]) -> Vec<u8> {
@@ -181,7 +191,7 @@ mod tests {
     #[test]
     fn flags_of_a_later_version_are_named() {
         let mut bytes = frame(b"x");
-        bytes[24] = 4;
+        bytes[32] = 4;
         let crc = header_crc(3, 0, &bytes);
         bytes[HEADER_CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
         let (header, flags) = (HEADER, 4);

@@ -9,6 +9,7 @@
 
 mod error;
 mod file;
+mod files;
 mod frame;
 mod ledger;
 pub mod record;
@@ -20,6 +21,8 @@ mod writer;
 
 pub use error::{ReplayError, SinkError, WalError};
 pub use file::is_file_name;
+#[expect(unused_imports, reason = "named once a thread drops files")]
+pub use files::Files;
 pub use recovery::Recovery;
 pub use replay::{ReplayOptions, replay};
 pub use writer::{Writer, WriterOptions};

@@ -10,9 +10,13 @@ use crate::model::Seq;
 pub struct WalFile {
     /// The number in its name.
     pub number: u64,
+    /// The epoch that the ids in its records belong to. A file that holds nothing may be given
+    /// that of the file before.
+    pub epoch: u64,
     /// No record in it or in the files before it is later than this one.
     pub last_seq: Seq,
-    /// Its length in bytes, without room that was reserved and not used.
+    /// Its length in bytes, without room that was reserved and not used; with it where a replay
+    /// passed over the file.
     pub bytes: u64,
 }
 
@@ -103,7 +107,9 @@ pub struct Recovery {
     /// The highest seq that is taken: of the records read, of those known to be lost, and of
     /// those covered by other files. The next write has a higher one.
     pub last_seq: Seq,
-    /// The files, in order.
+    /// The highest epoch of a file; 0 where there is none.
+    pub last_epoch: u64,
+    /// The files, in order, also those that were not read because all in them is covered.
     pub files: Vec<WalFile>,
     /// Records handed to the sink.
     pub records: u64,

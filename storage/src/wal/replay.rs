@@ -16,15 +16,16 @@ use crate::sys::{Disk, File, Sys};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplayOptions {
     /// Records up to this one are in segments or blocks: they are passed over, and nobody is
-    /// told where they are damaged.
+    /// told where they are damaged. A file that holds no later one is not read.
     pub covered_seq: Seq,
     /// Reads alone: cuts nothing, syncs nothing. Another process may be writing
     /// the log; what it has written whole is read.
     pub read_only: bool,
 }
 
-/// Takes the batches of a log, in order of seq.
-pub type Sink<'a> = dyn FnMut(Batch) -> Result<(), SinkError> + 'a;
+/// Takes the batches of a log, in order of seq, each with its epoch. Epochs rise with the seqs; the
+/// ids in a batch are those of its epoch.
+pub type Sink<'a> = dyn FnMut(u64, Batch) -> Result<(), SinkError> + 'a;
 
 /// Hands every record of the log in `dir` later than `options.covered_seq` to `sink`, in order.
 ///
@@ -72,12 +73,53 @@ struct Source {
     /// No later file was there when the replay began. A later one is created only after this
     /// one is synced, so that whatever is bad in a file that is not the last is damage.
     is_last: bool,
+    epoch: SourceEpoch,
+}
+
+/// What is known of the epoch of a file.
+#[derive(Clone, Copy)]
+enum SourceEpoch {
+    /// Its header or its first frame says so.
+    Known(u64),
+    /// The header is damaged: that of the file before, or a later one.
+    AtLeast(u64),
 }
 
 impl Source {
+    /// What stands at a place. A frame of another epoch than the file's is none: its ids would
+    /// be taken for those of other series.
+    fn parse(&self, at: usize) -> Parsed<'_> {
+        let parsed = frame::parse(&self.bytes, at, self.number);
+        match parsed {
+            Parsed::Frame { header, .. }
+            | Parsed::BadBody { header, .. }
+            | Parsed::Newer { header, .. }
+                if !self.epoch.may_be(header.epoch) =>
+            {
+                Parsed::Nothing
+            }
+            parsed => parsed,
+        }
+    }
+
     /// The bytes from `at` on. A file read again may have become shorter.
     fn after(&self, at: usize) -> &[u8] {
         self.bytes.get(at..).unwrap_or_default()
+    }
+}
+
+impl SourceEpoch {
+    fn may_be(self, epoch: u64) -> bool {
+        match self {
+            Self::Known(known) => epoch == known,
+            Self::AtLeast(least) => epoch >= least,
+        }
+    }
+
+    /// The epoch; the lowest it may be where it is not known.
+    fn get(self) -> u64 {
+        let (Self::Known(epoch) | Self::AtLeast(epoch)) = self;
+        epoch
     }
 }
 
@@ -134,6 +176,14 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Repl
     }
 }
 
+fn newer_file(path: PathBuf, version: u16) -> ReplayError {
+    ReplayError::NewerFile {
+        path,
+        version,
+        known: file::VERSION,
+    }
+}
+
 /// Damage of which nobody knows yet what it cost.
 fn damage(path: &Path, offset: usize, length: usize, kind: DamageKind) -> Damage {
     Damage {
@@ -160,6 +210,7 @@ fn used(bytes: &[u8]) -> usize {
 impl Replay<'_, '_> {
     fn run(mut self) -> Result<Recovery, ReplayError> {
         let numbers = self.numbers()?;
+        let (first_read, passed_seq) = self.first_to_read(&numbers)?;
         let mut before = None;
         for (place, &number) in numbers.iter().enumerate() {
             if let Some(before) = before
@@ -172,7 +223,11 @@ impl Replay<'_, '_> {
                 self.ledger.add_gap(damage(&path, 0, 0, kind));
             }
             before = Some(number);
-            self.file(number, place + 1 == numbers.len())?;
+            if place < first_read {
+                self.pass_over(number, passed_seq)?;
+            } else {
+                self.file(number, place + 1 == numbers.len())?;
+            }
         }
         if !self.options.read_only {
             // A kill may have left a file whose name is not durable; the next one's will be.
@@ -202,6 +257,56 @@ impl Replay<'_, '_> {
             .collect())
     }
 
+    /// The place of the first file that has to be read, with a covered seq that no record in the
+    /// files before it exceeds.
+    ///
+    /// A header vouches for the files before its own: they were complete when it was written, and
+    /// hold no record later than its durable seq.
+    fn first_to_read(&self, numbers: &[u64]) -> Result<(usize, Seq), ReplayError> {
+        let covered = self.options.covered_seq;
+        for (place, &number) in numbers.iter().enumerate().skip(1).rev() {
+            if let (Some(header), _) = self.header_alone(number)?
+                && header.durable_seq <= covered
+            {
+                return Ok((place, header.durable_seq));
+            }
+        }
+        Ok((0, Seq::ZERO))
+    }
+
+    /// Lists a file without reading its records: they are covered.
+    fn pass_over(&mut self, number: u64, last_seq: Seq) -> Result<(), ReplayError> {
+        let (header, bytes) = self.header_alone(number)?;
+        let epoch = header.map_or(1, |header| header.epoch);
+        let epoch = self.recovery.last_epoch.max(epoch);
+        self.recovery.last_epoch = epoch;
+        self.recovery.files.push(WalFile {
+            number,
+            epoch,
+            last_seq,
+            bytes,
+        });
+        Ok(())
+    }
+
+    /// The header of a file, unless it is damaged, and the length of the file.
+    fn header_alone(&self, number: u64) -> Result<(Option<FileHeader>, u64), ReplayError> {
+        let path = file::path(self.dir, number);
+        let file = self
+            .disk
+            .open_read(&path)
+            .map_err(io_error("open", &path))?;
+        let mut bytes = [0; file::HEADER_BYTES];
+        let read = file.read_at(&mut bytes, 0);
+        let read = read.map_err(io_error("read", &path))?;
+        let length = file.len().map_err(io_error("read", &path))?;
+        match FileHeader::decode(bytes.get(..read).unwrap_or_default(), number) {
+            Ok(header) => Ok((Some(header), length)),
+            Err(HeaderError::Newer { version }) => Err(newer_file(path, version)),
+            Err(HeaderError::Damaged { .. }) => Ok((None, length)),
+        }
+    }
+
     fn file(&mut self, number: u64, is_last: bool) -> Result<(), ReplayError> {
         let path = file::path(self.dir, number);
         let is_mended = is_last && !self.options.read_only;
@@ -217,18 +322,23 @@ impl Replay<'_, '_> {
             file,
             number,
             is_last,
+            epoch: SourceEpoch::AtLeast(self.recovery.last_epoch.max(1)),
         };
         self.recovery.bytes += source.bytes.len() as u64;
-        let kept = if self.header(&source)? {
+        let kept = if self.header(&mut source)? {
             self.frames(&mut source)?
         } else {
             Kept::default()
         };
+        if let SourceEpoch::Known(epoch) = source.epoch {
+            self.recovery.last_epoch = epoch;
+        }
         if is_mended {
             mend(&source, kept)?;
         }
         self.recovery.files.push(WalFile {
             number,
+            epoch: source.epoch.get(),
             last_seq: self.ledger.last(),
             bytes: kept.end as u64,
         });
@@ -236,19 +346,17 @@ impl Replay<'_, '_> {
     }
 
     /// Reads the file header; `false` where the file holds nothing.
-    fn header(&mut self, source: &Source) -> Result<bool, ReplayError> {
+    fn header(&mut self, source: &mut Source) -> Result<bool, ReplayError> {
         let reason = match FileHeader::decode(&source.bytes, source.number) {
-            Ok(header) => {
+            Ok(header) if source.epoch.may_be(header.epoch) => {
+                source.epoch = SourceEpoch::Known(header.epoch);
                 let missing = || damage(&source.path, 0, 0, DamageKind::Records);
                 self.ledger.file(header.durable_seq, missing);
                 return Ok(true);
             }
+            Ok(_) => "the file header names an epoch before that of the file before",
             Err(HeaderError::Newer { version }) => {
-                return Err(ReplayError::NewerFile {
-                    path: source.path.clone(),
-                    version,
-                    known: file::VERSION,
-                });
+                return Err(newer_file(source.path.clone(), version));
             }
             Err(HeaderError::Damaged { reason }) => reason,
         };
@@ -270,9 +378,10 @@ impl Replay<'_, '_> {
         let mut read_again_at = None;
         let mut unproven = Unproven::default();
         loop {
-            match frame::parse(&source.bytes, at, source.number) {
+            match source.parse(at) {
                 Parsed::Frame { header, body, next } if header.seq > self.ledger.last() => {
                     self.record(source, at, header, body)?;
+                    source.epoch = SourceEpoch::Known(header.epoch);
                     unproven.frame(at, header);
                     at = next;
                     continue;
@@ -358,7 +467,11 @@ impl Replay<'_, '_> {
         header: FrameHeader,
         body: &[u8],
     ) -> Result<(), ReplayError> {
-        let FrameHeader { seq, durable_seq } = header;
+        let FrameHeader {
+            seq,
+            durable_seq,
+            epoch,
+        } = header;
         let missing = || damage(&source.path, at, 0, DamageKind::Records);
         self.ledger.record(seq, durable_seq, missing);
         if seq <= self.options.covered_seq {
@@ -390,7 +503,7 @@ impl Replay<'_, '_> {
         self.recovery.records += 1;
         self.recovery.definitions += batch.definitions.len() as u64;
         self.recovery.samples += batch.floats.len() as u64;
-        (self.sink)(batch).map_err(|source| ReplayError::Sink { seq, source })
+        (self.sink)(epoch, batch).map_err(|source| ReplayError::Sink { seq, source })
     }
 }
 
@@ -409,7 +522,7 @@ fn headers(source: &Source, mut at: usize) -> impl Iterator<Item = (usize, Seen)
     std::iter::from_fn(move || {
         while at < source.bytes.len() {
             let place = at;
-            match frame::parse(&source.bytes, place, source.number) {
+            match source.parse(place) {
                 Parsed::Frame { header, next, .. } => {
                     at = next;
                     return Some((place, Seen::Whole(header)));

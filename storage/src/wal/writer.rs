@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::error::{WalError, is_full};
 use super::file::{self, FileHeader};
+use super::files::Files;
 use super::frame::{self, FrameHeader};
 use super::record::BODY_BYTES_MAX;
 use super::recovery::{Recovery, WalFile};
@@ -14,6 +15,8 @@ use crate::sys::{Disk, File, Sys};
 
 /// Memory kept for framing between groups.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
+/// The epoch of a log that has no file yet.
+const FIRST_EPOCH: u64 = 1;
 
 /// How to write a log.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +42,11 @@ pub struct Writer {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     options: WriterOptions,
-    /// Complete files, in order.
-    complete: Vec<WalFile>,
+    files: Files,
+    /// The epoch of the current file, or of the next one.
+    epoch: u64,
+    /// Bytes of the complete files of that epoch.
+    complete_bytes: u64,
     current: Option<Current>,
     /// `None` once all are used up.
     next_number: Option<u64>,
@@ -67,13 +73,18 @@ struct Current {
 
 impl Writer {
     /// A writer that goes on after the log in `dir` that was replayed. Touches no file yet, so
-    /// that a database opens on a full disk.
+    /// that a database opens on a full disk. It goes on with the last epoch of the log, or the
+    /// first; [`Writer::begin_epoch`] begins another.
     pub fn new(sys: &Sys, dir: &Path, recovery: &Recovery, options: WriterOptions) -> Self {
+        let epoch = recovery.last_epoch.max(FIRST_EPOCH);
+        let of_epoch = recovery.files.iter().filter(|file| file.epoch == epoch);
         Self {
             disk: Arc::clone(&sys.disk),
             dir: dir.to_owned(),
             options,
-            complete: recovery.files.clone(),
+            epoch,
+            complete_bytes: of_epoch.map(|file| file.bytes).sum(),
+            files: Files::new(Arc::clone(&sys.disk), dir, recovery.files.clone()),
             current: None,
             next_number: recovery.next_file_number,
             last_seq: recovery.last_seq,
@@ -95,15 +106,27 @@ impl Writer {
         self.durable_seq
     }
 
-    /// Bytes of all files of the log, without the room that is reserved and not used.
-    pub fn bytes(&self) -> u64 {
-        let complete: u64 = self.complete.iter().map(|file| file.bytes).sum();
-        complete + self.current.as_ref().map_or(0, |current| current.end)
+    /// The files of the log, to be counted and dropped by whoever wants to.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
-    /// How many files the log has.
-    pub fn files(&self) -> usize {
-        self.complete.len() + usize::from(self.current.is_some())
+    /// The epoch that the next group belongs to.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the head is not frozen yet: there is one epoch")
+    )]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Bytes of the files of that epoch, without the room that is reserved and not used.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the head is not frozen yet: there is one epoch")
+    )]
+    pub fn epoch_bytes(&self) -> u64 {
+        self.complete_bytes + self.current.as_ref().map_or(0, |current| current.end)
     }
 
     /// Why the writer takes nothing more, if it does not.
@@ -172,15 +195,17 @@ impl Writer {
     }
 
     /// Syncs and completes the current file, so that the next group begins another and
-    /// [`Writer::drop_through`] may drop this one.
+    /// [`Files::drop_through`] may drop this one.
     ///
     /// # Errors
     /// As [`Writer::sync`].
     pub fn complete_file(&mut self) -> Result<(), WalError> {
         self.sync()?;
         if let Some(current) = self.current.take() {
-            self.complete.push(WalFile {
+            self.complete_bytes += current.end;
+            self.files.complete(WalFile {
                 number: current.number,
+                epoch: self.epoch,
                 last_seq: self.last_seq,
                 bytes: current.end,
             });
@@ -188,40 +213,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes the complete files that hold no record later than `covered`; returns how many.
-    /// The newest file of the log always stays: its number says which one comes next.
+    /// Ends the current epoch: completes the current file, so that the next group begins a file
+    /// of `epoch`. Does nothing where that is the current one. Makes no file, so that there need
+    /// be no room for one.
     ///
     /// # Errors
-    /// What the system says of a file or of the directory. The files left are tried again by the
-    /// next call; a file that comes back after a crash harms nobody, as its records are covered.
+    /// [`WalError::Epoch`] where `epoch` lies before the current one; those of [`Writer::sync`].
+    /// The epoch is then the same as before.
     #[cfg_attr(
         not(test),
-        expect(
-            dead_code,
-            reason = "nothing is flushed to segments yet, so nothing is covered"
-        )
+        expect(dead_code, reason = "the head is not frozen yet: there is one epoch")
     )]
-    pub fn drop_through(&mut self, covered: Seq) -> io::Result<usize> {
-        let newest = usize::from(self.current.is_none());
-        let mut dropped = 0;
-        let result = loop {
-            let Some(file) = self.complete.first() else {
-                break Ok(());
-            };
-            if file.last_seq > covered || self.complete.len() <= newest {
-                break Ok(());
-            }
-            match self.disk.remove(&file::path(&self.dir, file.number)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => break Err(error),
-                _ => {}
-            }
-            self.complete.remove(0);
-            dropped += 1;
-        };
-        if dropped > 0 {
-            self.disk.sync_dir(&self.dir)?;
+    pub fn begin_epoch(&mut self, epoch: u64) -> Result<(), WalError> {
+        self.check_poison()?;
+        if epoch < self.epoch {
+            let current = self.epoch;
+            return Err(WalError::Epoch { epoch, current });
         }
-        result.map(|()| dropped)
+        if epoch > self.epoch {
+            self.complete_file()?;
+            self.epoch = epoch;
+            self.complete_bytes = 0;
+        }
+        Ok(())
     }
 
     fn check_poison(&self) -> Result<(), WalError> {
@@ -255,6 +269,7 @@ impl Writer {
         let next = self.create(number, room_end)?;
         self.next_number = number.checked_add(1);
         self.complete_file()?;
+        self.files.set_current(next.end);
         self.current = Some(next);
         Ok(())
     }
@@ -276,12 +291,13 @@ impl Writer {
         let header = FileHeader {
             number,
             durable_seq: self.durable_seq,
+            epoch: self.epoch,
         };
         let prepared = file
             .allocate(room_end)
             .and_then(|()| file.write_all_at(&header.encode(), 0))
             .and_then(|()| file.sync_data())
-            .and_then(|()| self.disk.sync_dir(&self.dir));
+            .and_then(|()| self.files.sync_dir());
         match prepared {
             Ok(()) => Ok(Current {
                 file,
@@ -318,6 +334,7 @@ impl Writer {
             let header = FrameHeader {
                 seq,
                 durable_seq: self.durable_seq,
+                epoch: self.epoch,
             };
             let at = current.end as usize + self.buffer.len();
             frame::put(&mut self.buffer, current.number, at, header, body);
@@ -329,6 +346,7 @@ impl Writer {
         match written {
             Ok(()) => {
                 current.end += bytes;
+                self.files.set_current(current.end);
                 Ok(())
             }
             Err(error) if is_full(&error) => Err(self.give_up_room(error)),

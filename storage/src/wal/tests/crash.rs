@@ -1,5 +1,7 @@
 //! Crashes at every operation: what was acknowledged is there, what was not written is not.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::sys::sim::{Fault, Rng};
 
@@ -10,6 +12,8 @@ struct Expected {
     kept: Vec<Record>,
     /// Written since then.
     tried: Vec<Record>,
+    /// The epoch that each seq was last written in.
+    epochs: HashMap<Seq, u64>,
     covered: Seq,
 }
 
@@ -35,6 +39,10 @@ impl Expected {
             replayed.seqs(),
             all.iter().map(|(seq, _)| seq.0).collect::<Vec<_>>()
         );
+        for ((seq, _), epoch) in replayed.records.iter().zip(&replayed.epochs) {
+            let written = self.epochs.get(seq).unwrap_or(&1);
+            assert_eq!(epoch, written, "{context}: epoch of record {seq}");
+        }
         let last = replayed.records.last().map_or(Seq::ZERO, |(seq, _)| *seq);
         assert_eq!(recovery.last_seq, last.max(self.covered), "{context}");
         self.kept = replayed.records.clone();
@@ -57,12 +65,17 @@ fn live(log: &Log, expected: &mut Expected, rng: &mut Rng, context: &str) {
     expected.check(&replayed, context);
     let mut writer = log.writer(&replayed.recovery);
     for _ in 0..rng.below(30) {
+        if rng.chance(10) && writer.begin_epoch(writer.epoch() + 1).is_err() {
+            return;
+        }
         let first = writer.last_seq().0 + 1;
         let salt = rng.next_u64() % 1000;
         let group: Vec<Record> = (0..=rng.below(4))
             .map(|i| record(first + i, salt, rng.below(80) as u32))
             .collect();
         expected.tried.extend(group.iter().cloned());
+        let epochs = group.iter().map(|(seq, _)| (*seq, writer.epoch()));
+        expected.epochs.extend(epochs);
         if writer.append(slices(&group)).is_err() {
             return;
         }
@@ -80,7 +93,7 @@ fn live(log: &Log, expected: &mut Expected, rng: &mut Rng, context: &str) {
             if rng.chance(30) && writer.complete_file().is_err() {
                 return;
             }
-            if writer.drop_through(expected.covered).is_err() {
+            if writer.files().drop_through(expected.covered).is_err() {
                 return;
             }
         }

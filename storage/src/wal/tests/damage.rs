@@ -91,8 +91,8 @@ fn any_bit_flipped_in_a_file_header_is_named_and_costs_nothing() {
     let log = written(6, 350);
     assert!(log.replay().recovery.files.len() > 2);
     for number in [1, 2] {
-        for byte in 0..32 {
-            let bit = byte * 8 + byte % 8;
+        for byte in 0..file::HEADER_BYTES {
+            let bit = (byte * 8 + byte % 8) as u64;
             log.disk.flip_bit(&path(number), bit).unwrap();
             let replayed = log.replay();
             assert_eq!(replayed.seqs(), [1, 2, 3, 4, 5, 6], "byte {byte}");
@@ -253,7 +253,7 @@ fn what_a_newer_version_wrote_is_refused() {
     let crc = {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&bytes[..12]);
-        hasher.update(&bytes[16..32]);
+        hasher.update(&bytes[16..file::HEADER_BYTES]);
         hasher.finalize()
     };
     bytes[12..16].copy_from_slice(&crc.to_le_bytes());
@@ -280,7 +280,7 @@ fn frames_of_another_file_do_not_pass() {
     let mut mixed = log.file_bytes(2);
     let end = frame_places(&mixed, 2)[1];
     mixed.truncate(end);
-    mixed.extend_from_slice(&foreign[32..]);
+    mixed.extend_from_slice(&foreign[file::HEADER_BYTES..]);
     log.set_file(2, &mixed);
     let replayed = log.replay();
     assert_eq!(replayed.seqs(), [1, 2, 3, 4]);

@@ -140,12 +140,12 @@ fn covered_files_are_dropped_but_for_the_newest() {
     for seq in 1..=10 {
         log.write_groups(&mut writer, &[vec![record(seq, 0, 40)]]);
     }
-    assert_eq!(writer.drop_through(Seq(0)).unwrap(), 0);
-    assert_eq!(writer.drop_through(Seq(4)).unwrap(), 4);
-    let before = writer.bytes();
+    assert_eq!(writer.files().drop_through(Seq(0)).unwrap(), 0);
+    assert_eq!(writer.files().drop_through(Seq(4)).unwrap(), 4);
+    let before = writer.files().bytes();
     writer.complete_file().unwrap();
-    assert_eq!(writer.bytes(), before);
-    assert_eq!(writer.drop_through(Seq(10)).unwrap(), 5);
+    assert_eq!(writer.files().bytes(), before);
+    assert_eq!(writer.files().drop_through(Seq(10)).unwrap(), 5);
     let options = ReplayOptions {
         covered_seq: Seq(10),
         ..ReplayOptions::default()
@@ -218,7 +218,7 @@ fn a_sink_that_fails_stops_the_replay() {
     log.write_groups(&mut writer, &[vec![record(1, 0, 1), record(2, 0, 1)]]);
     let mut taken = 0;
     let options = ReplayOptions::default();
-    let error = replay(&log.sys, Path::new(DIR), options, &mut |batch: Batch| {
+    let error = replay(&log.sys, Path::new(DIR), options, &mut |_, batch: Batch| {
         if batch.seq == Seq(2) {
             return Err("no room".into());
         }
@@ -266,13 +266,15 @@ fn the_bytes_of_format_version_1() {
         .collect();
     let want = [
         "53424b57414c0d0a", // magic
-        "01002000aa3398c2", // version, header length, checksum
+        "010028005599473c", // version, header length, checksum
         "0100000000000000", // file number
         "0000000000000000", // durable seq
+        "0100000000000000", // epoch
         "3400000084164ed2", // body length, body checksum
         "0100000000000000", // seq
         "0000000000000000", // durable seq
-        "000000004222265e", // flags, header checksum
+        "0100000000000000", // epoch
+        "00000000f32cfb11", // flags, header checksum
         "011e000000020002",
         "0a5f5f6e616d655f",
         "5f00027570056a6f",

@@ -3,6 +3,7 @@
 mod any;
 mod crash;
 mod damage;
+mod epochs;
 mod faults;
 mod log;
 
@@ -57,6 +58,8 @@ fn slices(records: &[Record]) -> impl Iterator<Item = (Seq, &[u8])> + Clone {
 #[derive(Debug)]
 struct Replayed {
     records: Vec<Record>,
+    /// The epoch of each record.
+    epochs: Vec<u64>,
     recovery: Recovery,
 }
 
@@ -91,12 +94,17 @@ impl Log {
     }
 
     fn replay_with(&self, options: ReplayOptions) -> Result<Replayed, ReplayError> {
-        let mut records = Vec::new();
-        let recovery = replay(&self.sys, Path::new(DIR), options, &mut |batch: Batch| {
+        let (mut records, mut epochs) = (Vec::new(), Vec::new());
+        let recovery = replay(&self.sys, Path::new(DIR), options, &mut |epoch, batch| {
             records.push((batch.seq, body(&batch)));
+            epochs.push(epoch);
             Ok(())
         })?;
-        Ok(Replayed { records, recovery })
+        Ok(Replayed {
+            records,
+            epochs,
+            recovery,
+        })
     }
 
     fn replay(&self) -> Replayed {
