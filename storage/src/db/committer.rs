@@ -100,7 +100,7 @@ impl Committer {
             .into_iter()
             .map(|queued| (queued.batch, queued.completion))
             .unzip();
-        self.shared.head.apply(&batches);
+        self.shared.sources().active.apply(&batches);
         self.shared.counters.groups.fetch_add(1, Relaxed);
         self.shared
             .counters

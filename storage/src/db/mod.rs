@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use tracing::{info, warn};
 
 use self::bounds::Bounds;
@@ -25,6 +25,7 @@ use self::committer::Committer;
 use self::directory::wal_dir;
 use self::sequencer::{Sequencer, Unplaced};
 use self::stats::Counters;
+use self::view::Sources;
 use crate::config::Options;
 use crate::error::{Error, ErrorKind};
 use crate::head::Head;
@@ -83,7 +84,8 @@ struct Handle {
 /// What the callers and the committer share.
 #[derive(Debug)]
 struct Shared {
-    head: Head,
+    /// Where the samples are. Held as long as it takes to clone or replace the `Arc`.
+    sources: RwLock<Arc<Sources>>,
     sequencer: Mutex<Sequencer>,
     /// Notified when a write was queued, or the sequencer closed.
     work: Condvar,
@@ -142,7 +144,8 @@ impl Db {
         if let Some(error) = shared.poison() {
             return Err(error);
         }
-        let window = shared.bounds.window(newest_ms(&shared.head));
+        let sources = shared.sources();
+        let window = shared.bounds.window(sources.newest_ms());
         let (accepted, report) = bounds::sift(batch, window);
         if accepted.is_empty() {
             let (completion, commit) = commit::channel();
@@ -150,11 +153,11 @@ impl Db {
             return Ok(Submitted { report, commit });
         }
         let unplaced = Unplaced::new(batch, &accepted);
-        let encoded = unplaced.encode_if_known(&shared.head)?;
+        let encoded = unplaced.encode_if_known(&sources.active)?;
         let commit = shared
             .sequencer
             .lock()
-            .enqueue(&shared.head, &unplaced, encoded)?;
+            .enqueue(&sources.active, &unplaced, encoded)?;
         shared.work.notify_one();
         Ok(Submitted { report, commit })
     }
@@ -177,7 +180,7 @@ impl Db {
     /// The database's figures.
     pub fn stats(&self) -> Stats {
         let shared = &self.0.shared;
-        let head = shared.head.stats();
+        let head = shared.sources().active.stats();
         let mut stats = Stats {
             series: head.series,
             samples_appended: head.rows.samples,
@@ -228,6 +231,11 @@ impl Drop for Handle {
 }
 
 impl Shared {
+    /// Where the samples are now.
+    fn sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources.read())
+    }
+
     /// Why writes are refused, if they are.
     fn poison(&self) -> Option<Error> {
         self.poison.get().cloned()
@@ -251,7 +259,7 @@ fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<(Arc<Shared>, Comm
     let counters = Counters::default();
     counters.note_wal(&writer);
     let shared = Arc::new(Shared {
-        head,
+        sources: RwLock::new(Arc::new(Sources::new(Arc::new(head)))),
         sequencer: Mutex::new(Sequencer::new(recovery.last_seq)),
         work: Condvar::new(),
         bounds: Bounds::new(
@@ -301,11 +309,6 @@ fn replay(sys: &Sys, dir: &Path, head: &Head) -> Result<wal::Recovery, Error> {
         "replayed the WAL"
     );
     Ok(recovery)
-}
-
-/// The timestamp of the newest sample, in milliseconds.
-fn newest_ms(head: &Head) -> Option<i64> {
-    head.time_range().map(|range| range.end_ms)
 }
 
 fn replay_error(error: wal::ReplayError) -> Error {

@@ -1,0 +1,175 @@
+//! Joining the series of several sources by their labels.
+
+use hashbrown::HashTable;
+
+use super::lists::{LabelLists, List};
+use super::part::{Part, PartLabels};
+use super::symbol_map::SymbolMap;
+use crate::error::Error;
+use crate::model::SymbolId;
+
+/// How many series are looked at while the labels of a source are borrowed once.
+const LABELS_BATCH: usize = 256;
+
+/// Where a series stands in one source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Place {
+    /// Which of the sources that were joined.
+    pub(super) part: u32,
+    pub(super) row: u32,
+}
+
+/// Which places each series has: eight bytes a place and four a series.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    all: Vec<Place>,
+    /// Where those of each series end in `all`.
+    ends: Vec<u32>,
+}
+
+impl Places {
+    /// The places of a series, in the order of the sources.
+    pub(super) fn of(&self, series: usize) -> &[Place] {
+        let start = match series {
+            0 => 0,
+            _ => self.ends[series - 1] as usize,
+        };
+        &self.all[start..self.ends[series] as usize]
+    }
+}
+
+/// Joins the selected rows of sources: series are numbered in the order in which they are met.
+///
+/// # Errors
+/// Those of the sources' labels; more labels, or bytes of them, than a u32 counts.
+pub(super) fn join(selected: &[(&Part, Vec<u32>)]) -> Result<(LabelLists, Places), Error> {
+    let mut joiner = Joiner::default();
+    let mut series = Vec::with_capacity(selected.len());
+    for (part, rows) in selected {
+        series.push(joiner.add(part, rows)?);
+    }
+    let places = places(selected, &series, joiner.lists.len());
+    Ok((joiner.lists, places))
+}
+
+/// Puts the rows of all sources in the order of their series; `series` tells for each source
+/// and row the number of its series.
+fn places(selected: &[(&Part, Vec<u32>)], series: &[Vec<u32>], count: usize) -> Places {
+    // First how many places each has, then where they start, and in the end where they end.
+    let mut ends = vec![0u32; count];
+    for &one in series.iter().flatten() {
+        ends[one as usize] += 1;
+    }
+    let mut start = 0;
+    for end in &mut ends {
+        start += std::mem::replace(end, start);
+    }
+    let mut all = vec![Place::default(); start as usize];
+    for ((part, (_, rows)), series) in (0..).zip(selected).zip(series) {
+        for (&row, &one) in rows.iter().zip(series) {
+            let end = &mut ends[one as usize];
+            all[*end as usize] = Place { part, row };
+            *end += 1;
+        }
+    }
+    Places { all, ends }
+}
+
+/// Finds out which rows are the same series.
+#[derive(Default)]
+struct Joiner {
+    lists: LabelLists,
+    /// Series by their labels: the first `indexed` of them. Sources mostly have their series in
+    /// one order, and where the next row is the next series, no table is needed.
+    table: HashTable<u32>,
+    indexed: usize,
+}
+
+impl Joiner {
+    /// The numbers of the series of a source's rows.
+    fn add(&mut self, part: &Part, rows: &[u32]) -> Result<Vec<u32>, Error> {
+        // The rows of one source are different series: only those before it need to be asked.
+        let known = self.lists.len();
+        let mut translated = Translated::default();
+        let mut guess = 0;
+        let mut series = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(LABELS_BATCH) {
+            let labels = part.labels();
+            for &row in rows {
+                let list = translated.list(&mut self.lists, &labels, row)?;
+                let found = if guess < known && self.lists.is(guess, list) {
+                    Some(guess as u32)
+                } else {
+                    self.find(known, list)
+                };
+                let number = match found {
+                    Some(number) => {
+                        guess = number as usize + 1;
+                        number
+                    }
+                    None => self.lists.push(list)?,
+                };
+                series.push(number);
+            }
+        }
+        Ok(series)
+    }
+
+    /// Which of the first `known` series has these labels.
+    fn find(&mut self, known: usize, list: List<'_>) -> Option<u32> {
+        let Self {
+            lists,
+            table,
+            indexed,
+        } = self;
+        if *indexed < known {
+            let hash = |&one: &u32| lists.hash(lists.at(one as usize));
+            table.reserve(known - *indexed, hash);
+            for one in *indexed..known {
+                let one = one as u32;
+                table.insert_unique(hash(&one), one, hash);
+            }
+            *indexed = known;
+        }
+        if known == 0 {
+            return None;
+        }
+        let is_it = |&one: &u32| lists.is(one as usize, list);
+        table.find(lists.hash(list), is_it).copied()
+    }
+}
+
+/// The labels of one row of a source, in symbols of the selection.
+#[derive(Default)]
+struct Translated {
+    map: SymbolMap,
+    names: Vec<u32>,
+    values: Vec<u32>,
+}
+
+impl Translated {
+    fn list(
+        &mut self,
+        lists: &mut LabelLists,
+        labels: &PartLabels<'_>,
+        row: u32,
+    ) -> Result<List<'_>, Error> {
+        let Self { map, names, values } = self;
+        names.clear();
+        values.clear();
+        let mut translate = |symbol: SymbolId| match map.get(symbol) {
+            Some(own) => Ok(own),
+            None => {
+                let own = lists.intern(labels.text(symbol)?)?;
+                map.insert(symbol, own);
+                Ok(own)
+            }
+        };
+        labels.for_each_symbol(row, |name, value| {
+            names.push(translate(name)?.0);
+            values.push(translate(value)?.0);
+            Ok(())
+        })?;
+        lists.list(names, values)
+    }
+}

@@ -1,0 +1,129 @@
+//! What a query sees: the sources of a database at one moment, and their series joined by labels.
+
+mod join;
+mod lists;
+mod merge;
+mod part;
+mod selection;
+mod sources;
+mod symbol_map;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use self::part::Part;
+use super::Shared;
+use crate::error::Error;
+use crate::model::{Matcher, TimeRange};
+
+pub use self::selection::Selection;
+pub(super) use self::sources::Sources;
+
+/// A pinned state of a database: what was visible when it was made, and nothing after, however
+/// long it is read. Selecting twice gives the same answer.
+#[derive(Debug)]
+pub struct View {
+    /// In the order of their seqs, which do not overlap: what a later one says about a timestamp
+    /// of a series counts.
+    parts: Vec<Part>,
+    /// What is older is past the retention and not shown, whether or not its space was taken
+    /// back. Fixed when the view is made, so that two selections see the same.
+    earliest_ms: i64,
+    /// The directory stays locked as long as views of it are read.
+    _shared: Arc<Shared>,
+}
+
+impl View {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let sources = shared.sources();
+        let earliest_ms = shared.bounds.window(sources.newest_ms()).start_ms;
+        Self {
+            parts: sources.pin(),
+            earliest_ms,
+            _shared: shared,
+        }
+    }
+
+    /// The series for which all matchers hold and that have a sample (a stale marker counts) in
+    /// the range: in the order in which they were first written, as far as the sources of the
+    /// view still tell it. The same matchers and range give the same order each time.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read,
+    /// [`crate::ErrorKind::TooManySeries`] where the label strings selected take 4 GiB.
+    pub fn select(&self, matchers: &[Matcher], range: TimeRange) -> Result<Selection<'_>, Error> {
+        let range = self.within_retention(range);
+        let mut selected = Vec::new();
+        for part in self.parts_in(range) {
+            let rows = part.select(matchers, range)?;
+            if !rows.is_empty() {
+                selected.push((part, rows));
+            }
+        }
+        Selection::new(selected, range)
+    }
+
+    /// Names of labels, sorted, of the series that match. Without a matcher, of all series of
+    /// the sources whose samples lie around the range.
+    ///
+    /// # Errors
+    /// Those of [`View::select`].
+    pub fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, Error> {
+        let range = self.within_retention(range);
+        self.union(range, |part| part.label_names(matchers, range))
+    }
+
+    /// Values of a label, sorted, of the series that match; as [`View::label_names`].
+    ///
+    /// # Errors
+    /// Those of [`View::select`].
+    pub fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, Error> {
+        let range = self.within_retention(range);
+        self.union(range, |part| part.label_values(name, matchers, range))
+    }
+
+    /// The sources that may have samples in a range.
+    fn parts_in(&self, range: TimeRange) -> impl Iterator<Item = &Part> {
+        self.parts
+            .iter()
+            .filter(move |part| part.range().is_some_and(|own| own.overlaps(range)))
+    }
+
+    /// The strings of all sources, sorted, each once; `list` gives those of one, sorted.
+    fn union(
+        &self,
+        range: TimeRange,
+        list: impl Fn(&Part) -> Result<Vec<String>, Error>,
+    ) -> Result<Vec<String>, Error> {
+        let mut texts = Vec::new();
+        for part in self.parts_in(range) {
+            let own = list(part)?;
+            if texts.is_empty() {
+                texts = own;
+            } else if !own.is_empty() {
+                texts.extend(own);
+                // The stable sort finds the two runs and merges them.
+                texts.sort();
+                texts.dedup();
+            }
+        }
+        Ok(texts)
+    }
+
+    fn within_retention(&self, range: TimeRange) -> TimeRange {
+        TimeRange {
+            start_ms: range.start_ms.max(self.earliest_ms),
+            end_ms: range.end_ms,
+        }
+    }
+}

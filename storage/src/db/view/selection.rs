@@ -1,0 +1,157 @@
+//! The series that a query selected.
+
+use parking_lot::Mutex;
+
+use super::join::{Places, join};
+use super::lists::LabelLists;
+use super::merge::lay_over;
+use super::part::{Part, PinnedHead};
+use crate::error::Error;
+use crate::model::{Labels, Samples, SymbolId, TimeRange};
+
+/// The series of a [`super::View`] that match and have a sample in the range; a series is named
+/// by its place, from 0. Read from several threads at once.
+///
+/// Where one head alone has such series, each takes four bytes. Where they come from several
+/// sources their labels are put together when they are selected: 20 bytes a series, eight for
+/// each source that has it, less eight for the first, and four a label; beside them each
+/// different string once.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    range: TimeRange,
+    series: Series<'a>,
+}
+
+#[derive(Debug)]
+enum Series<'a> {
+    /// One head has all of them: its own rows and symbols do.
+    Head {
+        head: &'a PinnedHead,
+        rows: Vec<u32>,
+    },
+    Joined(Joined<'a>),
+}
+
+#[derive(Debug)]
+struct Joined<'a> {
+    /// The sources that have any, in the order of their seqs.
+    parts: Vec<&'a Part>,
+    lists: LabelLists,
+    places: Places,
+    /// Samples of one source before they lie over others, kept for its memory. A thread takes
+    /// it, and one that finds it taken makes its own.
+    scratch: Mutex<Samples>,
+}
+
+impl<'a> Selection<'a> {
+    /// Of the sources that have series, in the order of their seqs, with their rows.
+    pub(super) fn new(
+        mut selected: Vec<(&'a Part, Vec<u32>)>,
+        range: TimeRange,
+    ) -> Result<Self, Error> {
+        let series = match selected.as_mut_slice() {
+            [(Part::Head(head), rows)] => Series::Head {
+                head,
+                rows: std::mem::take(rows),
+            },
+            _ => {
+                let (lists, places) = join(&selected)?;
+                Series::Joined(Joined {
+                    parts: selected.into_iter().map(|(part, _)| part).collect(),
+                    lists,
+                    places,
+                    scratch: Mutex::default(),
+                })
+            }
+        };
+        Ok(Self { range, series })
+    }
+}
+
+impl Selection<'_> {
+    /// How many series there are.
+    pub fn len(&self) -> usize {
+        match &self.series {
+            Series::Head { rows, .. } => rows.len(),
+            Series::Joined(joined) => joined.lists.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The labels of a series.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn labels(&self, series: usize) -> Labels {
+        match &self.series {
+            Series::Head { head, rows } => head.labels(rows[series]),
+            Series::Joined(joined) => joined.lists.labels(series),
+        }
+    }
+
+    /// Calls `each` with the symbols of a series' label names and values, in order of name.
+    /// Equal strings have equal symbols throughout one selection; another selection, of the same
+    /// view too, may have others. No series can be added meanwhile, so `each` should be quick,
+    /// and not call the database.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn for_each_label_symbol(&self, series: usize, mut each: impl FnMut(SymbolId, SymbolId)) {
+        match &self.series {
+            Series::Head { head, rows } => head.for_each_label_symbol(rows[series], each),
+            Series::Joined(joined) => {
+                for (name, value) in joined.lists.symbols_at(series) {
+                    each(name, value);
+                }
+            }
+        }
+    }
+
+    /// The symbol of a string in this selection. There is one if a series of the selection has
+    /// the string as a label's name or value, and may be one if another series has it.
+    pub fn symbol(&self, text: &str) -> Option<SymbolId> {
+        match &self.series {
+            Series::Head { head, .. } => head.symbol(text),
+            Series::Joined(joined) => joined.lists.symbol(text),
+        }
+    }
+
+    /// The samples of a series in the range of the selection, stale markers included, into
+    /// `out` (emptied first).
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn samples(&self, series: usize, out: &mut Samples) -> Result<(), Error> {
+        match &self.series {
+            Series::Head { head, rows } => head.read(rows[series], self.range, out),
+            Series::Joined(joined) => joined.samples(series, self.range, out),
+        }
+    }
+}
+
+impl Joined<'_> {
+    fn samples(&self, series: usize, range: TimeRange, out: &mut Samples) -> Result<(), Error> {
+        let Some((oldest, newer)) = self.places.of(series).split_first() else {
+            out.clear();
+            return Ok(());
+        };
+        self.parts[oldest.part as usize].read(oldest.row, range, out)?;
+        if newer.is_empty() {
+            return Ok(());
+        }
+        let mut scratch = std::mem::take(&mut *self.scratch.lock());
+        for place in newer {
+            self.parts[place.part as usize].read(place.row, range, &mut scratch)?;
+            lay_over(out, &scratch);
+        }
+        *self.scratch.lock() = scratch;
+        Ok(())
+    }
+}
