@@ -14,15 +14,23 @@ mod head;
 mod index;
 pub mod model;
 #[cfg_attr(
-    not(test),
+    not(any(test, feature = "simulation")),
     expect(
         dead_code,
+        unused_imports,
         reason = "the parts that write files come with the segments"
     )
 )]
 mod section;
 pub mod sys;
 mod wal;
+
+/// What tests of other packages look at from within; no part of the interface.
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod inside {
+    pub use crate::section::{Bytes, FileWriter, Section, SectionError, SectionRef, guarded};
+}
 
 pub use config::{Options, WalSync};
 pub use db::{

@@ -4,12 +4,19 @@
 //! shorter), 4 bytes each, little endian. A [`SectionRef`] says where it lies and carries the
 //! checksum of the checksums. Whoever holds that reads any part of a section and pays for the
 //! pages it touches alone: none of their bytes is handed out before it was checked.
+//!
+//! In a mapped file a page is checked once, and bytes are handed out where they lie. Should the
+//! system lose them after that, they turn to zeros under the reader: so whatever is made of a
+//! mapped file's bytes is made within [`guarded`].
 
+mod checked;
+mod guard;
 mod reader;
 mod writer;
 
 use thiserror::Error;
 
+pub use guard::guarded;
 pub use reader::{Bytes, Section};
 pub use writer::FileWriter;
 
@@ -104,6 +111,9 @@ pub enum SectionError {
         /// Where they begin in the file.
         offset: u64,
     },
+    /// Bytes of a mapped file were lost again and again while they were read.
+    #[error("parts of the file went missing while they were read")]
+    Lost,
     /// An offset in the file's own data points outside of the section.
     #[error("{bytes} bytes at {offset} are asked of a section of {section_bytes}")]
     OutOfBounds {

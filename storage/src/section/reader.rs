@@ -3,15 +3,20 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
-
+use super::checked::Checked;
 use super::{CRC_BYTES, PAGE_BYTES, SectionError, SectionRef};
 use crate::sys::File;
 
 /// Bytes that can be read in parts: a section, or a slice in a test.
+#[cfg_attr(
+    feature = "simulation",
+    expect(
+        clippy::len_without_is_empty,
+        reason = "nobody asks whether it is zero"
+    )
+)]
 pub trait Bytes: Debug + Send + Sync {
     /// How many there are.
     fn len(&self) -> u64;
@@ -42,15 +47,14 @@ impl Bytes for [u8] {
 pub struct Section {
     file: Arc<dyn File>,
     at: SectionRef,
-    pages: Mutex<Option<Arc<Pages>>>,
+    pages: OnceLock<Pages>,
 }
 
 /// What the pages of a section must be.
 #[derive(Debug)]
 struct Pages {
     crcs: Box<[u32]>,
-    /// A bit for each page of a mapped file that was found to be right.
-    checked: Box<[AtomicU64]>,
+    checked: Checked,
 }
 
 impl Section {
@@ -59,32 +63,28 @@ impl Section {
         Self {
             file,
             at,
-            pages: Mutex::new(None),
+            pages: OnceLock::new(),
         }
     }
 
-    fn pages(&self) -> Result<Arc<Pages>, SectionError> {
-        let mut pages = self.pages.lock();
-        if let Some(pages) = &*pages {
-            return Ok(Arc::clone(pages));
+    fn pages(&self) -> Result<&Pages, SectionError> {
+        if let Some(pages) = self.pages.get() {
+            return Ok(pages);
         }
         let offset = self.at.offset.saturating_add(self.at.bytes);
         let bytes = self.at.pages().saturating_mul(CRC_BYTES as u64);
-        let table = read(&*self.file, offset, bytes)?;
+        // A copy: what is used must be what was checked, whatever becomes of a map meanwhile.
+        let table = read(&*self.file, offset, bytes)?.into_owned();
         if crc32fast::hash(&table) != self.at.crc {
             return Err(SectionError::Checksums { offset });
         }
         let (crcs, _) = table.as_chunks::<CRC_BYTES>();
         let crcs: Box<[u32]> = crcs.iter().map(|&crc| u32::from_le_bytes(crc)).collect();
-        let words = crcs.len().div_ceil(64);
-        let made = Arc::new(Pages {
-            checked: std::iter::repeat_with(AtomicU64::default)
-                .take(words)
-                .collect(),
+        // Threads that get here together make the same.
+        Ok(self.pages.get_or_init(|| Pages {
+            checked: Checked::new(crcs.len()),
             crcs,
-        });
-        *pages = Some(Arc::clone(&made));
-        Ok(made)
+        }))
     }
 
     /// Checks one page.
@@ -111,6 +111,8 @@ impl Bytes for Section {
             return Ok(Cow::default());
         }
         let pages = self.pages()?;
+        // Before any byte is read: a page counts as checked only until the next fault.
+        let faults = self.file.faults();
         let first = offset / PAGE_BYTES as u64;
         let last = (end - 1) / PAGE_BYTES as u64;
         let start = first * PAGE_BYTES as u64;
@@ -118,13 +120,13 @@ impl Bytes for Section {
         let read = read(&*self.file, self.at.offset + start, stop - start)?;
         let is_mapped = matches!(read, Cow::Borrowed(_));
         for (page, bytes) in (first as usize..).zip(read.chunks(PAGE_BYTES)) {
-            let (word, bit) = (page / 64, 1 << (page % 64));
-            let checked = &pages.checked[word];
-            if is_mapped && checked.load(Ordering::Relaxed) & bit != 0 {
+            if is_mapped && pages.checked.contains(page, faults) {
                 continue;
             }
-            self.check(&pages, page, bytes)?;
-            checked.fetch_or(bit, Ordering::Relaxed);
+            self.check(pages, page, bytes)?;
+            if is_mapped {
+                pages.checked.insert(page, faults);
+            }
         }
         let from = (offset - start) as usize;
         Ok(match read {

@@ -3,6 +3,8 @@
 //! Everything else in this crate sees the disk through [`Disk`] and [`File`] and the time
 //! through [`Clock`], so that tests put a simulated disk and a simulated clock in their place.
 
+pub mod faults;
+mod mapped;
 mod real;
 #[cfg(any(test, feature = "simulation"))]
 pub mod sim;
@@ -28,8 +30,18 @@ pub struct Sys {
 impl Sys {
     /// The disk and the clock of this machine.
     pub fn real() -> Self {
+        Self::of(RealDisk::new())
+    }
+
+    /// The same, with immutable files mapped into memory: for a process that handles SIGBUS as
+    /// [`faults`] says. In one that does not, it ends when another program cuts a file.
+    pub fn real_mapped() -> Self {
+        Self::of(RealDisk::mapped())
+    }
+
+    fn of(disk: RealDisk) -> Self {
         Self {
-            disk: Arc::new(RealDisk),
+            disk: Arc::new(disk),
             clock: Arc::new(RealClock::new()),
         }
     }
@@ -49,6 +61,11 @@ pub trait Disk: Debug + Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// Opens an existing file for reading alone.
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Opens for reading a file that nobody changes any more; mapped into memory, where this disk
+    /// does that.
+    fn open_immutable(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.open_read(path)
+    }
     /// Creates a file that must not exist, for reading and writing.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// Gives a file another name, in place of what had that name, atomically.
@@ -90,6 +107,16 @@ pub trait File: Debug + Send + Sync {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(Cow::Owned(read))
+    }
+    /// A number that changes when the system has lost bytes of a mapped file: those that were
+    /// borrowed or checked before the change may read as zeros since. The same for ever where the
+    /// file is not mapped.
+    fn faults(&self) -> u64 {
+        0
+    }
+    /// The same, after a look at the file: not every change of it gives a signal.
+    fn look_for_faults(&self) -> u64 {
+        self.faults()
     }
     /// Writes all of `data` at `offset`, growing the file if need be.
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;

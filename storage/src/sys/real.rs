@@ -9,14 +9,29 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::{Clock, Disk, File, LockGuard};
+use super::{Clock, Disk, File, LockGuard, mapped};
 
 /// The file system of this machine.
-#[derive(Clone, Copy, Debug)]
-pub struct RealDisk;
+#[derive(Clone, Copy, Default, Debug)]
+pub struct RealDisk {
+    /// Whether immutable files are mapped into memory.
+    maps: bool,
+}
+
+impl RealDisk {
+    /// A disk whose files are all read by calls.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A disk that maps immutable files into memory; see [`Sys::real_mapped`](super::Sys).
+    pub fn mapped() -> Self {
+        Self { maps: true }
+    }
+}
 
 #[derive(Debug)]
-struct RealFile(fs::File);
+pub(super) struct RealFile(pub(super) fs::File);
 
 /// The lock ends with its open file.
 #[derive(Debug)]
@@ -65,6 +80,14 @@ impl Disk for RealDisk {
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>> {
         Ok(Box::new(RealFile(fs::File::open(path)?)))
+    }
+
+    fn open_immutable(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        if self.maps {
+            mapped::open(fs::File::open(path)?)
+        } else {
+            self.open_read(path)
+        }
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
@@ -239,7 +262,7 @@ mod tests {
     #[test]
     fn names_are_listed_sorted_without_directories() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = RealDisk;
+        let disk = RealDisk::new();
         disk.create_dir_all(&dir.path().join("sub")).unwrap();
         for name in ["b", "a", "c"] {
             disk.create_new(&dir.path().join(name)).unwrap();
@@ -254,13 +277,13 @@ mod tests {
     fn a_lock_is_held_once_until_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
-        let guard = RealDisk.lock(&path).unwrap();
+        let guard = RealDisk::new().lock(&path).unwrap();
         assert_eq!(
-            RealDisk.lock(&path).unwrap_err().kind(),
+            RealDisk::new().lock(&path).unwrap_err().kind(),
             io::ErrorKind::WouldBlock
         );
         drop(guard);
-        RealDisk.lock(&path).unwrap();
+        RealDisk::new().lock(&path).unwrap();
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! Reading mapped files whose bytes may go missing meanwhile.
+
+use super::SectionError;
+use crate::sys::File;
+
+/// How often a read is done before it is given up.
+const TRIES: usize = 3;
+
+/// Reads from `file` by `read`, and makes sure that it read what is in the file.
+///
+/// Bytes that a [`Section`](super::Section) handed out may turn to zeros under its reader, when
+/// another program cuts the file. If that may have happened, `read` is called again: pages are
+/// then checked anew, and it meets the error that names the page, unless it needs none of what
+/// was lost. So `read` begins anew at each call, gives back nothing that borrows from the file,
+/// and has no effects that last.
+///
+/// Costs one look at the file's length and time (`fstat`) for a mapped file, nothing for others.
+///
+/// # Errors
+/// Those of `read`; [`SectionError::Lost`] where bytes went missing at each of three tries.
+pub fn guarded<T, E: From<SectionError>>(
+    file: &dyn File,
+    mut read: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let mut before = file.faults();
+    for _ in 0..TRIES {
+        let result = read();
+        let after = file.look_for_faults();
+        if after == before {
+            return result;
+        }
+        before = after;
+    }
+    Err(SectionError::Lost.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::{Bytes, FileWriter, PAGE_BYTES, Section, SectionError, SectionRef, guarded};
+    use super::TRIES;
+    use crate::sys::{Disk, File, RealDisk};
+
+    fn write(path: &Path, bytes: &[u8]) -> SectionRef {
+        let mut file = FileWriter::new(RealDisk::new().create_new(path).unwrap());
+        let mut section = file.section();
+        section.put(bytes).unwrap();
+        let at = section.finish().unwrap();
+        file.finish().unwrap();
+        at
+    }
+
+    fn sum(section: &Section) -> Result<u64, SectionError> {
+        let bytes = section.get(0, section.len() as usize)?;
+        Ok(bytes.iter().map(|&byte| u64::from(byte)).sum())
+    }
+
+    #[test]
+    fn bytes_that_turn_to_zeros_under_the_reader_are_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        // One page of memory: a cut within it gives no signal.
+        let at = write(&path, &[3; 1000]);
+        let disk = RealDisk::mapped();
+        let file: Arc<dyn File> = Arc::from(disk.open_immutable(&path).unwrap());
+        let section = Section::new(Arc::clone(&file), at);
+        assert_eq!(guarded(&*file, || sum(&section)).unwrap(), 3000);
+
+        let calls = Cell::new(0);
+        let cut_and_sum = || {
+            calls.set(calls.get() + 1);
+            let bytes = section.get(0, 1000)?;
+            // Between the check and the use.
+            disk.open(&path).unwrap().set_len(500).unwrap();
+            Ok(bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>())
+        };
+        let error: SectionError = guarded(&*file, cut_and_sum).unwrap_err();
+        assert!(matches!(error, SectionError::Checksum { offset: 0 }));
+        assert_eq!(calls.get(), 2);
+        // Who comes later meets it at once.
+        assert!(sum(&section).is_err());
+    }
+
+    #[test]
+    fn what_was_not_lost_goes_on_being_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let at = write(&path, &[3; PAGE_BYTES + 1000]);
+        let disk = RealDisk::mapped();
+        let file: Arc<dyn File> = Arc::from(disk.open_immutable(&path).unwrap());
+        let section = Section::new(Arc::clone(&file), at);
+        assert_eq!(sum(&section).unwrap(), 3 * (PAGE_BYTES as u64 + 1000));
+        disk.open(&path)
+            .unwrap()
+            .set_len(PAGE_BYTES as u64 + 10)
+            .unwrap();
+        let first = || Ok::<_, SectionError>(section.get(0, 9)?.to_vec());
+        assert_eq!(guarded(&*file, first).unwrap(), [3; 9]);
+        let error = guarded(&*file, || sum(&section)).unwrap_err();
+        assert!(
+            matches!(error, SectionError::Checksum { offset } if offset == PAGE_BYTES as u64),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_never_rests_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        write(&path, &[3; 1000]);
+        let disk = RealDisk::mapped();
+        let file = disk.open_immutable(&path).unwrap();
+        let mut len = 1000;
+        let mut calls = 0;
+        let result = guarded(&*file, || {
+            calls += 1;
+            len -= 1;
+            disk.open(&path)?.set_len(len)?;
+            Ok::<_, Failed>(())
+        });
+        assert!(matches!(result, Err(Failed::Section(SectionError::Lost))));
+        assert_eq!(calls, TRIES);
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failed {
+        #[error(transparent)]
+        Section(#[from] SectionError),
+        #[error(transparent)]
+        Io(#[from] io::Error),
+    }
+}
