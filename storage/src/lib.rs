@@ -12,6 +12,12 @@ mod db;
 mod error;
 mod head;
 mod index;
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "there are no segments to name yet"),
+    allow(dead_code, reason = "there are no segments to name yet")
+)]
+mod manifest;
 pub mod model;
 #[cfg_attr(
     not(any(test, feature = "simulation")),

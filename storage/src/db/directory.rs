@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use crate::error::{Error, ErrorKind};
+use crate::manifest;
 use crate::sys::{LockGuard, Sys};
 
 /// The file whose lock says that the directory is in use.
@@ -20,12 +21,33 @@ const MARKER_NEW: &str = "FORMAT.new";
 const MARKER_PREFIX: &str = "silverback ";
 /// The format version of the directory that this code writes, and the latest it opens.
 const VERSION: u32 = 1;
+/// All names that files of ours have in the directory itself.
+const OURS: [&str; 5] = [
+    LOCK,
+    MARKER,
+    MARKER_NEW,
+    manifest::FILE_NAME,
+    manifest::FILE_NAME_NEW,
+];
 /// More than any marker is long.
 const MARKER_BYTES_MAX: usize = 64;
 
 /// Where the log lies.
 pub(super) fn wal_dir(dir: &Path) -> PathBuf {
     dir.join("wal")
+}
+
+/// Where the segments lie.
+fn segments_dir(dir: &Path) -> PathBuf {
+    dir.join("segments")
+}
+
+/// Whether a file of that name in the directory of the segments is a segment, or one that was
+/// being written when a crash came.
+fn is_segment_name(name: &str) -> bool {
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    name.strip_suffix(".seg")
+        .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Makes sure that the directory is ours or free to take, locks it, and marks it.
@@ -88,11 +110,12 @@ fn check(sys: &Sys, dir: &Path) -> Result<Marked, Error> {
     }
     // No marker, or none that can be read: ours only if nothing in it is of others.
     let logs = list(sys, &wal_dir(dir)).map_err(read_error)?;
-    let is_ours = |name: &String| [LOCK, MARKER, MARKER_NEW].contains(&name.as_str());
+    let segments = list(sys, &segments_dir(dir)).map_err(read_error)?;
     let of_others = names
         .iter()
-        .find(|name| !is_ours(name))
-        .or_else(|| logs.iter().find(|name| !crate::wal::is_file_name(name)));
+        .find(|name| !OURS.contains(&name.as_str()))
+        .or_else(|| logs.iter().find(|name| !crate::wal::is_file_name(name)))
+        .or_else(|| segments.iter().find(|name| !is_segment_name(name)));
     if let Some(name) = of_others {
         return Err(Error::new(
             ErrorKind::Incompatible,
@@ -208,7 +231,12 @@ mod tests {
 
     #[test]
     fn files_of_another_program_are_refused_and_left_alone() {
-        for path in ["/data/queries.active", "/data/wal/00000000"] {
+        for path in [
+            "/data/queries.active",
+            "/data/wal/00000000",
+            "/data/segments/00000000000000000001.sst",
+            "/data/segments/1.seg",
+        ] {
             let disk = SimDisk::new(1);
             put(&disk, path, b"x");
             let before = sys(&disk).disk.list(Path::new("/data")).unwrap();
@@ -226,6 +254,10 @@ mod tests {
     fn a_marker_that_was_lost_or_harmed_is_written_anew() {
         let disk = SimDisk::new(1);
         put(&disk, "/data/wal/00000000000000000001.wal", b"");
+        put(&disk, "/data/segments/00000000000000000001.seg", b"");
+        put(&disk, "/data/segments/00000000000000000002.seg.new", b"");
+        put(&disk, "/data/MANIFEST", b"");
+        put(&disk, "/data/MANIFEST.new", b"");
         drop(take(&sys(&disk), Path::new("/data")).unwrap());
         let disk = SimDisk::new(1);
         put(&disk, "/data/FORMAT", b"silverba");
