@@ -14,8 +14,7 @@ mod head;
 mod index;
 #[cfg_attr(
     not(test),
-    expect(unused_imports, reason = "there are no segments to name yet"),
-    allow(dead_code, reason = "there are no segments to name yet")
+    expect(unused_imports, reason = "there are no segments to name yet")
 )]
 mod manifest;
 pub mod model;
