@@ -36,8 +36,8 @@ impl Head {
         if !self.time_range().is_some_and(|all| all.overlaps(range)) {
             return Ok(Vec::new());
         }
-        let candidates: Vec<SeriesId> =
-            evaluate(self, matchers).into_iter().map(SeriesId).collect();
+        let Ok(candidates) = evaluate(self, matchers);
+        let candidates: Vec<SeriesId> = candidates.into_iter().map(SeriesId).collect();
         let mut selected = Vec::with_capacity(candidates.len());
         for ids in candidates.chunk_by(|&a, &b| shard_of(a) == shard_of(b)) {
             let Some(shard) = ids.first().and_then(|&id| self.shards.get(shard_of(id))) else {

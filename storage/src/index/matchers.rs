@@ -4,29 +4,42 @@ use std::borrow::Cow;
 
 use roaring::RoaringBitmap;
 
-use super::{PostingsIndex, SymbolTable};
 use crate::model::{MatchOp, Matcher, SymbolId};
 
-/// How many values a regular expression is tried on while the symbols are borrowed once.
-const SCAN_BATCH: usize = 1024;
+/// An index that matchers are evaluated over: that of a head, or that of a file.
+pub trait Searchable {
+    /// Why a question may have no answer.
+    type Error;
 
-/// An index and its symbols, borrowed for a short time at a time: where they stand behind locks,
-/// a regular expression over a million values must not keep writers out for as long as it runs.
-pub trait IndexAccess {
-    /// Calls `read` with the postings.
-    fn with_postings<R>(&self, read: impl FnOnce(&PostingsIndex) -> R) -> R;
-    /// Calls `read` with the symbols that the postings are kept by.
-    fn with_symbols<R>(&self, read: impl FnOnce(&SymbolTable) -> R) -> R;
+    /// The symbol of a string; none where no series has it.
+    fn lookup(&self, text: &str) -> Result<Option<SymbolId>, Self::Error>;
+
+    /// The values of a label that `pick` takes, in any order. Where there is a `pattern`, a
+    /// regular expression anchored at both ends, `pick` takes no value but those it matches.
+    fn pick_values(
+        &self,
+        name: SymbolId,
+        pattern: Option<&str>,
+        pick: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<SymbolId>, Self::Error>;
+
+    /// Calls `read` with the lists of series, all of one moment.
+    fn with_lists<R>(&self, read: impl FnOnce(&dyn SeriesLists<Self::Error>) -> R) -> R;
 }
 
-impl IndexAccess for (&PostingsIndex, &SymbolTable) {
-    fn with_postings<R>(&self, read: impl FnOnce(&PostingsIndex) -> R) -> R {
-        read(self.0)
-    }
+/// The lists of series that an index keeps.
+pub trait SeriesLists<E> {
+    /// Every series.
+    fn all(&self) -> Result<Cow<'_, RoaringBitmap>, E>;
 
-    fn with_symbols<R>(&self, read: impl FnOnce(&SymbolTable) -> R) -> R {
-        read(self.1)
-    }
+    /// The series that have a label of this name.
+    fn present(&self, name: SymbolId) -> Result<Cow<'_, RoaringBitmap>, E>;
+
+    /// The series with a label.
+    fn postings(&self, name: SymbolId, value: SymbolId) -> Result<Cow<'_, RoaringBitmap>, E>;
+
+    /// The series whose label `name` has one of `values`, which may be in any order and repeat.
+    fn union(&self, name: SymbolId, values: &[SymbolId]) -> Result<RoaringBitmap, E>;
 }
 
 /// The series that pass all of `matchers`; every series if there is none.
@@ -35,25 +48,28 @@ impl IndexAccess for (&PostingsIndex, &SymbolTable) {
 /// series whose value it refuses, and another matcher picks those whose value it passes: the
 /// same answer as Prometheus's `PostingsForMatchers`. Series added to the index meanwhile may or
 /// may not be among the answer.
-pub fn evaluate(access: &impl IndexAccess, matchers: &[Matcher]) -> RoaringBitmap {
+///
+/// # Errors
+/// Those of the index.
+pub fn evaluate<I: Searchable>(index: &I, matchers: &[Matcher]) -> Result<RoaringBitmap, I::Error> {
     let mut terms = Vec::with_capacity(matchers.len());
     for matcher in matchers {
-        match Term::of(access, matcher) {
+        match Term::of(index, matcher)? {
             Term::All => {}
-            Term::Nothing => return RoaringBitmap::new(),
+            Term::Nothing => return Ok(RoaringBitmap::new()),
             term => terms.push(term),
         }
     }
-    access.with_postings(|index| combine(index, &terms))
+    index.with_lists(|lists| combine(lists, &terms))
 }
 
-fn combine(index: &PostingsIndex, terms: &[Term]) -> RoaringBitmap {
+fn combine<E>(lists: &dyn SeriesLists<E>, terms: &[Term]) -> Result<RoaringBitmap, E> {
     let mut included = Vec::new();
     let mut excluded = Vec::new();
     for term in terms {
         match term {
-            Term::Include(series) => included.push(series.resolve(index)),
-            Term::Exclude(series) => excluded.push(series.resolve(index)),
+            Term::Include(series) => included.push(series.resolve(lists)?),
+            Term::Exclude(series) => excluded.push(series),
             Term::All | Term::Nothing => {}
         }
     }
@@ -61,18 +77,18 @@ fn combine(index: &PostingsIndex, terms: &[Term]) -> RoaringBitmap {
     let mut included = included.into_iter();
     let mut result = match included.next() {
         Some(smallest) => smallest.into_owned(),
-        None => index.all().clone(),
+        None => lists.all()?.into_owned(),
     };
     for bitmap in included {
-        if result.is_empty() {
-            return result;
-        }
         result &= &*bitmap;
     }
-    for bitmap in excluded {
-        result -= &*bitmap;
+    for series in excluded {
+        if result.is_empty() {
+            return Ok(result);
+        }
+        result -= &*series.resolve(lists)?;
     }
-    result
+    Ok(result)
 }
 
 /// What a matcher does to the answer.
@@ -100,71 +116,66 @@ enum Set {
 }
 
 impl Set {
-    fn resolve<'a>(&self, index: &'a PostingsIndex) -> Cow<'a, RoaringBitmap> {
-        let present = |name| match index.present(name) {
-            Some(bitmap) => Cow::Borrowed(bitmap),
-            None => Cow::default(),
-        };
-        match self {
-            Self::Present(name) => present(*name),
-            Self::Value(name, value) => match index.postings(*name, *value) {
-                Some(postings) => postings.to_bitmap(),
-                None => Cow::default(),
-            },
-            Self::Values(name, values) => Cow::Owned(index.union(*name, values.iter().copied())),
+    fn resolve<'a, E>(&self, lists: &'a dyn SeriesLists<E>) -> Result<Cow<'a, RoaringBitmap>, E> {
+        Ok(match self {
+            Self::Present(name) => lists.present(*name)?,
+            Self::Value(name, value) => lists.postings(*name, *value)?,
+            Self::Values(name, values) => Cow::Owned(lists.union(*name, values)?),
             Self::PresentExcept(name, values) => {
-                Cow::Owned(&*present(*name) - index.union(*name, values.iter().copied()))
+                Cow::Owned(&*lists.present(*name)? - lists.union(*name, values)?)
             }
-        }
+        })
     }
 }
 
 impl Term {
-    fn of(access: &impl IndexAccess, matcher: &Matcher) -> Self {
+    fn of<I: Searchable>(index: &I, matcher: &Matcher) -> Result<Self, I::Error> {
         let negated = matches!(matcher.op(), MatchOp::NotEqual | MatchOp::NotRegex);
         let is_regex = matches!(matcher.op(), MatchOp::Regex | MatchOp::NotRegex);
         if is_regex && matcher.value() == ".*" {
-            return if negated { Self::Nothing } else { Self::All };
+            return Ok(if negated { Self::Nothing } else { Self::All });
         }
         let passes_absent = matcher.matches("");
-        let Some(name) = access.with_symbols(|symbols| symbols.get(matcher.name())) else {
-            return if passes_absent {
+        let Some(name) = index.lookup(matcher.name())? else {
+            return Ok(if passes_absent {
                 Self::All
             } else {
                 Self::Nothing
-            };
+            });
         };
         if is_regex && matcher.value() == ".+" {
-            return match negated {
+            return Ok(match negated {
                 true => Self::Exclude(Set::Present(name)),
                 false => Self::Include(Set::Present(name)),
-            };
+            });
         }
         if let Some(literals) = matcher.literals() {
-            return Self::of_literals(access, name, literals, negated, passes_absent);
+            return Self::of_literals(index, name, literals, negated, passes_absent);
         }
-        // A regular expression: `matches` already turns `!~` around.
-        let picked = scan(access, name, |text| matcher.matches(text) != passes_absent);
-        match passes_absent {
+        // A regular expression: `matches` already turns `!~` around. Unless it matches `""`, the
+        // values that count are those it matches.
+        let pattern = (negated == passes_absent).then(|| matcher.value());
+        let picked = index.pick_values(name, pattern, &|text| {
+            matcher.matches(text) != passes_absent
+        })?;
+        Ok(match passes_absent {
             true => Self::Exclude(Set::Values(name, picked)),
             false => Self::Include(Set::Values(name, picked)),
-        }
+        })
     }
 
     /// The term of a matcher that compares with a list of strings, one of which may be `""`.
-    fn of_literals<'a>(
-        access: &impl IndexAccess,
+    fn of_literals<'a, I: Searchable>(
+        index: &I,
         name: SymbolId,
         literals: impl Iterator<Item = &'a str>,
         negated: bool,
         passes_absent: bool,
-    ) -> Self {
-        let mut values: Vec<SymbolId> = access.with_symbols(|symbols| {
-            literals
-                .filter(|text| !text.is_empty())
-                .filter_map(|text| symbols.get(text))
-                .collect()
-        });
+    ) -> Result<Self, I::Error> {
+        let mut values = Vec::new();
+        for text in literals.filter(|text| !text.is_empty()) {
+            values.extend(index.lookup(text)?);
+        }
         // `""` is in the list exactly if absence passes `=~`, or does not pass `!~`.
         let set = if negated != passes_absent {
             match values.len() {
@@ -177,24 +188,11 @@ impl Term {
                 _ => Set::Values(name, values),
             }
         };
-        match passes_absent {
+        Ok(match passes_absent {
             true => Self::Exclude(set),
             false => Self::Include(set),
-        }
+        })
     }
-}
-
-/// The values of a label that `pick` takes.
-fn scan(access: &impl IndexAccess, name: SymbolId, pick: impl Fn(&str) -> bool) -> Vec<SymbolId> {
-    let values: Vec<SymbolId> = access.with_postings(|index| index.values(name).collect());
-    let mut picked = Vec::new();
-    for batch in values.chunks(SCAN_BATCH) {
-        access.with_symbols(|symbols| {
-            let taken = batch.iter().filter(|&&value| pick(symbols.text(value)));
-            picked.extend(taken.copied());
-        });
-    }
-    picked
 }
 
 #[cfg(test)]
@@ -202,6 +200,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::index::{PostingsIndex, SymbolTable};
     use crate::model::SeriesId;
 
     /// Series by id, each as its labels.
@@ -229,7 +228,8 @@ mod tests {
             .iter()
             .map(|&(op, name, value)| Matcher::new(op, name, value).unwrap())
             .collect();
-        evaluate(&(&index.0, &index.1), &matchers).iter().collect()
+        let Ok(found) = evaluate(&(&index.0, &index.1), &matchers);
+        found.iter().collect()
     }
 
     #[test]

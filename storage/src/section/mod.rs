@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use guard::guarded;
 pub use reader::{Bytes, Section};
-pub use writer::FileWriter;
+pub use writer::{FileWriter, SectionWriter};
 
 /// Bytes under one checksum.
 pub const PAGE_BYTES: usize = 16 << 10;

@@ -1,0 +1,276 @@
+//! Lists of rows.
+//!
+//! A list has one of two forms, whichever is smaller, [`Form`] says which:
+//! * *runs*: varints. For each run of successive rows its distance from the end of the run
+//!   before (from 0 at first) shifted left by one; the lowest bit says that the run has more
+//!   than one row, and that their number less two follows.
+//! * *roaring*: the portable serialization of a roaring bitmap with run containers.
+
+use roaring::{MultiOps, RoaringBitmap};
+
+use super::IndexError;
+use super::part::Part;
+use crate::codec::varint;
+use crate::section::Bytes;
+
+/// A run of this many rows is added at once.
+const LONG_RUN: u32 = 64;
+/// How many bytes of lists that lie one after the other are read at once.
+const READ_BYTES: u64 = 128 << 10;
+/// Lists of up to this many bytes are gathered as rows and not as bitmaps in a union.
+const SMALL_BYTES: u64 = 64;
+
+/// How a list is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Runs,
+    Roaring,
+}
+
+/// The rows of one label, or where they stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum RowsAt {
+    One(u32),
+    List(ListRef),
+}
+
+/// Where a list stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListRef {
+    pub(super) offset: u64,
+    pub(super) bytes: u64,
+    pub(super) form: Form,
+}
+
+impl RowsAt {
+    /// One number for a row, or for length and form of a list: the lowest two bits say which.
+    pub(super) fn descriptor(self) -> u64 {
+        match self {
+            Self::One(row) => u64::from(row) << 2,
+            Self::List(list) => list.descriptor(),
+        }
+    }
+
+    /// What a descriptor says, of a list at `offset`.
+    pub(super) fn from_descriptor(descriptor: u64, offset: u64) -> Option<Self> {
+        match descriptor & 3 {
+            0 => Some(Self::One(u32::try_from(descriptor >> 2).ok()?)),
+            _ => ListRef::from_descriptor(descriptor, offset).map(Self::List),
+        }
+    }
+}
+
+impl ListRef {
+    pub(super) fn descriptor(self) -> u64 {
+        let form = match self.form {
+            Form::Runs => 1,
+            Form::Roaring => 2,
+        };
+        self.bytes << 2 | form
+    }
+
+    pub(super) fn from_descriptor(descriptor: u64, offset: u64) -> Option<Self> {
+        let form = match descriptor & 3 {
+            1 => Form::Runs,
+            2 => Form::Roaring,
+            _ => return None,
+        };
+        Some(Self {
+            offset,
+            bytes: descriptor >> 2,
+            form,
+        })
+    }
+}
+
+/// Appends a list to `out`, which is empty.
+pub(super) fn encode(rows: &RoaringBitmap, out: &mut Vec<u8>) -> Form {
+    let mut roaring = rows.clone();
+    roaring.optimize();
+    let roaring_bytes = roaring.serialized_size();
+    if put_runs(rows, roaring_bytes, out) {
+        return Form::Runs;
+    }
+    out.clear();
+    // A vector takes all that is written.
+    let _ = roaring.serialize_into(&mut *out);
+    Form::Roaring
+}
+
+/// Appends runs; false as soon as they have more than `bytes_max` bytes.
+fn put_runs(rows: &RoaringBitmap, bytes_max: usize, out: &mut Vec<u8>) -> bool {
+    let mut end = 0;
+    let mut iter = rows.iter();
+    while let Some(range) = iter.next_range() {
+        let (first, last) = (*range.start(), *range.end());
+        let distance = u64::from(first) - end;
+        match last - first {
+            0 => varint::put_u64(out, distance << 1),
+            more => {
+                varint::put_u64(out, distance << 1 | 1);
+                varint::put_u64(out, u64::from(more - 1));
+            }
+        }
+        end = u64::from(last) + 1;
+        if out.len() > bytes_max {
+            return false;
+        }
+    }
+    true
+}
+
+/// Reads lists.
+#[derive(Debug)]
+pub(super) struct Lists {
+    part: Part,
+    /// Rows are below this.
+    rows: u32,
+}
+
+impl Lists {
+    pub(super) fn new(bytes: Box<dyn Bytes>, rows: u32) -> Self {
+        Self {
+            part: Part::new("postings", bytes),
+            rows,
+        }
+    }
+
+    pub(super) fn get(&self, rows: RowsAt) -> Result<RoaringBitmap, IndexError> {
+        match rows {
+            RowsAt::One(row) => {
+                self.check_row(row)?;
+                Ok(RoaringBitmap::from_iter([row]))
+            }
+            RowsAt::List(list) => self.decode(list, &self.part.get(list.offset, list.bytes)?),
+        }
+    }
+
+    /// Calls `each` with each of the lists.
+    pub(super) fn for_each(
+        &self,
+        lists: &[ListRef],
+        mut each: impl FnMut(ListRef, &[u8]) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        let mut rest = lists;
+        while let Some(first) = rest.first() {
+            // Those that follow close by are read with it.
+            let mut end = first.offset.saturating_add(first.bytes);
+            let mut count = 1;
+            for next in rest.iter().skip(1) {
+                let next_end = next.offset.saturating_add(next.bytes);
+                let is_close = next.offset >= end && next.offset - end <= READ_BYTES / 16;
+                if !is_close || next_end - first.offset > READ_BYTES {
+                    break;
+                }
+                end = next_end;
+                count += 1;
+            }
+            let (now, later) = rest.split_at(count);
+            rest = later;
+            let bytes = self.part.get(first.offset, end - first.offset)?;
+            for list in now {
+                let start = (list.offset - first.offset) as usize;
+                let own = bytes.get(start..start + list.bytes as usize);
+                each(*list, own.ok_or_else(|| self.bad(*list, "a list is cut"))?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows that are in any of these.
+    pub(super) fn union(
+        &self,
+        one: Vec<u32>,
+        lists: &[ListRef],
+    ) -> Result<RoaringBitmap, IndexError> {
+        let mut single = one;
+        let mut bitmaps = Vec::new();
+        self.for_each(lists, |list, bytes| {
+            match list.form {
+                Form::Runs if list.bytes <= SMALL_BYTES => {
+                    self.for_each_run(list, bytes, |first, last| single.extend(first..=last))?;
+                    // Values of a name have no row in common.
+                    if single.len() > self.rows as usize {
+                        return Err(self.bad(list, "a row has two values of a label"));
+                    }
+                }
+                _ => bitmaps.push(self.decode(list, bytes)?),
+            }
+            Ok(())
+        })?;
+        single.sort_unstable();
+        if let Some(&last) = single.last() {
+            self.check_row(last)?;
+        }
+        bitmaps.push(single.into_iter().collect());
+        Ok(bitmaps.union())
+    }
+
+    /// Takes a list apart.
+    pub(super) fn decode(&self, list: ListRef, bytes: &[u8]) -> Result<RoaringBitmap, IndexError> {
+        let rows = match list.form {
+            Form::Runs => self.decode_runs(list, bytes)?,
+            Form::Roaring => RoaringBitmap::deserialize_from(bytes)
+                .map_err(|_| self.bad(list, "a list is not a roaring bitmap"))?,
+        };
+        if rows.max().is_some_and(|row| row >= self.rows) {
+            return Err(self.bad(list, "a row is not below the number of rows"));
+        }
+        Ok(rows)
+    }
+
+    fn decode_runs(&self, list: ListRef, bytes: &[u8]) -> Result<RoaringBitmap, IndexError> {
+        let mut rows = RoaringBitmap::new();
+        let mut pending: Vec<u32> = Vec::new();
+        self.for_each_run(list, bytes, |first, last| {
+            if last - first < LONG_RUN {
+                pending.extend(first..=last);
+                return;
+            }
+            // Rising throughout, so that nothing is refused.
+            let _ = rows.append(pending.drain(..));
+            rows.insert_range(first..=last);
+        })?;
+        let _ = rows.append(pending);
+        Ok(rows)
+    }
+
+    /// Calls `each` with first and last row of each run; they rise.
+    fn for_each_run(
+        &self,
+        list: ListRef,
+        bytes: &[u8],
+        mut each: impl FnMut(u32, u32),
+    ) -> Result<(), IndexError> {
+        let mut runs = self.part.decoder(bytes, list.offset);
+        let mut end = 0u64;
+        while !runs.is_empty() {
+            let head = runs.u64()?;
+            let more = match head & 1 {
+                0 => 0,
+                _ => runs.u64()?.saturating_add(1),
+            };
+            let first = end.saturating_add(head >> 1);
+            let last = first.saturating_add(more);
+            if last >= u64::from(self.rows) {
+                return Err(runs.malformed("a row is not below the number of rows"));
+            }
+            each(first as u32, last as u32);
+            end = last + 1;
+        }
+        Ok(())
+    }
+
+    fn check_row(&self, row: u32) -> Result<(), IndexError> {
+        match row < self.rows {
+            true => Ok(()),
+            false => Err(self
+                .part
+                .malformed(0, "a row is not below the number of rows")),
+        }
+    }
+
+    fn bad(&self, list: ListRef, what: &'static str) -> IndexError {
+        self.part.malformed(list.offset, what)
+    }
+}
