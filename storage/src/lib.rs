@@ -12,21 +12,11 @@ mod db;
 mod error;
 mod head;
 mod index;
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "there are no segments to name yet")
-)]
+mod maintenance;
 mod manifest;
 pub mod model;
-#[cfg_attr(
-    not(any(test, feature = "simulation")),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the parts that write files come with the segments"
-    )
-)]
 mod section;
+mod segment;
 pub mod sys;
 mod wal;
 

@@ -9,6 +9,8 @@
 //! late are whole chunks, each with its timestamps ([`OpenChunk`], [`SealedChunk`]), in the bytes
 //! that Prometheus has.
 
+mod overlay;
+mod parts;
 mod times;
 mod values;
 mod xor;
@@ -17,7 +19,9 @@ use std::ops::ControlFlow;
 
 use thiserror::Error;
 
-pub use times::TimeColumn;
+pub use overlay::overlay;
+pub use parts::{LateChunk, OrderedChunk};
+pub use times::{TIMES_BYTES_MAX, TimeColumn, decode_times};
 pub use values::{OpenValues, SealedValues, ValuesRef};
 pub use xor::{XorChunk, XorReader};
 
@@ -101,6 +105,13 @@ impl OpenChunk {
         }
     }
 
+    /// The encoded samples, without the header that they get when the chunk is sealed.
+    pub fn samples(&self) -> &[u8] {
+        match self {
+            Self::Xor(chunk) => chunk.samples(),
+        }
+    }
+
     /// Calls `each` with the first `count` samples, or all if there are fewer, until it breaks;
     /// says whether it did.
     ///
@@ -162,6 +173,13 @@ impl SealedChunk {
     /// The encoded samples.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The encoded samples without the header.
+    pub fn samples(&self) -> &[u8] {
+        match self.encoding {
+            Encoding::Xor => self.bytes.get(xor::HEADER_BYTES..).unwrap_or(&[]),
+        }
     }
 
     /// Calls `each` with the first `count` samples, or all if there are fewer, until it breaks;

@@ -1,6 +1,10 @@
 //! Timestamps that many series share: the series of a scrape all have the same ones.
 
+mod stored;
+
 use super::CHUNK_SAMPLES_MAX;
+
+pub use stored::{TIMES_BYTES_MAX, decode_times};
 
 /// How many deltas a column takes room for at a time.
 const GROWTH: usize = 16;

@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 use super::ChunkError;
 use crate::codec::bits::{BitReader, BitWriter, EndOfBits};
 
-const HEADER_BYTES: usize = 2;
+pub(super) const HEADER_BYTES: usize = 2;
 const HEADER_BITS: u32 = 16;
 
 /// Sizes of a change of the timestamps' difference, by the number of one bits before it.
@@ -116,8 +116,13 @@ impl XorChunk {
 
     /// A reader of the samples so far.
     pub fn reader(&self) -> XorReader<'_> {
+        XorReader::with_count(self.samples(), self.count)
+    }
+
+    /// The samples so far, encoded, without the header.
+    pub(super) fn samples(&self) -> &[u8] {
         let samples = self.bytes.get(HEADER_BYTES..self.used_bytes());
-        XorReader::with_count(samples.unwrap_or(&[]), self.count)
+        samples.unwrap_or(&[])
     }
 
     /// The whole chunk as Prometheus lays it out; leaves an empty one.

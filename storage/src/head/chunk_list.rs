@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::chunk::{CHUNK_SAMPLES_MAX, ChunkError, OpenChunk, SealedChunk};
+use crate::chunk::{CHUNK_SAMPLES_MAX, ChunkError, LateChunk, OpenChunk, SealedChunk};
 use crate::model::TimeRange;
 
 /// Sealed chunks and the open one. Samples are only ever added at the end, so the first n of
@@ -79,6 +79,21 @@ impl ChunkList {
         }
         self.sealed.push(sealed);
         self.open_bytes() as isize + bytes as isize - before as isize
+    }
+
+    /// All chunks as they are, the open one last: its range is found by reading it.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = LateChunk<'_>> {
+        let sealed = self.sealed.iter().map(|chunk| LateChunk {
+            range: TimeRange::new(chunk.min_ms(), chunk.max_ms()),
+            count: chunk.count(),
+            samples: chunk.samples(),
+        });
+        let open = (self.open.count() > 0).then(|| LateChunk {
+            range: range_of(&self.open),
+            count: self.open.count(),
+            samples: self.open.samples(),
+        });
+        sealed.chain(open)
     }
 
     /// Reads on from `cursor`, at most `chunks_max` chunks of those that may hold a sample in

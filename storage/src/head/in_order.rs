@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::chunk_list::Cursor;
 use super::time_columns::{ColumnId, Join, TimeColumns};
 use crate::chunk::{
-    CHUNK_SAMPLES_MAX, ChunkError, OpenValues, SealedValues, TimeColumn, ValuesRef,
+    CHUNK_SAMPLES_MAX, ChunkError, OpenValues, OrderedChunk, SealedValues, TimeColumn, ValuesRef,
 };
 use crate::model::TimeRange;
 
@@ -128,6 +128,39 @@ impl InOrder {
         };
         (self.column, self.start) = times.join(timestamp_ms, join);
         bytes
+    }
+
+    /// All chunks as they are, the open one last.
+    pub(super) fn chunks<'a>(
+        &'a self,
+        times: &'a TimeColumns,
+    ) -> impl Iterator<Item = OrderedChunk<'a>> {
+        let open = (
+            self.open.values(),
+            self.column,
+            self.start,
+            self.open.count(),
+        );
+        let sealed = self.sealed().iter();
+        sealed
+            .map(|chunk| {
+                (
+                    chunk.values.values(),
+                    chunk.column,
+                    chunk.start,
+                    chunk.count,
+                )
+            })
+            .chain((open.3 > 0).then_some(open))
+            .filter_map(|(values, column, start, count)| {
+                Some(OrderedChunk {
+                    column: column.number(),
+                    times: times.get(column)?,
+                    start,
+                    count,
+                    values,
+                })
+            })
     }
 
     /// The first `left` samples of a chunk, or all if it has fewer; none after the last chunk,

@@ -14,6 +14,7 @@
 
 mod append;
 mod chunk_list;
+mod export;
 mod id_table;
 mod in_order;
 mod label_sets;

@@ -53,12 +53,16 @@ impl Shards {
         branch[shard as usize % FANOUT].get_or_init(Box::default)
     }
 
-    #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &RwLock<Shard>> {
-        let branches = self.root.iter().filter_map(OnceLock::get);
-        branches
-            .flat_map(|branch| branch.iter().filter_map(OnceLock::get))
-            .map(|shard| &**shard)
+    /// All shards with their numbers, which rise.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &RwLock<Shard>)> {
+        let branches = (0u32..)
+            .zip(&self.root)
+            .filter_map(|(i, b)| Some((i, b.get()?)));
+        branches.flat_map(|(i, branch)| {
+            let first = i * FANOUT as u32;
+            let leaves = (first..).zip(branch);
+            leaves.filter_map(|(number, leaf)| Some((number, &**leaf.get()?)))
+        })
     }
 }
 
@@ -102,7 +106,17 @@ impl Shard {
         self.series[place].get_or_insert_default();
     }
 
-    fn get(&self, place: u32) -> Option<&Series> {
+    /// How many places there are up to that of the last series defined.
+    pub(super) fn places(&self) -> u32 {
+        self.series.len() as u32
+    }
+
+    /// The timestamps of the samples in order.
+    pub(super) fn times(&self) -> &TimeColumns {
+        &self.times
+    }
+
+    pub(super) fn get(&self, place: u32) -> Option<&Series> {
         self.series.get(place as usize)?.as_ref()
     }
 

@@ -210,7 +210,7 @@ fn a_long_pin_costs_one_boundary_a_series() {
     let boundaries = |head: &Head| -> usize {
         head.shards
             .iter()
-            .map(|shard| shard.read().boundaries())
+            .map(|(_, shard)| shard.read().boundaries())
             .sum()
     };
     let pin = head.pin();

@@ -35,7 +35,19 @@ pub(super) enum Join {
     Beginning,
 }
 
+impl ColumnId {
+    /// The place of the column in [`TimeColumns::iter`].
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 impl TimeColumns {
+    /// All columns.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &TimeColumn> {
+        self.columns.iter()
+    }
+
     /// A column.
     pub(super) fn get(&self, id: ColumnId) -> Option<&TimeColumn> {
         self.columns.get(id.0 as usize)

@@ -1,0 +1,67 @@
+//! Writing a frozen head as a segment.
+
+use std::path::Path;
+
+use crate::head::Head;
+use crate::segment::{Origin, SegmentError, SegmentInfo, SeqRange, Writer};
+use crate::sys::Sys;
+
+/// Writes `head` as the segment `number` in the directory `dir`. It holds the writes `seqs` of
+/// the memtable `epoch`, and takes no more. Readers go on meanwhile.
+///
+/// The segment is durable under its name when this returns, and stands for nothing until the
+/// manifest names it.
+///
+/// # Errors
+/// [`SegmentError`]; neither the file nor a part of it is left, unless the disk refuses even that.
+pub fn write_segment(
+    sys: &Sys,
+    dir: &Path,
+    number: u64,
+    head: &Head,
+    seqs: SeqRange,
+    epoch: u64,
+) -> Result<SegmentInfo, SegmentError> {
+    let mut writer = Writer::create(sys, dir, number)?;
+    let columns = write_times(&mut writer, head)?;
+    write_rows(&mut writer, head, &columns)?;
+    writer.finish(Origin {
+        epoch,
+        seqs,
+        series: u32::try_from(head.stats().series).unwrap_or(u32::MAX),
+        inputs: Vec::new(),
+    })
+}
+
+/// Writes the time columns; returns their places, by shard and number.
+fn write_times(writer: &mut Writer, head: &Head) -> Result<Vec<Box<[u64]>>, SegmentError> {
+    let mut times = writer.times();
+    let mut columns = Vec::new();
+    head.export(|shard| {
+        let places: Result<_, SegmentError> =
+            shard.columns().map(|column| times.put(column)).collect();
+        columns.push(places?);
+        Ok(())
+    })?;
+    times.finish()?;
+    Ok(columns)
+}
+
+fn write_rows(
+    writer: &mut Writer,
+    head: &Head,
+    columns: &[Box<[u64]>],
+) -> Result<(), SegmentError> {
+    let mut rows = writer.rows();
+    let mut columns = columns.iter();
+    head.export(|shard| {
+        let columns = columns.next().map_or(&[][..], |places| places);
+        shard
+            .ids()
+            .try_for_each(|id| rows.put(id, columns, shard.in_order(id), shard.late(id)))
+    })?;
+    rows.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! What joins the parts of the store: heads become segments.
+
+pub mod flush;

@@ -1,0 +1,339 @@
+//! The footer: what a segment holds and where, and the trailer by which it is found.
+
+use super::file::{Unusable, VERSION, newer_format};
+use super::{Origin, SegmentInfo, SeqRange};
+use crate::model::{Seq, TimeRange};
+use crate::section::SectionRef;
+
+/// Length of the trailer, the last bytes of a file.
+pub(super) const TRAILER_BYTES: usize = 16;
+/// Last bytes of each file.
+const MAGIC: [u8; 8] = *b"\r\nSBKEND";
+/// Length of the fields before the lists.
+const FIXED_BYTES: usize = 72;
+const SECTION_BYTES: usize = 4 + SectionRef::ENCODED_BYTES;
+const INPUT_BYTES: usize = 8;
+
+/// Sections by kind. The numbers up to 15 are for samples without start timestamps; 16 starts,
+/// 17 histograms, 18 exemplars and 19 metadata are reserved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub(super) enum Kind {
+    Times = 1,
+    Chunks = 2,
+    Rows = 3,
+    Summaries = 4,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Times, Self::Chunks, Self::Rows, Self::Summaries];
+
+    /// As errors and the description of the format call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Times => "times",
+            Self::Chunks => "chunks",
+            Self::Rows => "rows",
+            Self::Summaries => "summaries",
+        }
+    }
+}
+
+/// A section may be read by those alone who know its kind: what they would leave out without it
+/// belongs to the answers.
+pub(super) const REQUIRED: u16 = 1;
+
+/// An entry of the list of sections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Listed {
+    pub(super) kind: u16,
+    pub(super) flags: u16,
+    pub(super) at: SectionRef,
+}
+
+/// All that the footer says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Footer {
+    pub(super) origin: Origin,
+    pub(super) rows: u32,
+    pub(super) samples: u64,
+    pub(super) range: Option<TimeRange>,
+    pub(super) sections: Vec<Listed>,
+    /// Where the index lies, as the index encodes it; empty for none.
+    pub(super) index: Vec<u8>,
+}
+
+impl Footer {
+    /// The section of a kind.
+    pub(super) fn section(&self, kind: Kind) -> Option<SectionRef> {
+        let mut sections = self.sections.iter();
+        Some(sections.find(|listed| listed.kind == kind as u16)?.at)
+    }
+
+    pub(super) fn info(&self, number: u64, bytes: u64) -> SegmentInfo {
+        SegmentInfo {
+            number,
+            origin: self.origin.clone(),
+            rows: self.rows,
+            samples: self.samples,
+            range: self.range,
+            bytes,
+        }
+    }
+
+    /// Footer and trailer.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let range = self.range.unwrap_or(TimeRange::new(0, 0));
+        let mut out = Vec::new();
+        out.extend(VERSION.to_le_bytes());
+        out.extend(0u16.to_le_bytes());
+        out.extend(self.rows.to_le_bytes());
+        out.extend(self.origin.epoch.to_le_bytes());
+        out.extend(self.origin.seqs.first.0.to_le_bytes());
+        out.extend(self.origin.seqs.last.0.to_le_bytes());
+        out.extend(range.start_ms.to_le_bytes());
+        out.extend(range.end_ms.to_le_bytes());
+        out.extend(self.samples.to_le_bytes());
+        out.extend(self.origin.series.to_le_bytes());
+        for length in [
+            self.sections.len(),
+            self.origin.inputs.len(),
+            self.index.len(),
+        ] {
+            out.extend((length as u32).to_le_bytes());
+        }
+        debug_assert_eq!(out.len(), FIXED_BYTES);
+        for listed in &self.sections {
+            out.extend(listed.kind.to_le_bytes());
+            out.extend(listed.flags.to_le_bytes());
+            out.extend(listed.at.encode());
+        }
+        for input in &self.origin.inputs {
+            out.extend(input.to_le_bytes());
+        }
+        out.extend(&self.index);
+        let crc = crc32fast::hash(&out);
+        out.extend((out.len() as u32).to_le_bytes());
+        out.extend(crc.to_le_bytes());
+        out.extend(MAGIC);
+        out
+    }
+
+    /// Reads a footer that has the checksum of its trailer.
+    pub(super) fn decode(footer: &[u8], trailer: &Trailer) -> Result<Self, Unusable> {
+        if crc32fast::hash(footer) != trailer.crc {
+            return Err(Unusable::Damaged("the checksum of the footer is wrong"));
+        }
+        let (version, flags) = fixed(footer)?;
+        if version > VERSION {
+            return Err(newer_format(version));
+        }
+        if flags != 0 {
+            return Err(Unusable::Newer(format!(
+                "its footer has the flags {flags:#x}"
+            )));
+        }
+        let decoded = decode_fields(footer).ok_or(Unusable::Damaged(
+            "the lists of the footer do not have its length",
+        ))?;
+        decoded.check_kinds()?;
+        Ok(decoded)
+    }
+
+    fn check_kinds(&self) -> Result<(), Unusable> {
+        for listed in &self.sections {
+            let known = Kind::ALL.iter().any(|&kind| kind as u16 == listed.kind);
+            let (kind, flags) = (listed.kind, listed.flags);
+            if flags & REQUIRED != 0 && !known {
+                let what = format!("it has a section of kind {kind}, which cannot be left out");
+                return Err(Unusable::Newer(what));
+            }
+            if known && flags & !REQUIRED != 0 {
+                let what = format!("its section of kind {kind} has the flags {flags:#x}");
+                return Err(Unusable::Newer(what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Version and flags.
+fn fixed(mut footer: &[u8]) -> Result<(u16, u16), Unusable> {
+    match take(&mut footer) {
+        Some([v0, v1, f0, f1]) => Ok((u16::from_le_bytes([v0, v1]), u16::from_le_bytes([f0, f1]))),
+        None => Err(Unusable::Damaged("the footer is cut short")),
+    }
+}
+
+fn decode_fields(footer: &[u8]) -> Option<Footer> {
+    let mut bytes = footer.get(4..)?;
+    let rest = &mut bytes;
+    let rows = u32::from_le_bytes(take(rest)?);
+    let epoch = u64::from_le_bytes(take(rest)?);
+    let first = Seq(u64::from_le_bytes(take(rest)?));
+    let last = Seq(u64::from_le_bytes(take(rest)?));
+    let start_ms = i64::from_le_bytes(take(rest)?);
+    let end_ms = i64::from_le_bytes(take(rest)?);
+    let samples = u64::from_le_bytes(take(rest)?);
+    let series = u32::from_le_bytes(take(rest)?);
+    let sections = u32::from_le_bytes(take(rest)?) as usize;
+    let inputs = u32::from_le_bytes(take(rest)?) as usize;
+    let index = u32::from_le_bytes(take(rest)?) as usize;
+    let lists = sections.checked_mul(SECTION_BYTES)?;
+    let lists = lists.checked_add(inputs.checked_mul(INPUT_BYTES)?)?;
+    if lists.checked_add(index) != Some(rest.len()) {
+        return None;
+    }
+    let mut listed = Vec::with_capacity(sections);
+    for _ in 0..sections {
+        listed.push(Listed {
+            kind: u16::from_le_bytes(take(rest)?),
+            flags: u16::from_le_bytes(take(rest)?),
+            at: SectionRef::decode(&take(rest)?),
+        });
+    }
+    let mut numbers = Vec::with_capacity(inputs);
+    for _ in 0..inputs {
+        numbers.push(u64::from_le_bytes(take(rest)?));
+    }
+    Some(Footer {
+        origin: Origin {
+            epoch,
+            seqs: SeqRange { first, last },
+            series,
+            inputs: numbers,
+        },
+        rows,
+        samples,
+        range: (samples > 0).then(|| TimeRange::new(start_ms, end_ms)),
+        sections: listed,
+        index: rest.to_vec(),
+    })
+}
+
+/// Takes as many bytes off the front as the number has.
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (&taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(taken)
+}
+
+/// The end of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Trailer {
+    pub(super) footer_bytes: u32,
+    crc: u32,
+}
+
+impl Trailer {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
+        match bytes.split_first_chunk::<8>() {
+            Some((&[l0, l1, l2, l3, c0, c1, c2, c3], magic)) if magic == MAGIC => Ok(Self {
+                footer_bytes: u32::from_le_bytes([l0, l1, l2, l3]),
+                crc: u32::from_le_bytes([c0, c1, c2, c3]),
+            }),
+            _ => Err(Unusable::Damaged(
+                "the file does not end with the magic bytes of a segment",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn footer() -> Footer {
+        let at = |offset| SectionRef {
+            offset,
+            bytes: 7,
+            crc: 9,
+        };
+        Footer {
+            origin: Origin {
+                epoch: 3,
+                seqs: SeqRange {
+                    first: Seq(5),
+                    last: Seq(8),
+                },
+                series: 40,
+                inputs: vec![1, 2],
+            },
+            rows: 44,
+            samples: 1000,
+            range: Some(TimeRange::new(-5, i64::MAX)),
+            sections: vec![
+                Listed {
+                    kind: Kind::Times as u16,
+                    flags: REQUIRED,
+                    at: at(24),
+                },
+                // One that this version does not know and may leave out.
+                Listed {
+                    kind: 300,
+                    flags: 0x8000,
+                    at: at(99),
+                },
+            ],
+            index: vec![1, 2, 3],
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Footer, Unusable> {
+        let (footer, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
+        let trailer = Trailer::decode(trailer)?;
+        if trailer.footer_bytes as usize != footer.len() {
+            return Err(Unusable::Damaged("length"));
+        }
+        Footer::decode(footer, &trailer)
+    }
+
+    #[test]
+    fn a_footer_comes_back_and_any_flipped_bit_is_noticed() {
+        let bytes = footer().encode();
+        assert_eq!(decode(&bytes), Ok(footer()));
+        assert_eq!(footer().section(Kind::Times).unwrap().offset, 24);
+        assert_eq!(footer().section(Kind::Rows), None);
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let decoded = decode(&flipped);
+            assert!(matches!(decoded, Err(Unusable::Damaged(_))), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_left_out_only_where_it_may_be() {
+        let mut newer = footer();
+        newer.sections[1].flags = REQUIRED;
+        let what = "it has a section of kind 300, which cannot be left out";
+        assert_eq!(
+            decode(&newer.encode()),
+            Err(Unusable::Newer(what.to_owned()))
+        );
+        let mut newer = footer();
+        newer.sections[0].flags |= 2;
+        assert!(matches!(decode(&newer.encode()), Err(Unusable::Newer(_))));
+        // Version and flags of the footer, with a checksum that fits.
+        for at in [0, 2] {
+            let mut bytes = footer().encode();
+            let end = bytes.len() - TRAILER_BYTES;
+            bytes[at] = 9;
+            let crc = crc32fast::hash(&bytes[..end]);
+            bytes[end + 4..end + 8].copy_from_slice(&crc.to_le_bytes());
+            assert!(matches!(decode(&bytes), Err(Unusable::Newer(_))), "{at}");
+        }
+    }
+
+    #[test]
+    fn lists_longer_than_the_footer_are_refused() {
+        for at in [60, 64, 68] {
+            let mut bytes = footer().encode();
+            let end = bytes.len() - TRAILER_BYTES;
+            bytes[at + 3] = 0xff;
+            let crc = crc32fast::hash(&bytes[..end]);
+            bytes[end + 4..end + 8].copy_from_slice(&crc.to_le_bytes());
+            assert!(matches!(decode(&bytes), Err(Unusable::Damaged(_))), "{at}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! Reading segments.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{Fault, SegmentError};
+use super::file::{HEADER_BYTES, Unusable, check_header, header_length, number_of};
+use super::footer::{Footer, Kind, TRAILER_BYTES, Trailer};
+use super::record::{Decoder, Part};
+use super::rows::{RowAt, Rows, table_bytes};
+use super::stretch::Stretch;
+use super::{SegmentInfo, SeqRange};
+use crate::chunk::{TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay};
+use crate::model::{Samples, TimeRange};
+use crate::section::{Bytes, Section};
+use crate::sys::{File, Sys};
+
+/// An open segment. What it says of itself is in memory; rows are read when asked for.
+#[derive(Debug)]
+pub struct Segment {
+    path: PathBuf,
+    info: SegmentInfo,
+    index: Vec<u8>,
+    file: Arc<dyn File>,
+    times: Section,
+    chunks: Section,
+    rows: Section,
+    summaries: Section,
+}
+
+impl Segment {
+    /// Opens the segment at `path`, whose name is that of a segment. Header and footer are
+    /// checked, and that the file is as long as they say; sections are when they are read.
+    ///
+    /// # Errors
+    /// [`SegmentError::Io`], [`SegmentError::Damaged`], [`SegmentError::Newer`]
+    pub fn open(sys: &Sys, path: &Path) -> Result<Self, SegmentError> {
+        let io = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => SegmentError::Damaged {
+                path: path.to_owned(),
+                reason: "the file is cut short",
+            },
+            _ => SegmentError::io("read", path)(error),
+        };
+        let unusable = |why| match why {
+            Unusable::Newer(what) => SegmentError::Newer {
+                path: path.to_owned(),
+                what,
+            },
+            Unusable::Damaged(reason) => SegmentError::Damaged {
+                path: path.to_owned(),
+                reason,
+            },
+        };
+        let opened = sys.disk.open_read(path);
+        let file: Arc<dyn File> = Arc::from(opened.map_err(SegmentError::io("open", path))?);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name
+            .and_then(number_of)
+            .ok_or_else(|| unusable(Unusable::Damaged("its name is not that of a segment")))?;
+        let bytes = file.len().map_err(io)?;
+        let header = file.bytes(0, HEADER_BYTES).map_err(io)?;
+        let header_bytes = header_length(&header).map_err(unusable)?;
+        let header = file.bytes(0, header_bytes).map_err(io)?;
+        check_header(&header, number).map_err(unusable)?;
+        let (footer, footer_at) = read_footer(&*file, bytes, header_bytes, io, unusable)?;
+        let section = |kind| section(&file, &footer, kind, footer_at).map_err(unusable);
+        let segment = Self {
+            path: path.to_owned(),
+            times: section(Kind::Times)?,
+            chunks: section(Kind::Chunks)?,
+            rows: section(Kind::Rows)?,
+            summaries: section(Kind::Summaries)?,
+            info: footer.info(number, bytes),
+            index: footer.index,
+            file,
+        };
+        if segment.rows.len() != table_bytes(segment.info.rows) {
+            let reason = "the table of rows has not the length of its rows";
+            return Err(unusable(Unusable::Damaged(reason)));
+        }
+        Ok(segment)
+    }
+
+    /// What it says of itself.
+    pub fn info(&self) -> &SegmentInfo {
+        &self.info
+    }
+
+    /// How many rows there are: series ids of its memtable are below.
+    pub fn rows(&self) -> u32 {
+        self.info.rows
+    }
+
+    /// Smallest and largest timestamp; none without a sample.
+    pub fn range(&self) -> Option<TimeRange> {
+        self.info.range
+    }
+
+    /// The writes it holds.
+    pub fn seqs(&self) -> SeqRange {
+        self.info.origin.seqs
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, to read the index from.
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// Where the index is, as the function that wrote it said; empty where none did.
+    pub fn index_refs(&self) -> &[u8] {
+        &self.index
+    }
+
+    /// Reads rows. It holds the parts read last, so one for many rows in rising order is
+    /// quicker than one for each.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            path: &self.path,
+            parts: Parts {
+                rows: Rows::new(self.info.rows, &self.rows, &self.summaries),
+                chunks: Stretch::new(&self.chunks),
+                times: Times::new(&self.times),
+            },
+        }
+    }
+
+    /// Whether a row has a sample in `range`: see [`Reader::has_sample`].
+    ///
+    /// # Errors
+    /// Those of [`Reader::has_sample`].
+    pub fn has_sample(&self, row: u32, range: TimeRange) -> Result<bool, SegmentError> {
+        self.reader().has_sample(row, range)
+    }
+
+    /// Reads the samples of a row: see [`Reader::read`].
+    ///
+    /// # Errors
+    /// Those of [`Reader::read`].
+    pub fn read(&self, row: u32, range: TimeRange, out: &mut Samples) -> Result<(), SegmentError> {
+        self.reader().read(row, range, out)
+    }
+}
+
+/// The footer and where it begins.
+fn read_footer(
+    file: &dyn File,
+    bytes: u64,
+    header_bytes: usize,
+    io: impl Fn(io::Error) -> SegmentError,
+    unusable: impl Fn(Unusable) -> SegmentError,
+) -> Result<(Footer, u64), SegmentError> {
+    let cut = || io(io::ErrorKind::UnexpectedEof.into());
+    let trailer_at = bytes.checked_sub(TRAILER_BYTES as u64).ok_or_else(cut)?;
+    let trailer = file.bytes(trailer_at, TRAILER_BYTES).map_err(&io)?;
+    let trailer = Trailer::decode(&trailer).map_err(&unusable)?;
+    let footer_at = trailer_at
+        .checked_sub(u64::from(trailer.footer_bytes))
+        .filter(|&at| at >= header_bytes as u64);
+    let footer_at = footer_at.ok_or_else(|| {
+        unusable(Unusable::Damaged(
+            "the footer has not the length that the trailer says",
+        ))
+    })?;
+    let footer = file.bytes(footer_at, trailer.footer_bytes as usize);
+    let footer = Footer::decode(&footer.map_err(&io)?, &trailer).map_err(&unusable)?;
+    Ok((footer, footer_at))
+}
+
+/// The section of a kind, which ends before the footer.
+fn section(
+    file: &Arc<dyn File>,
+    footer: &Footer,
+    kind: Kind,
+    footer_at: u64,
+) -> Result<Section, Unusable> {
+    let at = footer.section(kind);
+    let at = at.ok_or(Unusable::Damaged("a section is missing"))?;
+    match at.offset.checked_add(at.bytes) {
+        Some(end) if end <= footer_at => Ok(Section::new(Arc::clone(file), at)),
+        _ => Err(Unusable::Damaged("a section lies outside of the file")),
+    }
+}
+
+/// Reads rows of a segment.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    path: &'a Path,
+    parts: Parts<'a>,
+}
+
+impl Reader<'_> {
+    /// Whether a row has a sample in `range`. No for a row that does not exist.
+    ///
+    /// Most questions are settled by the table of rows, without a look at the chunks.
+    ///
+    /// # Errors
+    /// [`SegmentError::Section`] and [`SegmentError::Corrupt`]
+    pub fn has_sample(&mut self, row: u32, range: TimeRange) -> Result<bool, SegmentError> {
+        let has = self.parts.has_sample(row, range);
+        has.map_err(|fault| fault.of(self.path, row))
+    }
+
+    /// Reads the samples of a row in `range` into `out`, which is emptied first. Of several at
+    /// one timestamp the one that came last counts. None for a row that does not exist.
+    ///
+    /// # Errors
+    /// [`SegmentError::Section`] and [`SegmentError::Corrupt`]; `out` is empty then.
+    pub fn read(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+    ) -> Result<(), SegmentError> {
+        out.clear();
+        self.parts.read(row, range, out).map_err(|fault| {
+            out.clear();
+            fault.of(self.path, row)
+        })
+    }
+}
+
+/// The sections, and where they are read.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) rows: Rows<'a>,
+    pub(super) chunks: Stretch<'a>,
+    pub(super) times: Times<'a>,
+}
+
+impl Parts<'_> {
+    pub(super) fn has_sample(&mut self, row: u32, range: TimeRange) -> Result<bool, Fault> {
+        let Some(at) = self.find(row, range)? else {
+            return Ok(false);
+        };
+        let all = at.summary.range;
+        if range.contains(all.start_ms) || range.contains(all.end_ms) {
+            return Ok(true);
+        }
+        let mut decoder = decoder(&mut self.chunks, &at)?;
+        while let Some(part) = decoder.next_part().map_err(corrupt)? {
+            let has = match part {
+                Part::InOrder {
+                    column_at,
+                    start,
+                    count,
+                    ..
+                } => {
+                    let times = self.times.get(column_at, start, count)?;
+                    !within(times, range).is_empty()
+                }
+                Part::Late { range: all, xor } if all.overlaps(range) => {
+                    let mut found = false;
+                    late(xor, |timestamp_ms, _| {
+                        found |= range.contains(timestamp_ms);
+                    })?;
+                    found
+                }
+                Part::Late { .. } => false,
+            };
+            if has {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn read(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+    ) -> Result<(), Fault> {
+        let Some(at) = self.find(row, range)? else {
+            return Ok(());
+        };
+        let mut decoder = decoder(&mut self.chunks, &at)?;
+        let mut last_ms = None;
+        let mut later = Vec::new();
+        while let Some(part) = decoder.next_part().map_err(corrupt)? {
+            match part {
+                Part::InOrder {
+                    column_at,
+                    start,
+                    count,
+                    values,
+                } => {
+                    let times = self.times.get(column_at, start, count)?;
+                    let first_ms = times.first().copied();
+                    if last_ms.is_some() && first_ms <= last_ms {
+                        return Err(corrupt("chunks in order go back in time"));
+                    }
+                    last_ms = times.last().copied();
+                    in_order(times, values, range, out)?;
+                }
+                Part::Late { range: all, xor } if all.overlaps(range) => {
+                    late(xor, |timestamp_ms, value| {
+                        if range.contains(timestamp_ms) {
+                            later.push((timestamp_ms, value));
+                        }
+                    })?;
+                }
+                Part::Late { .. } => {}
+            }
+        }
+        if !later.is_empty() {
+            overlay(out, later);
+        }
+        Ok(())
+    }
+
+    /// Where a row is that may have samples in `range`.
+    fn find(&mut self, row: u32, range: TimeRange) -> Result<Option<RowAt>, Fault> {
+        let found = self.rows.find(row)?;
+        Ok(found.filter(|at| at.summary.range.overlaps(range)))
+    }
+}
+
+fn decoder<'s>(chunks: &'s mut Stretch<'_>, at: &RowAt) -> Result<Decoder<'s>, Fault> {
+    let row = chunks
+        .get(at.chunks_at, at.chunks_bytes as usize)
+        .map_err(|error| Fault::Section(Kind::Chunks.name(), error))?;
+    Ok(Decoder::new(row, at.times_base))
+}
+
+fn corrupt(reason: impl Into<String>) -> Fault {
+    Fault::corrupt(Kind::Chunks.name(), reason)
+}
+
+/// Where in timestamps that rise those of a range are.
+fn within(times: &[i64], range: TimeRange) -> std::ops::Range<usize> {
+    let from = times.partition_point(|&t| t < range.start_ms);
+    let to = times.partition_point(|&t| t <= range.end_ms);
+    from..to.max(from)
+}
+
+/// Adds the samples of a chunk that lie in `range`.
+fn in_order(
+    times: &[i64],
+    values: ValuesRef<'_>,
+    range: TimeRange,
+    out: &mut Samples,
+) -> Result<(), Fault> {
+    let wanted = within(times, range);
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    // Values are read from the first one on: each is coded against the one before.
+    let mut place = 0;
+    let read = values.for_each(wanted.end as u16, |value| {
+        if place >= wanted.start {
+            out.values.push(value);
+        }
+        place += 1;
+        ControlFlow::Continue(())
+    });
+    let _all = read.map_err(|error| corrupt(error.to_string()))?;
+    out.timestamps_ms.extend_from_slice(&times[wanted]);
+    Ok(())
+}
+
+/// Hands out the samples of a late chunk.
+fn late(xor: &[u8], mut each: impl FnMut(i64, f64)) -> Result<(), Fault> {
+    let read = XorReader::new(xor).and_then(|reader| {
+        reader.for_each(u16::MAX, |timestamp_ms, value| {
+            each(timestamp_ms, value);
+            ControlFlow::Continue(())
+        })
+    });
+    let _all = read.map_err(|error| corrupt(format!("late {error}")))?;
+    Ok(())
+}
+
+/// Reads time columns; the one read last is held.
+#[derive(Debug)]
+pub(super) struct Times<'a> {
+    section: Stretch<'a>,
+    at: Option<u64>,
+    column: Vec<i64>,
+}
+
+impl<'a> Times<'a> {
+    pub(super) fn new(section: &'a dyn Bytes) -> Self {
+        Self {
+            section: Stretch::new(section),
+            at: None,
+            column: Vec::new(),
+        }
+    }
+
+    /// `count` timestamps from place `start` on, at least one, of the column at `at`.
+    fn get(&mut self, at: u64, start: usize, count: u8) -> Result<&[i64], Fault> {
+        let section = Kind::Times.name();
+        if self.at != Some(at) {
+            self.at = None;
+            let bytes = self.section.get_up_to(at, TIMES_BYTES_MAX);
+            let bytes = bytes.map_err(|error| Fault::Section(section, error))?;
+            decode_times(bytes, &mut self.column)
+                .ok_or_else(|| Fault::corrupt(section, format!("no column is at {at}")))?;
+            self.at = Some(at);
+        }
+        let times = self.column.get(start..start + usize::from(count));
+        times.filter(|times| !times.is_empty()).ok_or_else(|| {
+            corrupt(format!(
+                "a chunk has the timestamps {start}..{} of a column of {}",
+                start + usize::from(count),
+                self.column.len()
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Segments on a disk that harms them, and sections of any bytes.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::super::tests::{DIR, Raw, Row, origin, some_rows, write};
+use super::*;
+use crate::sys::sim::SimDisk;
+
+const RANGES: [TimeRange; 4] = [
+    TimeRange::ALL,
+    TimeRange {
+        start_ms: 4000,
+        end_ms: 20_000,
+    },
+    TimeRange {
+        start_ms: 3001,
+        end_ms: 3002,
+    },
+    TimeRange {
+        start_ms: 1,
+        end_ms: 0,
+    },
+];
+
+fn bits(samples: &Samples) -> Vec<(i64, u64)> {
+    samples.iter().map(|(t, v)| (t, v.to_bits())).collect()
+}
+
+fn expected((in_order, late): &Row, range: TimeRange) -> Vec<(i64, u64)> {
+    let mut all: BTreeMap<i64, u64> = in_order.iter().copied().collect();
+    all.extend(late.iter().map(|&t| (t, (t as f64).to_bits())));
+    all.retain(|&t, _| range.contains(t));
+    all.into_iter().collect()
+}
+
+fn segment(disk: &SimDisk) -> (PathBuf, Segment) {
+    let sys = disk.sys(0);
+    let path = write(&sys, &some_rows());
+    let segment = Segment::open(&sys, &path).unwrap();
+    (path, segment)
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let (path, segment) = segment(&SimDisk::new(1));
+    let rows = some_rows();
+    // The last row is the last with samples.
+    assert_eq!(segment.rows() as usize, rows.len());
+    assert_eq!(segment.path(), path);
+    assert_eq!(segment.info().origin, origin());
+    assert_eq!(segment.seqs(), origin().seqs);
+    assert_eq!(segment.index_refs(), b"refs");
+    let lengths = rows.iter().map(|(a, b)| (a.len() + b.len()) as u64);
+    assert_eq!(segment.info().samples, lengths.sum::<u64>());
+    let times = || rows.iter().flat_map(|row| expected(row, TimeRange::ALL));
+    let (first, last) = (times().min().unwrap().0, times().max().unwrap().0);
+    assert_eq!(segment.range(), Some(TimeRange::new(first, last)));
+    let mut reader = segment.reader();
+    let mut out = Samples::default();
+    for range in RANGES {
+        for (number, row) in (0u32..).zip(&rows) {
+            let expected = expected(row, range);
+            reader.read(number, range, &mut out).unwrap();
+            assert_eq!(bits(&out), expected, "row {number}, {range:?}");
+            let has = reader.has_sample(number, range).unwrap();
+            assert_eq!(has, !expected.is_empty(), "row {number}, {range:?}");
+        }
+    }
+    segment.read(20, TimeRange::ALL, &mut out).unwrap();
+    assert!(out.is_empty() && !segment.has_sample(20, TimeRange::ALL).unwrap());
+}
+
+#[test]
+fn any_flipped_bit_is_noticed() {
+    let disk = SimDisk::new(1);
+    let (path, whole) = segment(&disk);
+    let sys = disk.sys(0);
+    let bytes = whole.info().bytes;
+    // The index is not read here.
+    let at = |section: &[u8]| {
+        let file = whole.file().bytes(0, bytes as usize).unwrap();
+        file.windows(section.len()).position(|w| w == section)
+    };
+    let index = at(b"index").unwrap() as u64;
+    let read_all = || {
+        let segment = Segment::open(&sys, &path)?;
+        let mut reader = segment.reader();
+        let mut out = Samples::default();
+        (0..segment.rows()).try_for_each(|row| reader.read(row, TimeRange::ALL, &mut out))
+    };
+    read_all().unwrap();
+    for byte in (0..bytes).filter(|byte| !(index..index + 5).contains(byte)) {
+        let bit = byte * 8 + byte % 8;
+        disk.flip_bit(&path, bit).unwrap();
+        let error = read_all().expect_err("a flipped bit");
+        assert!(
+            error.to_string().contains("00000000000000000005.seg"),
+            "{error}"
+        );
+        let corrupt = matches!(error, SegmentError::Corrupt { .. });
+        assert!(!corrupt, "a checksum comes first: {error}");
+        disk.flip_bit(&path, bit).unwrap();
+    }
+    read_all().unwrap();
+}
+
+#[test]
+fn a_file_cut_short_or_of_another_name_is_refused() {
+    let disk = SimDisk::new(1);
+    let (path, whole) = segment(&disk);
+    let sys = disk.sys(0);
+    let other = super::super::path(Path::new(DIR), 6);
+    sys.disk.rename(&path, &other).unwrap();
+    let error = Segment::open(&sys, &other).unwrap_err().to_string();
+    assert!(
+        error.ends_with("the file header is that of another file"),
+        "{error}"
+    );
+    let foreign = Path::new(DIR).join("5.seg");
+    sys.disk.rename(&other, &foreign).unwrap();
+    let error = Segment::open(&sys, &foreign).unwrap_err().to_string();
+    assert!(
+        error.ends_with("its name is not that of a segment"),
+        "{error}"
+    );
+    sys.disk.rename(&foreign, &path).unwrap();
+    for bytes in (0..whole.info().bytes).rev().step_by(7) {
+        sys.disk.open(&path).unwrap().set_len(bytes).unwrap();
+        let error = Segment::open(&sys, &path).unwrap_err();
+        assert!(matches!(error, SegmentError::Damaged { .. }), "{error}");
+    }
+    sys.disk.remove(&path).unwrap();
+    let error = Segment::open(&sys, &path).unwrap_err();
+    assert!(matches!(error, SegmentError::Io { .. }), "{error}");
+}
+
+/// The bytes of the sections, to be harmed without their checksums.
+fn raw(segment: &Segment) -> [Raw; 4] {
+    let sections = [
+        &segment.times,
+        &segment.chunks,
+        &segment.rows,
+        &segment.summaries,
+    ];
+    sections.map(|section| Raw(section.get(0, section.len() as usize).unwrap().into_owned()))
+}
+
+fn parts([times, chunks, rows, summaries]: &[Raw; 4], count: u32) -> Parts<'_> {
+    Parts {
+        rows: Rows::new(count, rows, summaries),
+        chunks: Stretch::new(chunks),
+        times: Times::new(times),
+    }
+}
+
+/// Whatever the bytes are, reading ends, and what is read is in order.
+fn read_harmed(sections: &[Raw; 4], count: u32) {
+    let mut parts = parts(sections, count);
+    let mut out = Samples::default();
+    for row in 0..count {
+        for range in RANGES {
+            let _ = parts.has_sample(row, range);
+            out.clear();
+            if parts.read(row, range, &mut out).is_ok() {
+                assert_eq!(out.timestamps_ms.len(), out.values.len());
+                assert!(out.timestamps_ms.is_sorted_by(|a, b| a < b));
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_name_file_section_and_row() {
+    let (path, segment) = segment(&SimDisk::new(1));
+    let mut sections = raw(&segment);
+    let mut rows = Rows::new(20, &sections[2], &sections[3]);
+    let at = rows.find(1).unwrap().unwrap().chunks_at as usize;
+    sections[1].0[at] = 0x40;
+    let read = parts(&sections, 20).read(1, TimeRange::ALL, &mut Samples::default());
+    assert_eq!(
+        read.unwrap_err().of(&path, 1).to_string(),
+        "section chunks of the segment /data/segments/00000000000000000005.seg, row 1: \
+         the form of a chunk is not known"
+    );
+}
+
+proptest! {
+    #[test]
+    fn harmed_sections_are_read_or_refused(
+        harm in prop::collection::vec(
+            (0..4usize, any::<prop::sample::Index>(), any::<u8>()),
+            1..8,
+        ),
+    ) {
+        let (_, segment) = segment(&SimDisk::new(1));
+        let mut sections = raw(&segment);
+        read_harmed(&sections, 20);
+        for (section, at, byte) in harm {
+            let bytes = &mut sections[section].0;
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        read_harmed(&sections, 20);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        sections in prop::array::uniform4(prop::collection::vec(any::<u8>(), 0..300)),
+        small in any::<bool>(),
+    ) {
+        let mut sections = sections.map(Raw);
+        if small {
+            // Places that lie within the sections, so that more of them is read.
+            let [_, chunks, rows, _] = &mut sections;
+            rows.0.iter_mut().take(24).for_each(|byte| *byte = 0);
+            for entry in rows.0.iter_mut().skip(24).collect::<Vec<_>>().chunks_mut(6) {
+                entry.iter_mut().skip(1).for_each(|byte| **byte = 0);
+            }
+            chunks.0.iter_mut().step_by(5).for_each(|byte| *byte &= 0xf);
+        }
+        read_harmed(&sections, 40);
+    }
+}
