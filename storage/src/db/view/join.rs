@@ -48,8 +48,10 @@ pub(super) fn join(selected: &[(&Part, Vec<u32>)]) -> Result<(LabelLists, Places
     for (part, rows) in selected {
         series.push(joiner.add(part, rows)?);
     }
-    let places = places(selected, &series, joiner.lists.len());
-    Ok((joiner.lists, places))
+    let Joiner { mut lists, .. } = joiner;
+    lists.shrink();
+    let places = places(selected, &series, lists.len());
+    Ok((lists, places))
 }
 
 /// Puts the rows of all sources in the order of their series; `series` tells for each source

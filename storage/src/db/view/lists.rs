@@ -74,6 +74,12 @@ impl LabelLists {
         Ok(place)
     }
 
+    /// Gives back the memory that more sets would have taken.
+    pub(super) fn shrink(&mut self) {
+        self.sets.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.sets.len()

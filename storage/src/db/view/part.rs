@@ -17,16 +17,20 @@ pub(super) enum Part {
 impl Part {
     /// What readers see of a head now.
     pub(super) fn pinned(head: &Arc<Head>) -> Self {
+        let pin = head.pin();
         Self::Head(PinnedHead {
-            pin: head.pin(),
+            pin,
+            // Asked after the pin was taken, or it might leave out what the pin sees.
+            range: head.time_range(),
             head: Arc::clone(head),
         })
     }
 
-    /// Where its samples lie; none without a sample.
+    /// Where its samples lie; none without a sample. Always the same, so that it may decide what
+    /// a view shows.
     pub(super) fn range(&self) -> Option<TimeRange> {
         match self {
-            Self::Head(own) => own.head.time_range(),
+            Self::Head(own) => own.range,
         }
     }
 
@@ -109,6 +113,8 @@ impl Part {
 pub(super) struct PinnedHead {
     // Dropped before what it points into.
     pin: Pin,
+    /// Where the samples lay when it was pinned.
+    range: Option<TimeRange>,
     head: Arc<Head>,
 }
 

@@ -13,9 +13,9 @@ use crate::model::{Labels, Samples, SymbolId, TimeRange};
 /// by its place, from 0. Read from several threads at once.
 ///
 /// Where one head alone has such series, each takes four bytes. Where they come from several
-/// sources their labels are put together when they are selected: 20 bytes a series, eight for
-/// each source that has it, less eight for the first, and four a label; beside them each
-/// different string once.
+/// sources their labels are put together when they are selected: that takes twelve bytes a
+/// series, eight more for each source that has it and four for each label, and each different
+/// string once.
 #[derive(Debug)]
 pub struct Selection<'a> {
     range: TimeRange,
@@ -29,7 +29,7 @@ enum Series<'a> {
         head: &'a PinnedHead,
         rows: Vec<u32>,
     },
-    Joined(Joined<'a>),
+    Joined(Box<Joined<'a>>),
 }
 
 #[derive(Debug)]
@@ -56,12 +56,12 @@ impl<'a> Selection<'a> {
             },
             _ => {
                 let (lists, places) = join(&selected)?;
-                Series::Joined(Joined {
+                Series::Joined(Box::new(Joined {
                     parts: selected.into_iter().map(|(part, _)| part).collect(),
                     lists,
                     places,
                     scratch: Mutex::default(),
-                })
+                }))
             }
         };
         Ok(Self { range, series })
