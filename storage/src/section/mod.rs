@@ -9,7 +9,6 @@
 //! system lose them after that, they turn to zeros under the reader: so whatever is made of a
 //! mapped file's bytes is made within [`guarded`].
 
-mod checked;
 mod guard;
 mod reader;
 mod writer;
@@ -111,9 +110,6 @@ pub enum SectionError {
         /// Where they begin in the file.
         offset: u64,
     },
-    /// Bytes of a mapped file were lost again and again while they were read.
-    #[error("parts of the file went missing while they were read")]
-    Lost,
     /// An offset in the file's own data points outside of the section.
     #[error("{bytes} bytes at {offset} are asked of a section of {section_bytes}")]
     OutOfBounds {

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::checked::Checked;
 use super::{CRC_BYTES, PAGE_BYTES, SectionError, SectionRef};
 use crate::sys::File;
 
@@ -54,7 +54,9 @@ pub struct Section {
 #[derive(Debug)]
 struct Pages {
     crcs: Box<[u32]>,
-    checked: Checked,
+    /// A bit for each page that was found to be right while the file was mapped. A file that loses
+    /// bytes is not mapped any more for those who come later, so that no bit needs to be taken back.
+    checked: Box<[AtomicU64]>,
 }
 
 impl Section {
@@ -80,9 +82,12 @@ impl Section {
         }
         let (crcs, _) = table.as_chunks::<CRC_BYTES>();
         let crcs: Box<[u32]> = crcs.iter().map(|&crc| u32::from_le_bytes(crc)).collect();
+        let words = crcs.len().div_ceil(64);
         // Threads that get here together make the same.
         Ok(self.pages.get_or_init(|| Pages {
-            checked: Checked::new(crcs.len()),
+            checked: std::iter::repeat_with(AtomicU64::default)
+                .take(words)
+                .collect(),
             crcs,
         }))
     }
@@ -111,8 +116,6 @@ impl Bytes for Section {
             return Ok(Cow::default());
         }
         let pages = self.pages()?;
-        // Before any byte is read: a page counts as checked only until the next fault.
-        let faults = self.file.faults();
         let first = offset / PAGE_BYTES as u64;
         let last = (end - 1) / PAGE_BYTES as u64;
         let start = first * PAGE_BYTES as u64;
@@ -120,12 +123,14 @@ impl Bytes for Section {
         let read = read(&*self.file, self.at.offset + start, stop - start)?;
         let is_mapped = matches!(read, Cow::Borrowed(_));
         for (page, bytes) in (first as usize..).zip(read.chunks(PAGE_BYTES)) {
-            if is_mapped && pages.checked.contains(page, faults) {
+            let (word, bit) = (page / 64, 1 << (page % 64));
+            let checked = &pages.checked[word];
+            if is_mapped && checked.load(Ordering::Relaxed) & bit != 0 {
                 continue;
             }
             self.check(pages, page, bytes)?;
             if is_mapped {
-                pages.checked.insert(page, faults);
+                checked.fetch_or(bit, Ordering::Relaxed);
             }
         }
         let from = (offset - start) as usize;

@@ -4,8 +4,8 @@
 //! program cuts the file, or the medium cannot be read, the system sends SIGBUS to the thread
 //! that touches them. A program that maps files handles that signal: it asks [`count`] whether
 //! the memory is ours, and if it is, puts a page of zeros in the place of the one that is gone.
-//! Whoever reads compares [`File::faults`](super::File::faults) before and after, and checks
-//! again what it had checked.
+//! Whoever reads looks at [`File::look_for_faults`](super::File::look_for_faults) afterwards, and
+//! reads again if there are any; bytes are not borrowed from such a file any more.
 //!
 //! This is the one place in the crate with state of the process in place of a database's: a
 //! signal handler is given an address and nothing else.
@@ -42,28 +42,41 @@ pub fn count(address: usize) -> bool {
 
 /// Makes the memory of a map known. `None` where there is no room to remember it.
 pub(super) fn watch(map: &[u8]) -> Option<Watched> {
-    MAPS.watch(map.as_ptr().addr(), map.len()).map(Watched)
+    MAPS.watch(map.as_ptr().addr(), map.len()).map(Watched::new)
 }
 
 /// A map that is known, until dropped: which must come before it is unmapped.
 #[derive(Debug)]
-pub(super) struct Watched(&'static Slot);
+pub(super) struct Watched {
+    slot: &'static Slot,
+    /// Faults of the maps that had the slot before.
+    faults_before: u64,
+}
 
 impl Watched {
-    /// Faults in this map, counted from any number. It never falls.
-    pub(super) fn faults(&self) -> u64 {
-        self.0.faults.load(Ordering::Acquire)
+    fn new(slot: &'static Slot) -> Self {
+        // Nobody has borrowed from the new map yet: none of these are its.
+        let faults_before = slot.faults.load(Ordering::Acquire);
+        Self {
+            slot,
+            faults_before,
+        }
+    }
+
+    /// Whether there were faults in this map.
+    pub(super) fn has_faults(&self) -> bool {
+        self.slot.faults.load(Ordering::Acquire) != self.faults_before
     }
 
     /// Counts a fault that came without a signal.
     pub(super) fn count(&self) {
-        self.0.faults.fetch_add(1, Ordering::AcqRel);
+        self.slot.faults.fetch_add(1, Ordering::AcqRel);
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.0.range.store(0, Ordering::Release);
+        self.slot.range.store(0, Ordering::Release);
     }
 }
 
@@ -73,7 +86,7 @@ struct Slot {
     /// Start and length in one word, so that the handler never sees the start of one map with
     /// the length of another; 0 while the slot is free.
     range: AtomicU64,
-    /// Goes on counting for the next map of the slot: only changes mean something.
+    /// Goes on counting for the next map of the slot.
     faults: AtomicU64,
 }
 
@@ -174,10 +187,12 @@ mod tests {
         let inside = map.as_ptr().addr() + U;
         assert!(!count(inside));
         let watched = watch(&map).unwrap();
-        let before = watched.faults();
+        assert!(!watched.has_faults());
         assert!(count(inside));
-        assert_eq!(watched.faults(), before + 1);
+        assert!(watched.has_faults());
         drop(watched);
         assert!(!count(inside));
+        // Most likely the same slot.
+        assert!(!watch(&map).unwrap().has_faults());
     }
 }

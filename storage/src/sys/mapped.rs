@@ -7,7 +7,6 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::SystemTime;
 
 use memmap2::{Mmap, MmapOptions};
-use parking_lot::Mutex;
 
 use super::File;
 use super::faults::{self, Watched};
@@ -25,8 +24,8 @@ pub(super) struct MappedFile {
     watched: Watched,
     map: Mmap,
     file: RealFile,
-    /// The file as it was when it was last looked at.
-    known: Mutex<Stamp>,
+    /// The file as it was when it was mapped.
+    opened: Stamp,
 }
 
 /// What changes when somebody cuts or writes a file.
@@ -62,7 +61,7 @@ pub(super) fn open(file: fs::File) -> io::Result<Box<dyn File>> {
             watched,
             map,
             file,
-            known: Mutex::new(stamp),
+            opened: stamp,
         }),
         _ => Box::new(file),
     })
@@ -73,9 +72,9 @@ fn map(file: &fs::File, len: usize) -> Option<Mmap> {
     // SAFETY: the bytes must not change while they are borrowed. The file is one of ours, in a
     // directory that this process holds the lock of, and files are mapped that have been
     // published: nothing of ours writes or cuts them from then on. Where another program does,
-    // pages that are gone read as zeros once the handler of SIGBUS has counted a fault, and
-    // readers check anew after a fault (`section::guarded`) and hand out nothing that they read
-    // meanwhile. They read plain bytes, of which any value is a valid one.
+    // pages that are gone read as zeros once the handler of SIGBUS has counted a fault; readers
+    // look for faults when they are done and read again without the map (`section::guarded`).
+    // What they read meanwhile are plain bytes, of which any value is a valid one.
     unsafe { MmapOptions::new().len(len).map(file) }.ok()
 }
 
@@ -89,6 +88,10 @@ impl File for MappedFile {
     }
 
     fn bytes(&self, offset: u64, bytes: usize) -> io::Result<Cow<'_, [u8]>> {
+        // By a call the system says what is wrong, and where nothing is, gives what is there.
+        if self.has_faults() {
+            return self.file.bytes(offset, bytes);
+        }
         usize::try_from(offset)
             .ok()
             .and_then(|start| self.map.get(start..)?.get(..bytes))
@@ -96,26 +99,19 @@ impl File for MappedFile {
             .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    fn faults(&self) -> u64 {
-        self.watched.faults()
+    fn has_faults(&self) -> bool {
+        self.watched.has_faults()
     }
 
-    fn look_for_faults(&self) -> u64 {
+    fn look_for_faults(&self) -> bool {
         // A cut that leaves a part of a page gives no signal: the rest of it reads as zeros.
         // Neither do bytes that were written in place.
-        let mut known = self.known.lock();
-        match Stamp::of(&self.file.0) {
-            Ok(stamp) if stamp == *known => {}
-            Ok(stamp) => {
-                self.watched.count();
-                *known = stamp;
-            }
-            Err(_) => self.watched.count(),
+        if !Stamp::of(&self.file.0).is_ok_and(|stamp| stamp == self.opened) {
+            self.watched.count();
         }
-        drop(known);
         // What was read before this call was read before the count is.
         fence(Ordering::Acquire);
-        self.watched.faults()
+        self.has_faults()
     }
 
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
@@ -201,35 +197,48 @@ mod tests {
             let got = file.bytes(0, 4).unwrap();
             assert!(matches!(got, Cow::Owned(_)));
             assert_eq!(*got, *b"full");
-            assert_eq!(file.look_for_faults(), 0);
+            assert!(!file.look_for_faults());
         }
         let missing = RealDisk::mapped().open_immutable(&dir.path().join("none"));
         assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
-    fn a_change_without_a_signal_is_a_fault() {
+    fn a_file_that_was_cut_is_not_borrowed_from() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         write(&path, b"0123456789");
         let disk = RealDisk::mapped();
         let file = disk.open_immutable(&path).unwrap();
-        let other = disk.open_immutable(&path).unwrap();
-        let before = file.look_for_faults();
-        assert_eq!(file.look_for_faults(), before);
+        assert!(!file.look_for_faults());
 
         disk.open(&path).unwrap().set_len(4).unwrap();
         // Memory of this page is there, and the bytes are not.
         assert_eq!(*file.bytes(0, 10).unwrap(), *b"0123\0\0\0\0\0\0");
-        assert_eq!(file.faults(), before, "nobody has looked");
-        let cut = file.look_for_faults();
-        assert!(cut > before);
-        assert_eq!((file.faults(), file.look_for_faults()), (cut, cut));
+        assert!(!file.has_faults(), "nobody has looked");
+        assert!(file.look_for_faults() && file.has_faults());
+        let error = file.bytes(0, 10).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        let rest = file.bytes(0, 4).unwrap();
+        assert!(matches!(rest, Cow::Owned(_)));
+        assert_eq!(*rest, *b"0123");
 
-        // As long as before, but not the same.
-        disk.open(&path).unwrap().set_len(10).unwrap();
-        assert!(file.look_for_faults() > cut);
-        let before = other.faults();
-        assert!(other.look_for_faults() > before);
+        let again = disk.open_immutable(&path).unwrap();
+        assert!(!again.look_for_faults());
+        assert!(matches!(again.bytes(0, 4), Ok(Cow::Borrowed(b"0123"))));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "what another program does")]
+    fn a_file_that_was_written_in_place_is_not_borrowed_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        write(&path, b"0123456789");
+        let file = RealDisk::mapped().open_immutable(&path).unwrap();
+        let other = fs::File::options().write(true).open(&path).unwrap();
+        // Written within the same tick of the clock of file times, it would not show.
+        other.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(file.look_for_faults());
+        assert!(matches!(file.bytes(0, 10), Ok(Cow::Owned(_))));
     }
 }

@@ -108,15 +108,14 @@ pub trait File: Debug + Send + Sync {
         }
         Ok(Cow::Owned(read))
     }
-    /// A number that changes when the system has lost bytes of a mapped file: those that were
-    /// borrowed or checked before the change may read as zeros since. The same for ever where the
-    /// file is not mapped.
-    fn faults(&self) -> u64 {
-        0
+    /// Whether bytes that were borrowed from a map of the file may not be what is in it, since the
+    /// system has lost some. From then on no more are borrowed: [`File::bytes`] reads.
+    fn has_faults(&self) -> bool {
+        false
     }
     /// The same, after a look at the file: not every change of it gives a signal.
-    fn look_for_faults(&self) -> u64 {
-        self.faults()
+    fn look_for_faults(&self) -> bool {
+        self.has_faults()
     }
     /// Writes all of `data` at `offset`, growing the file if need be.
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
