@@ -17,6 +17,7 @@ mod remote_write;
 mod self_scrape;
 mod server;
 mod shutdown;
+mod sigbus;
 mod stall;
 mod ui;
 mod units;

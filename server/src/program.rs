@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use silverback_storage::sys::Sys;
 use silverback_storage::{Db, ErrorKind};
 
 use crate::cli::Cli;
@@ -10,6 +11,7 @@ use crate::config::Config;
 use crate::logging;
 use crate::server::Server;
 use crate::shutdown::StopSignals;
+use crate::sigbus;
 
 /// What a program that a second signal ended exits with: 128 + SIGINT, as a shell shows it.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -80,7 +82,7 @@ async fn serve_until_signal(config: Config) -> Result<(), String> {
 async fn open(config: &Config) -> Result<Db, String> {
     let (dir, options) = (config.data_dir.clone(), config.storage_options());
     let shown = dir.display().to_string();
-    let opened = tokio::task::spawn_blocking(move || Db::open(dir, options)).await;
+    let opened = tokio::task::spawn_blocking(move || Db::open_with(sys(), dir, options)).await;
     match opened {
         Ok(Ok(db)) => Ok(db),
         Ok(Err(error)) if error.kind() == ErrorKind::InUse => Err(format!(
@@ -89,5 +91,16 @@ async fn open(config: &Config) -> Result<Db, String> {
         )),
         Ok(Err(error)) => Err(format!("data directory {shown} cannot be opened: {error}")),
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+/// This machine, with files mapped into memory if the process survives that they are cut.
+fn sys() -> Sys {
+    match sigbus::install() {
+        Ok(()) => Sys::real_mapped(),
+        Err(error) => {
+            tracing::warn!(%error, "SIGBUS cannot be handled: files are read, not mapped");
+            Sys::real()
+        }
     }
 }

@@ -24,7 +24,9 @@ mod wal;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod inside {
-    pub use crate::section::{Bytes, FileWriter, Section, SectionError, SectionRef, guarded};
+    pub use crate::section::{
+        Bytes, FileWriter, PAGE_BYTES, Section, SectionError, SectionRef, guarded,
+    };
 }
 
 pub use config::{Options, WalSync};
