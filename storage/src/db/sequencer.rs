@@ -52,6 +52,7 @@ impl Encoded {
             seq: Seq::ZERO,
             definitions,
             floats,
+            ..Batch::default()
         };
         let mut body = Vec::new();
         encode_body(&batch, &mut body)

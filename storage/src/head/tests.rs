@@ -150,6 +150,7 @@ fn rows_without_a_definition_are_counted_and_their_id_not_used_again() {
         seq: Seq(4),
         definitions,
         floats: floats.to_vec(),
+        ..Batch::default()
     }]);
     assert_eq!((applied.samples, applied.undefined_rows), (1, 2));
     assert_eq!(head.register(b.as_ref()), Ok(SeriesId(5001)));

@@ -3,6 +3,17 @@
 //! The shape is that of Prometheus's wire format (`prompb/types.proto`,
 //! `io.prometheus.write.v2.Histogram`), so that nothing is lost between the wire and the disk.
 
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use validate::{HistogramError, Side};
+
+use super::is_stale;
+
+/// The schema of histograms with custom bounds.
+pub const CUSTOM_SCHEMA: i8 = -53;
+
 /// A native histogram at one moment.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Histogram {
@@ -22,6 +33,81 @@ pub struct Histogram {
     pub custom_bounds: Vec<f64>,
     /// The counts.
     pub counts: HistogramCounts,
+}
+
+impl Histogram {
+    /// Whether it marks its series as gone: its sum is the stale marker.
+    pub fn is_stale(&self) -> bool {
+        is_stale(self.sum)
+    }
+
+    /// Whether both are the same to the bit, NaN payloads included. `==` compares floats as
+    /// floats.
+    pub fn is_identical(&self, other: &Self) -> bool {
+        self.sum.to_bits() == other.sum.to_bits()
+            && self.reset_hint == other.reset_hint
+            && self.has_scale_of(other)
+            && self.has_spans_of(other)
+            && self.counts.is_identical(&other.counts)
+    }
+
+    /// Whether both cut the line of values at the same places.
+    pub(crate) fn has_scale_of(&self, other: &Self) -> bool {
+        self.schema == other.schema
+            && self.zero_threshold.to_bits() == other.zero_threshold.to_bits()
+            && same_bits(&self.custom_bounds, &other.custom_bounds)
+    }
+
+    /// Whether both have the same spans of buckets.
+    pub(crate) fn has_spans_of(&self, other: &Self) -> bool {
+        self.positive_spans == other.positive_spans && self.negative_spans == other.negative_spans
+    }
+}
+
+impl HistogramCounts {
+    /// How many positive and negative buckets there are.
+    pub(crate) fn buckets(&self) -> (usize, usize) {
+        match self {
+            Self::Integer {
+                positive_deltas,
+                negative_deltas,
+                ..
+            } => (positive_deltas.len(), negative_deltas.len()),
+            Self::Float {
+                positive, negative, ..
+            } => (positive.len(), negative.len()),
+        }
+    }
+
+    fn is_identical(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Integer { .. }, Self::Integer { .. }) => self == other,
+            (
+                Self::Float {
+                    count,
+                    zero_count,
+                    positive,
+                    negative,
+                },
+                Self::Float {
+                    count: other_count,
+                    zero_count: other_zero_count,
+                    positive: other_positive,
+                    negative: other_negative,
+                },
+            ) => {
+                same_bits(&[*count, *zero_count], &[*other_count, *other_zero_count])
+                    && same_bits(positive, other_positive)
+                    && same_bits(negative, other_negative)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn same_bits(one: &[f64], other: &[f64]) -> bool {
+    let bits = |value: &f64| value.to_bits();
+    one.iter().map(bits).eq(other.iter().map(bits))
 }
 
 /// A run of consecutive buckets.
@@ -73,4 +159,16 @@ pub enum ResetHint {
     NoReset = 2,
     /// A gauge histogram: resets mean nothing.
     Gauge = 3,
+}
+
+impl ResetHint {
+    /// The hint with the number that the lowest two bits are.
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::Unknown,
+            1 => Self::Reset,
+            2 => Self::NoReset,
+            _ => Self::Gauge,
+        }
+    }
 }

@@ -12,12 +12,16 @@ mod metadata;
 mod sample;
 mod time_range;
 
-pub use batch::{Batch, FloatRow, SeriesDefinition};
+pub use batch::{
+    Batch, ExemplarRow, FloatRow, FloatStart, HistogramRow, MetadataRow, SeriesDefinition,
+};
 pub use exemplar::Exemplar;
-pub use histogram::{BucketSpan, Histogram, HistogramCounts, ResetHint};
+pub use histogram::{
+    BucketSpan, CUSTOM_SCHEMA, Histogram, HistogramCounts, HistogramError, ResetHint, Side,
+};
 pub use ids::{Seq, SeriesId, SymbolId};
 pub use labels::{LabelError, Labels, LabelsRef, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
-pub use metadata::{Metadata, MetricType};
+pub use metadata::{Metadata, MetricType, family_name};
 pub use sample::{STALE_NAN_BITS, Sample, Samples, Value, is_stale};
 pub use time_range::TimeRange;

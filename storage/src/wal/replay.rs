@@ -502,7 +502,7 @@ impl Replay<'_, '_> {
         };
         self.recovery.records += 1;
         self.recovery.definitions += batch.definitions.len() as u64;
-        self.recovery.samples += batch.floats.len() as u64;
+        self.recovery.samples += (batch.floats.len() + batch.histograms.len()) as u64;
         (self.sink)(epoch, batch).map_err(|source| ReplayError::Sink { seq, source })
     }
 }

@@ -2,7 +2,10 @@
 
 mod definitions;
 mod deltas;
+mod exemplars;
 mod floats;
+mod histograms;
+mod metadata;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -16,9 +19,18 @@ pub const BODY_BYTES_MAX: usize = 256 << 20;
 /// Float samples a record may hold.
 pub const FLOATS_MAX: usize = 1 << 24;
 
-/// What a section holds. Tags 3 to 7 are spoken for: see the format page.
+/// Histogram samples a record may hold, and exemplars, and metrics with metadata.
+pub const ROWS_MAX: usize = 1 << 20;
+/// Bounds, spans and buckets that the histograms of a record may have: 256 MiB in memory.
+pub const HISTOGRAM_ELEMENTS_MAX: usize = 1 << 25;
+
+/// What a section holds.
 const TAG_DEFINITIONS: u8 = 1;
 const TAG_FLOATS: u8 = 2;
+const TAG_FLOAT_STARTS: u8 = 3;
+const TAG_HISTOGRAMS: u8 = 4;
+const TAG_EXEMPLARS: u8 = 5;
+const TAG_METADATA: u8 = 6;
 /// Tag and payload length.
 const SECTION_HEADER_BYTES: usize = 5;
 
@@ -53,12 +65,14 @@ pub enum DecodeError {
     },
 }
 
-/// Appends the body of a record with the definitions and samples of `batch` to `out`. The seq
-/// is not part of the body: it is given when the record is appended to the log.
+/// Appends the body of a record with all that `batch` holds to `out`. The seq is not part of the
+/// body: it is given when the record is appended to the log.
 ///
 /// # Errors
-/// A batch with more than [`FLOATS_MAX`] samples, or more than [`BODY_BYTES_MAX`] bytes of
-/// labels or of body. `out` is then as it was.
+/// A batch with more than [`FLOATS_MAX`] float samples, [`ROWS_MAX`] histograms, exemplars or
+/// metrics with metadata, [`HISTOGRAM_ELEMENTS_MAX`] elements of histograms, or more than
+/// [`BODY_BYTES_MAX`] bytes of labels, of exemplars' labels, of metadata or of body. `out` is
+/// then as it was.
 pub fn encode_body(batch: &Batch, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
     let encoded = encode_sections(batch, out, start);
@@ -69,9 +83,7 @@ pub fn encode_body(batch: &Batch, out: &mut Vec<u8>) -> Result<(), EncodeError> 
 }
 
 fn encode_sections(batch: &Batch, out: &mut Vec<u8>, start: usize) -> Result<(), EncodeError> {
-    limit("samples", batch.floats.len(), FLOATS_MAX)?;
-    let label_bytes = definitions::label_bytes(&batch.definitions);
-    limit("label bytes", label_bytes, BODY_BYTES_MAX)?;
+    check_limits(batch)?;
     if !batch.definitions.is_empty() {
         put_section(out, TAG_DEFINITIONS, start, |out| {
             definitions::put(out, &batch.definitions);
@@ -82,7 +94,47 @@ fn encode_sections(batch: &Batch, out: &mut Vec<u8>, start: usize) -> Result<(),
             floats::put(out, &batch.floats);
         })?;
     }
+    if !batch.float_starts.is_empty() {
+        put_section(out, TAG_FLOAT_STARTS, start, |out| {
+            floats::put_starts(out, &batch.float_starts);
+        })?;
+    }
+    if !batch.histograms.is_empty() {
+        put_section(out, TAG_HISTOGRAMS, start, |out| {
+            histograms::put(out, &batch.histograms);
+        })?;
+    }
+    if !batch.exemplars.is_empty() {
+        put_section(out, TAG_EXEMPLARS, start, |out| {
+            exemplars::put(out, &batch.exemplars);
+        })?;
+    }
+    if !batch.metadata.is_empty() {
+        put_section(out, TAG_METADATA, start, |out| {
+            metadata::put(out, &batch.metadata);
+        })?;
+    }
     Ok(())
+}
+
+fn check_limits(batch: &Batch) -> Result<(), EncodeError> {
+    limit("samples", batch.floats.len(), FLOATS_MAX)?;
+    limit("histograms", batch.histograms.len(), ROWS_MAX)?;
+    limit("exemplars", batch.exemplars.len(), ROWS_MAX)?;
+    limit("metrics with metadata", batch.metadata.len(), ROWS_MAX)?;
+    let labels = batch.definitions.iter().map(|series| &series.labels);
+    limit(
+        "label bytes",
+        definitions::label_bytes(labels),
+        BODY_BYTES_MAX,
+    )?;
+    let labels = batch.exemplars.iter().map(|row| &row.exemplar.labels);
+    let label_bytes = definitions::label_bytes(labels);
+    limit("exemplar label bytes", label_bytes, BODY_BYTES_MAX)?;
+    let metadata_bytes = metadata::text_bytes(&batch.metadata);
+    limit("metadata bytes", metadata_bytes, BODY_BYTES_MAX)?;
+    let elements = histograms::elements(&batch.histograms);
+    limit("histogram buckets", elements, HISTOGRAM_ELEMENTS_MAX)
 }
 
 fn limit(what: &'static str, size: usize, max: usize) -> Result<(), EncodeError> {
@@ -121,7 +173,7 @@ pub fn decode_body(seq: Seq, body: &[u8]) -> Result<Batch, DecodeError> {
     let mut last_tag = 0;
     while let Some((&tag, _)) = input.rest.split_first() {
         let header = input.take(SECTION_HEADER_BYTES, "a section header cut short")?;
-        if tag > TAG_FLOATS {
+        if tag > TAG_METADATA {
             return Err(DecodeError::Newer { tag });
         }
         if tag <= last_tag {
@@ -134,16 +186,25 @@ pub fn decode_body(seq: Seq, body: &[u8]) -> Result<Batch, DecodeError> {
             rest,
             body: &body[..body.len() - input.rest.len()],
         };
-        if tag == TAG_DEFINITIONS {
-            definitions::take(&mut section, &mut batch.definitions)?;
-        } else {
-            floats::take(&mut section, &mut batch.floats)?;
-        }
+        take_section(tag, &mut section, &mut batch)?;
         if !section.rest.is_empty() {
             return Err(section.corrupt("bytes after the end of a section"));
         }
     }
     Ok(batch)
+}
+
+fn take_section(tag: u8, section: &mut Input<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
+    match tag {
+        TAG_DEFINITIONS => definitions::take(section, &mut batch.definitions),
+        TAG_FLOATS => floats::take(section, &mut batch.floats),
+        TAG_FLOAT_STARTS => {
+            floats::take_starts(section, batch.floats.len(), &mut batch.float_starts)
+        }
+        TAG_HISTOGRAMS => histograms::take(section, batch.floats.len(), &mut batch.histograms),
+        TAG_EXEMPLARS => exemplars::take(section, &mut batch.exemplars),
+        _ => metadata::take(section, &mut batch.metadata),
+    }
 }
 
 /// What is left to read of a body.
@@ -177,6 +238,15 @@ impl<'a> Input<'a> {
 
     fn signed(&mut self, what: &'static str) -> Result<i64, DecodeError> {
         crate::codec::varint::take_i64(&mut self.rest).ok_or_else(|| self.corrupt(what))
+    }
+
+    /// A count of rows that take at least a byte each, [`ROWS_MAX`] at most.
+    fn rows(&mut self, what: &'static str) -> Result<usize, DecodeError> {
+        let count = self.count(1, what)?;
+        if count > ROWS_MAX {
+            return Err(self.corrupt(what));
+        }
+        Ok(count)
     }
 
     /// A count of things that take at least a byte for each `per_byte` of them.

@@ -2,7 +2,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{FloatRow, Labels, STALE_NAN_BITS, SeriesDefinition, SeriesId};
+use crate::codec::histogram::tests::histograms;
+use crate::model::{
+    Exemplar, ExemplarRow, FloatRow, FloatStart, HistogramRow, Labels, Metadata, MetadataRow,
+    MetricType, STALE_NAN_BITS, SeriesDefinition, SeriesId,
+};
 
 fn row(id: u32, timestamp_ms: i64, value: f64) -> FloatRow {
     FloatRow {
@@ -34,6 +38,30 @@ fn assert_same(one: &Batch, other: &Batch) {
     assert_eq!(one.seq, other.seq);
     assert_eq!(one.definitions, other.definitions);
     assert_eq!(bits(one), bits(other));
+    assert_eq!(one.float_starts, other.float_starts);
+    assert_eq!(one.histograms.len(), other.histograms.len());
+    for (one, other) in one.histograms.iter().zip(&other.histograms) {
+        let place = |row: &HistogramRow| {
+            let start = row.start_timestamp_ms;
+            (row.series, row.timestamp_ms, start, row.floats_before)
+        };
+        assert_eq!(place(one), place(other));
+        assert!(one.histogram.is_identical(&other.histogram));
+    }
+    let exemplars = |batch: &Batch| -> Vec<(SeriesId, Labels, i64, u64)> {
+        let rows = batch.exemplars.iter().cloned();
+        rows.map(|ExemplarRow { series, exemplar }| {
+            let Exemplar {
+                labels,
+                timestamp_ms,
+                value,
+            } = exemplar;
+            (series, labels, timestamp_ms, value.to_bits())
+        })
+        .collect()
+    };
+    assert_eq!(exemplars(one), exemplars(other));
+    assert_eq!(one.metadata, other.metadata);
 }
 
 fn assert_round_trip(batch: &Batch) {
@@ -127,9 +155,9 @@ fn an_empty_batch_is_an_empty_body() {
 #[test]
 fn an_unknown_section_is_named_as_newer() {
     let mut bytes = body(&floats(vec![row(1, 2, 3.0)]));
-    bytes.extend_from_slice(&[3, 0, 0, 0, 0]);
+    bytes.extend_from_slice(&[7, 0, 0, 0, 0]);
     let error = decode_body(Seq(1), &bytes).unwrap_err();
-    assert_eq!(error, DecodeError::Newer { tag: 3 });
+    assert_eq!(error, DecodeError::Newer { tag: 7 });
     assert!(error.to_string().contains("newer version"));
 }
 
@@ -142,7 +170,11 @@ fn bodies_that_no_version_writes_are_refused() {
         bytes
     };
     let sample = body(&floats(vec![row(1, 2, 3.0)]));
-    let cases: [(Vec<u8>, &str); 10] = [
+    let two = body(&floats(vec![row(1, 2, 3.0), row(1, 3, 3.0)]));
+    // An empty histogram: flags, scale, spans, sum, and no count that differs from 0.
+    let empty = [0, 0, 0x80, 0, 0, 0, 0, 0, 0x80, 0];
+    let histogram = |rest: &[u8]| section(4, &[&[1], &empty[..], rest].concat());
+    let cases: [(Vec<u8>, &str); 19] = [
         (vec![2, 1], "section header cut short"),
         (vec![2, 9, 0, 0, 0], "longer than the body"),
         (section(0, &[]), "out of order"),
@@ -165,6 +197,33 @@ fn bodies_that_no_version_writes_are_refused() {
             section(1, &[1, 0, 2, 3, b'a', 0, 1, b'x', 3, b'a', 0, 1, b'x']),
             "labels out of order",
         ),
+        // Start timestamps of three of two samples, of sample 2, and of sample 0 twice.
+        (
+            [two.clone(), section(3, &[3])].concat(),
+            "more start timestamps",
+        ),
+        (
+            [two.clone(), section(3, &[1, 2, 4])].concat(),
+            "of no sample",
+        ),
+        (
+            [two.clone(), section(3, &[2, 4, 0, 0])].concat(),
+            "of no sample",
+        ),
+        // A histogram of id 0 at 0 ms after three of two samples, and one that starts twice.
+        (
+            [two, histogram(&[2, 0, 2, 0, 2, 6])].concat(),
+            "order of the samples",
+        ),
+        (histogram(&[2, 0, 2, 0, 2, 0, 2]), "more start timestamps"),
+        // A million and one exemplars.
+        (
+            section(5, &[vec![0x81, 0x80, 0x40], vec![0; 1 << 21]].concat()),
+            "number of exemplars",
+        ),
+        (section(6, &[1, 8, 0, 0, 0, 0, 0, 0]), "metric type"),
+        (section(6, &[1, 0, 1, 0, 0, 0, 0, 0]), "shares too much"),
+        (section(6, &[1, 0, 0, 1, 0xff, 0, 0, 0, 0]), "not UTF-8"),
     ];
     for (bytes, want) in cases {
         let error = decode_body(Seq(1), &bytes).unwrap_err().to_string();
@@ -244,10 +303,116 @@ fn definitions() -> impl Strategy<Value = Vec<SeriesDefinition>> {
     })
 }
 
+/// A batch of all kinds. Rows of the kinds stand among each other at any places.
+fn batches() -> impl Strategy<Value = Batch> {
+    let at = || {
+        (
+            any::<u32>(),
+            prop_oneof![any::<i64>(), Just(1_700_000_000_000)],
+        )
+    };
+    let starts = vec((any::<prop::sample::Index>(), at()), 0..8);
+    let start = prop::option::of(prop_oneof![Just(1000), any::<i64>()]);
+    let places = vec((at(), start, any::<prop::sample::Index>()), 8);
+    let exemplars = vec((at(), definitions(), value_bits()), 0..4);
+    let text = || "[a-c_]{0,6}|\\PC{0,20}";
+    let metadata = vec((text(), 0..8u8, text(), text()), 0..5);
+    (
+        (definitions(), rows(), starts),
+        (histograms(0..8), places),
+        exemplars,
+        metadata,
+    )
+        .prop_map(
+            |((definitions, floats, starts), histograms, exemplars, metadata)| {
+                let float_starts = starts_of(floats.len(), &starts);
+                let histograms = histogram_rows(floats.len(), histograms.0, &histograms.1);
+                Batch {
+                    seq: Seq(1),
+                    definitions,
+                    floats,
+                    float_starts,
+                    histograms,
+                    exemplars: exemplar_rows(exemplars),
+                    metadata: metadata_rows(metadata),
+                }
+            },
+        )
+}
+
+type Place = (u32, i64);
+
+fn starts_of(floats: usize, starts: &[(prop::sample::Index, Place)]) -> Vec<FloatStart> {
+    if floats == 0 {
+        return Vec::new();
+    }
+    let mut rows: Vec<_> = starts
+        .iter()
+        .map(|(row, at)| (row.index(floats), at.1))
+        .collect();
+    rows.sort_unstable();
+    rows.dedup_by_key(|row| row.0);
+    let start = |(row, start_timestamp_ms): (usize, i64)| FloatStart {
+        row: row as u32,
+        start_timestamp_ms,
+    };
+    rows.into_iter().map(start).collect()
+}
+
+fn histogram_rows(
+    floats: usize,
+    histograms: Vec<crate::model::Histogram>,
+    places: &[(Place, Option<i64>, prop::sample::Index)],
+) -> Vec<HistogramRow> {
+    let mut before: Vec<usize> = places
+        .iter()
+        .map(|place| place.2.index(floats + 1))
+        .collect();
+    before.sort_unstable();
+    let rows = histograms.into_iter().zip(places).zip(before);
+    rows.map(
+        |((histogram, &((id, timestamp_ms), start_timestamp_ms, _)), before)| HistogramRow {
+            series: SeriesId(id),
+            timestamp_ms,
+            start_timestamp_ms,
+            floats_before: before as u32,
+            histogram,
+        },
+    )
+    .collect()
+}
+
+fn exemplar_rows(rows: Vec<(Place, Vec<SeriesDefinition>, u64)>) -> Vec<ExemplarRow> {
+    let row = |((id, timestamp_ms), sets, bits): (Place, Vec<SeriesDefinition>, u64)| ExemplarRow {
+        series: SeriesId(id),
+        exemplar: Exemplar {
+            labels: sets
+                .first()
+                .map(|set| set.labels.clone())
+                .unwrap_or_default(),
+            timestamp_ms,
+            value: f64::from_bits(bits),
+        },
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn metadata_rows(rows: Vec<(String, u8, String, String)>) -> Vec<MetadataRow> {
+    let row = |(metric, number, unit, help): (String, u8, String, String)| MetadataRow {
+        metric,
+        metadata: Metadata {
+            metric_type: MetricType::from_number(number).unwrap(),
+            unit,
+            help,
+        },
+    };
+    rows.into_iter().map(row).collect()
+}
+
 proptest! {
     #[test]
-    fn batches_come_back(definitions in definitions(), floats in rows(), seq: u64) {
-        let batch = Batch { seq: Seq(seq), definitions, floats };
+    fn batches_come_back(batch in batches(), seq: u64) {
+        let batch = Batch { seq: Seq(seq), ..batch };
         assert_same(&decode_body(batch.seq, &body(&batch)).unwrap(), &batch);
     }
 
@@ -258,11 +423,10 @@ proptest! {
 
     #[test]
     fn bodies_with_a_few_bytes_changed_are_read_or_refused(
-        definitions in definitions(),
-        floats in rows(),
+        batch in batches(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
-        let mut bytes = body(&Batch { seq: Seq(1), definitions, floats });
+        let mut bytes = body(&batch);
         if !bytes.is_empty() {
             for (place, byte) in changes {
                 let place = place.index(bytes.len());

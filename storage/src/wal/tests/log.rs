@@ -256,6 +256,7 @@ fn the_bytes_of_format_version_1() {
                 value,
             })
             .to_vec(),
+        ..Batch::default()
     };
     log.write_groups(&mut writer, &[vec![(Seq(1), body(&batch))]]);
     log.replay();

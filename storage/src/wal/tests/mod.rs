@@ -37,6 +37,7 @@ fn batch(seq: u64, salt: u64, floats: u32) -> Batch {
                 value: f64::from(i).sqrt() + salt as f64,
             })
             .collect(),
+        ..Batch::default()
     }
 }
 
