@@ -1,10 +1,12 @@
 //! The engine: from the text of a query to its answer.
 
+mod features;
 mod stack;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+pub use self::features::Feature;
 use self::stack::{depth, with_room};
 use crate::eval::rows::{Row, merge_same_labels};
 use crate::eval::{Evaluator, Grid, Notes};
@@ -37,8 +39,11 @@ pub struct EngineOptions {
     /// How often a subquery that does not say so is evaluated, in milliseconds, above 0.
     pub subquery_step_ms: i64,
     /// Drop the metric name at the end of a query rather than where a value changes its meaning
-    /// (Prometheus `--enable-feature=promql-delayed-name-removal`).
+    /// ([`Feature::DelayedNameRemoval`]).
     pub delayed_name_removal: bool,
+    /// Tell by the label `__type__` rather than by the name whether a metric is a counter
+    /// ([`Feature::TypeAndUnitLabels`]).
+    pub type_and_unit_labels: bool,
 }
 
 impl Default for EngineOptions {
@@ -50,6 +55,7 @@ impl Default for EngineOptions {
             timeout: Some(Duration::from_secs(120)),
             subquery_step_ms: SUBQUERY_STEP_MS_DEFAULT,
             delayed_name_removal: false,
+            type_and_unit_labels: false,
         }
     }
 }
@@ -225,6 +231,7 @@ impl Run<'_> {
             notes: &notes,
             lookback_ms: lookback_ms.unwrap_or(engine.lookback_delta_ms),
             delayed_name_removal: engine.delayed_name_removal,
+            type_and_unit_labels: engine.type_and_unit_labels,
         };
         let value = value(&evaluator, node)?;
         limits.check()?;

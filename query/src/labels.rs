@@ -1,5 +1,7 @@
 //! Label sets of results.
 
+pub(crate) mod hash;
+
 use std::fmt;
 
 use crate::parse::strings::quote;
@@ -7,11 +9,14 @@ use crate::parse::strings::quote;
 /// The label that holds the metric name.
 pub(crate) const METRIC_NAME: &str = "__name__";
 
+/// The label that says what kind of metric a series is of.
+pub(crate) const METRIC_TYPE: &str = "__type__";
+
 /// The label that holds the upper bound of a classic histogram's bucket.
 pub(crate) const BUCKET: &str = "le";
 
 /// Labels that say what a series measures. What changes the meaning of a value drops them.
-pub(crate) const METADATA: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+pub(crate) const METADATA: [&str; 3] = [METRIC_NAME, METRIC_TYPE, "__unit__"];
 
 /// A label set: names unique and sorted by their bytes, values never empty.
 ///

@@ -16,7 +16,8 @@ pub mod source;
 mod value;
 
 pub use engine::{
-    Engine, EngineOptions, LOOKBACK_DELTA_MS_DEFAULT, QueryOptions, SUBQUERY_STEP_MS_DEFAULT,
+    Engine, EngineOptions, Feature, LOOKBACK_DELTA_MS_DEFAULT, QueryOptions,
+    SUBQUERY_STEP_MS_DEFAULT,
 };
 pub use error::{Error, ErrorKind, Position, position};
 pub use float_text::{write_plain_float, write_scientific_float};

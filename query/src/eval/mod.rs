@@ -10,8 +10,10 @@ mod binary;
 pub(crate) mod column;
 pub(crate) mod grid;
 mod histogram;
+mod info;
 mod label;
 mod note;
+mod raw;
 pub(crate) mod rows;
 mod scalar;
 mod selector;
@@ -28,7 +30,6 @@ use self::stream::Stream;
 use crate::limits::Limits;
 use crate::plan::{RangeNode, VectorNode};
 use crate::source::View;
-use crate::value::RangeSeries;
 use crate::{Error, Labels};
 
 /// What evaluates the nodes of one query over one grid.
@@ -41,8 +42,10 @@ pub(crate) struct Evaluator<'e> {
     /// How old a sample may be and still count, in milliseconds.
     pub(crate) lookback_ms: i64,
     /// Drop metadata labels at the end of the query rather than where a value changes its
-    /// meaning (Prometheus `--enable-feature=promql-delayed-name-removal`).
+    /// meaning.
     pub(crate) delayed_name_removal: bool,
+    /// Tell by the label `__type__` whether a metric is a counter.
+    pub(crate) type_and_unit_labels: bool,
 }
 
 /// Who gets the rows of a stream.
@@ -129,6 +132,7 @@ impl<'e> Evaluator<'e> {
                 span,
             } => self.made(|| self.sort(child, by, *descending, *span)),
             VectorNode::Histogram(node) => self.made(|| self.histogram(node)),
+            VectorNode::Info(node) => self.made(|| self.info(node)),
         }
     }
 
@@ -189,35 +193,5 @@ impl<'e> Evaluator<'e> {
         Ok(Row::trimmed(labels.clone(), 0, &values)
             .into_iter()
             .collect())
-    }
-
-    /// The samples of a range vector at the one moment of an instant query.
-    pub(crate) fn raw_samples(&self, range: &'e RangeNode) -> Result<Vec<RangeSeries>, Error> {
-        let (input, times) = self.open_range(range)?;
-        let (start_ms, end_ms) = times.window(0);
-        let mut reader = selector::Reader::default();
-        let mut all = Vec::new();
-        for series in 0..input.len() {
-            self.limits.check()?;
-            input.read(series, &mut reader, self.limits)?;
-            let first = reader
-                .timestamps_ms
-                .partition_point(|&time| time <= start_ms);
-            let end = reader.timestamps_ms.partition_point(|&time| time <= end_ms);
-            if first < end {
-                self.limits.hold(2 * (end - first))?;
-                let labels = input.row_labels(series);
-                all.push(RangeSeries {
-                    labels: RowLabels {
-                        without_metadata: labels.drop_name,
-                        ..labels
-                    }
-                    .to_labels(),
-                    timestamps_ms: reader.timestamps_ms[first..end].to_vec(),
-                    values: reader.values[first..end].to_vec(),
-                });
-            }
-        }
-        Ok(all)
     }
 }

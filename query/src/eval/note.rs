@@ -98,6 +98,22 @@ impl<'q> Notes<'q> {
         );
     }
 
+    /// `rate` or `increase` of something whose label does not say that it is a counter.
+    pub(crate) fn counter_label(&self, metric_name: &str, metric_type: &str, at: Span) {
+        if metric_name.is_empty() || ["counter", "histogram"].contains(&metric_type) {
+            return;
+        }
+        self.info(
+            format_args!(
+                "metric might not be a counter, __type__ label is not set to \"counter\" or \
+                 \"histogram\", got {}: {}",
+                quote(metric_type),
+                quote(metric_name)
+            ),
+            at,
+        );
+    }
+
     /// A quantile outside 0 to 1.
     pub(crate) fn quantile(&self, q: f64, at: Span) {
         if !(0.0..=1.0).contains(&q) {
@@ -109,6 +125,18 @@ impl<'q> Notes<'q> {
                 at,
             );
         }
+    }
+
+    /// A ratio of `limit_ratio` outside -1 to 1, and what is used in its place.
+    pub(crate) fn ratio(&self, ratio: f64, used: f64, at: Span) {
+        self.warn(
+            format_args!(
+                "ratio value should be between -1 and 1, got {}, capping to {}",
+                go_float(ratio),
+                go_float(used)
+            ),
+            at,
+        );
     }
 
     /// A series without a usable bucket label where a classic histogram is wanted.

@@ -1,10 +1,12 @@
 //! Selectors: samples from the source, and the one that counts at each step.
 
-use super::column::{ABSENT, is_absent};
+use super::column::{ABSENT, cell, is_absent};
 use super::rows::Row;
-use super::stream::{Selected, Stream};
+use super::stream::{Selected, Stream, Yields};
 use super::{Evaluator, Grid};
+use crate::functions::extended::interpolate;
 use crate::limits::Limits;
+use crate::parse::ast::RangeEdges;
 use crate::plan::{Selector, When};
 use crate::source::{Cursor, Matcher, Selection, SeriesSet, Values};
 use crate::{Error, ErrorKind};
@@ -16,6 +18,8 @@ pub(super) struct LookTimes {
     when: When,
     /// How far back from that moment samples count; the moment itself does, the far end not.
     reach_ms: i64,
+    /// How far around that the samples lie which tell what is at the edges: before and behind.
+    around_ms: (i64, i64),
 }
 
 impl LookTimes {
@@ -24,7 +28,18 @@ impl LookTimes {
             grid,
             when,
             reach_ms,
+            around_ms: (0, 0),
         }
+    }
+
+    /// The same with samples at the edges.
+    pub(super) fn with_edges(self, edges: RangeEdges, lookback_ms: i64) -> Self {
+        let around_ms = match edges {
+            RangeEdges::Plain => (0, 0),
+            RangeEdges::Anchored => (lookback_ms, 0),
+            RangeEdges::Smoothed => (lookback_ms, lookback_ms),
+        };
+        Self { around_ms, ..self }
     }
 
     /// The moment of a step, in milliseconds since the Unix epoch.
@@ -41,13 +56,21 @@ impl LookTimes {
         (end_ms.saturating_sub(self.reach_ms), end_ms)
     }
 
+    /// The same with the samples at the edges.
+    pub(super) fn wide_window(&self, step: usize) -> (i64, i64) {
+        let (start_ms, end_ms) = self.window(step);
+        let (before_ms, behind_ms) = self.around_ms;
+        (
+            start_ms.saturating_sub(before_ms),
+            end_ms.saturating_add(behind_ms),
+        )
+    }
+
     /// First and last timestamp of interest.
     pub(super) fn bounds(&self) -> (i64, i64) {
-        let (before_ms, _) = self.window(0);
-        (
-            before_ms.saturating_add(1),
-            self.moment(self.grid.count - 1),
-        )
+        let (before_ms, _) = self.wide_window(0);
+        let (_, last_ms) = self.wide_window(self.grid.count - 1);
+        (before_ms.saturating_add(1), last_ms)
     }
 }
 
@@ -149,6 +172,38 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Puts into `out` for each step the value on the line between the samples around its
+    /// moment; the last one where none follows (Prometheus `smoothSeries`). Stale markers must
+    /// not be among the samples.
+    pub(super) fn smoothed(&self, times: &LookTimes, out: &mut [f64]) {
+        let (mut next, mut end) = (0, 0);
+        for (step, out) in out.iter_mut().enumerate() {
+            let (start_ms, end_ms) = times.wide_window(step);
+            let moment_ms = times.moment(step);
+            while self
+                .timestamps_ms
+                .get(next)
+                .is_some_and(|&at| at < moment_ms)
+            {
+                next += 1;
+            }
+            while self.timestamps_ms.get(end).is_some_and(|&at| at <= end_ms) {
+                end += 1;
+            }
+            let sample = |at: usize| (self.timestamps_ms[at], self.values[at]);
+            let following = (next < end).then(|| sample(next));
+            let before = next.checked_sub(1).map(sample);
+            *out = match (before.filter(|&(at, _)| at > start_ms), following) {
+                (_, Some((at_ms, value))) if at_ms == moment_ms => value,
+                (Some(before), Some(after)) => cell(interpolate(before, after, moment_ms, false)),
+                (Some((_, value)), None) => value,
+                (None, _) => ABSENT,
+            };
+        }
+    }
+}
+
 impl<'e> Evaluator<'e> {
     /// The series that match and have samples at the times looked at.
     pub(super) fn select(
@@ -170,13 +225,23 @@ impl<'e> Evaluator<'e> {
         selector: &'e Selector,
         of_times: bool,
     ) -> Result<Stream<'e>, Error> {
-        let times = LookTimes::new(self.grid, selector.when, self.lookback_ms);
+        let mut times = LookTimes::new(self.grid, selector.when, self.lookback_ms);
+        // `timestamp` is of samples, so that nothing is smoothed there.
+        let smoothed = selector.smoothed && !of_times;
+        if smoothed {
+            times.around_ms = (0, self.lookback_ms);
+        }
         let set = self.select(&selector.matchers, &times)?;
+        let yields = match (of_times, smoothed) {
+            (true, _) => Yields::Times,
+            (false, true) => Yields::Smoothed,
+            (false, false) => Yields::Values,
+        };
         Ok(Stream::Select(Selected {
             set,
             times,
             matchers: &selector.matchers,
-            of_times,
+            yields,
         }))
     }
 }

@@ -29,8 +29,18 @@ pub(super) struct Selected<'e> {
     pub(super) set: Box<dyn SeriesSet + 'e>,
     pub(super) times: LookTimes,
     pub(super) matchers: &'e [Matcher],
-    /// The value is the time of the sample.
-    pub(super) of_times: bool,
+    pub(super) yields: Yields,
+}
+
+/// What the value of a selector is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Yields {
+    /// That of the sample.
+    Values,
+    /// The time of the sample.
+    Times,
+    /// That on the line between samples.
+    Smoothed,
 }
 
 pub(super) struct Mapped<'e> {
@@ -131,8 +141,13 @@ impl Selected<'_> {
         let mut values = vec![ABSENT; evaluator.grid.count];
         for series in 0..self.set.len() {
             evaluator.limits.check()?;
-            reader.read(&*self.set, series, evaluator.limits)?;
-            reader.instants(&self.times, self.of_times, &mut values);
+            if self.yields == Yields::Smoothed {
+                reader.read_without_stale(&*self.set, series, evaluator.limits)?;
+                reader.smoothed(&self.times, &mut values);
+            } else {
+                reader.read(&*self.set, series, evaluator.limits)?;
+                reader.instants(&self.times, self.yields == Yields::Times, &mut values);
+            }
             let labels = RowLabels {
                 origin: Origin::Stored(&*self.set, series),
                 without_metadata: false,

@@ -7,11 +7,12 @@ use super::rows::{Cells, MetadataSymbols, Origin, Row, RowLabels, same_labelset}
 use super::selector::{LookTimes, Reader};
 use super::stream::{Stream, unique_without_metadata};
 use super::{Evaluator, Grid, Sink};
+use crate::functions::extended::Edges;
 use crate::functions::regression::check_factors;
 use crate::functions::{ANY_SAMPLE, Expects, Window, WindowEntry, WindowFunction};
-use crate::labels::METRIC_NAME;
+use crate::labels::{METRIC_NAME, METRIC_TYPE};
 use crate::limits::Limits;
-use crate::parse::ast::Span;
+use crate::parse::ast::{RangeEdges, Span};
 use crate::plan::{RangeNode, Samples, WindowCall};
 use crate::source::{Matcher, SeriesSet, Symbol};
 use crate::{Error, ErrorKind, Labels};
@@ -20,6 +21,7 @@ use crate::{Error, ErrorKind, Labels};
 pub(super) struct Windows<'e> {
     input: Input<'e>,
     times: LookTimes,
+    edges: RangeEdges,
     function: &'static WindowEntry,
     /// A column over all steps for each parameter.
     parameters: Vec<Vec<f64>>,
@@ -86,7 +88,8 @@ impl Input<'_> {
 impl<'e> Evaluator<'e> {
     /// Series and windows of a range vector. The rows of a subquery are made here.
     pub(super) fn open_range(&self, range: &'e RangeNode) -> Result<(Input<'e>, LookTimes), Error> {
-        let times = LookTimes::new(self.grid, range.when, range.range_ms);
+        let times = LookTimes::new(self.grid, range.when, range.range_ms)
+            .with_edges(range.edges, self.lookback_ms);
         let input = match &range.samples {
             Samples::Stored(matchers) => Input::Stored(self.select(matchers, &times)?, matchers),
             Samples::Subquery { child, step_ms } => {
@@ -114,6 +117,7 @@ impl<'e> Evaluator<'e> {
         Ok(Stream::Windows(Windows {
             input,
             times,
+            edges: call.range.edges,
             function: call.function,
             parameters,
             first_argument: call.first_argument,
@@ -127,6 +131,7 @@ impl<'e> Evaluator<'e> {
         Ok(Stream::Windows(Windows {
             input,
             times,
+            edges: RangeEdges::Plain,
             function: &ANY_SAMPLE,
             parameters: Vec::new(),
             first_argument: range.span,
@@ -197,17 +202,19 @@ impl Windows<'_> {
         // The parameters that were looked at last.
         let mut checked = None;
         for (step, value) in values.iter_mut().enumerate() {
-            let (start_ms, end_ms) = self.times.window(step);
-            while timestamps_ms.get(end).is_some_and(|&at| at <= end_ms) {
+            let (from_ms, to_ms) = self.times.wide_window(step);
+            while timestamps_ms.get(end).is_some_and(|&at| at <= to_ms) {
                 end += 1;
             }
-            while first < end && timestamps_ms[first] <= start_ms {
+            while first < end && timestamps_ms[first] <= from_ms {
                 first += 1;
             }
             *value = ABSENT;
-            if first == end {
+            let range = self.times.window(step);
+            let Some(Edges { first, end }) = self.counting(timestamps_ms, (first, end), range)
+            else {
                 continue;
-            }
+            };
             let parameter = |which: usize| {
                 let column = self.parameters.get(which);
                 column.map_or(0.0, |column| column[step])
@@ -223,8 +230,8 @@ impl Windows<'_> {
                 all_values: samples,
                 first,
                 end,
-                start_ms,
-                end_ms,
+                start_ms: range.0,
+                end_ms: range.1,
                 time_ms: evaluator.grid.time_ms(step),
                 parameters,
             });
@@ -234,6 +241,22 @@ impl Windows<'_> {
             }
         }
         Ok(any)
+    }
+
+    /// Which of the samples within reach of a step count, if any does.
+    fn counting(
+        &self,
+        timestamps_ms: &[i64],
+        (first, end): (usize, usize),
+        range: (i64, i64),
+    ) -> Option<Edges> {
+        match self.edges {
+            RangeEdges::Plain => (first < end).then_some(Edges { first, end }),
+            edges => {
+                let smoothed = edges == RangeEdges::Smoothed;
+                Edges::find(timestamps_ms, (first, end), range, smoothed)
+            }
+        }
     }
 
     /// Whether the function can be computed with these parameters.
@@ -279,9 +302,9 @@ impl UniqueLabels {
 /// Notes metrics that `rate` and `increase` are used on and that are not named as counters.
 struct CounterNames {
     wanted: bool,
-    /// The symbol of the metric name label.
-    name: Option<Symbol>,
-    seen: HashSet<Symbol>,
+    /// The symbols of the labels for the metric's name and type.
+    labels: [Option<Symbol>; 2],
+    seen: HashSet<[Option<Symbol>; 2]>,
     row: Vec<(Symbol, Symbol)>,
 }
 
@@ -289,9 +312,9 @@ impl CounterNames {
     fn new(windows: &Windows<'_>) -> Self {
         Self {
             wanted: windows.function.expects == Expects::CounterName,
-            name: match &windows.input {
-                Input::Stored(set, _) => set.symbol(METRIC_NAME),
-                Input::Made(..) => None,
+            labels: match &windows.input {
+                Input::Stored(set, _) => [METRIC_NAME, METRIC_TYPE].map(|name| set.symbol(name)),
+                Input::Made(..) => [None; 2],
             },
             seen: HashSet::new(),
             row: Vec::new(),
@@ -303,18 +326,25 @@ impl CounterNames {
             return;
         }
         let note = |labels: &Labels| {
-            let name = labels.get(METRIC_NAME);
-            evaluator.notes.counter(name, windows.first_argument);
+            let (name, at) = (labels.get(METRIC_NAME), windows.first_argument);
+            if evaluator.type_and_unit_labels {
+                let metric_type = labels.get(METRIC_TYPE);
+                evaluator.notes.counter_label(name, metric_type, at);
+            } else {
+                evaluator.notes.counter(name, at);
+            }
         };
         match labels.origin {
             Origin::Made(labels) => note(labels),
-            // A name is looked at as a string but once.
+            // A name and type is looked at as strings but once.
             Origin::Stored(set, series) => {
                 set.label_symbols(series, &mut self.row);
-                let name = self.row.iter().find(|label| Some(label.0) == self.name);
-                if let Some(&(_, name)) = name
-                    && self.seen.insert(name)
-                {
+                let value = |wanted: Option<Symbol>| {
+                    let label = self.row.iter().find(|label| Some(label.0) == wanted);
+                    label.map(|label| label.1)
+                };
+                let key = self.labels.map(value);
+                if self.seen.insert(key) {
                     note(&set.labels(series));
                 }
             }

@@ -6,6 +6,7 @@
 //! hold what they compute, `eval/` calls it.
 
 pub(crate) mod date;
+pub(crate) mod extended;
 pub(crate) mod histogram;
 pub(crate) mod label;
 mod math;

@@ -15,15 +15,21 @@ pub(super) static FUNCTIONS: &[WindowEntry] = &[
     WindowEntry::new("idelta", || {
         Box::new(|window: &Window<'_>| last_two(window, false))
     }),
-    WindowEntry::new("changes", || {
-        Box::new(Steps::new(|before, value| {
-            value != before && !(value.is_nan() && before.is_nan())
-        }))
-    }),
-    WindowEntry::new("resets", || {
-        Box::new(Steps::new(|before, value| value < before))
-    }),
+    WindowEntry::new("changes", changes),
+    WindowEntry::new("resets", resets),
 ];
+
+/// `changes`: one NaN after another is no change.
+pub(super) fn changes() -> Box<dyn WindowFunction> {
+    Box::new(Steps::new(|before, value| {
+        value != before && !(value.is_nan() && before.is_nan())
+    }))
+}
+
+/// `resets`
+pub(super) fn resets() -> Box<dyn WindowFunction> {
+    Box::new(Steps::new(|before, value| value < before))
+}
 
 /// The difference of the last and the first value, with counter resets undone, extended to the
 /// window's ends where samples come close to them (Prometheus `extrapolatedRate`,

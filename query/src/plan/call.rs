@@ -5,12 +5,13 @@ use super::{
     HistogramCall, HistogramQuestion, LabelJoin, LabelReplace, Node, Samples, ScalarNode, SortBy,
     VectorNode, WindowCall,
 };
+use crate::functions::extended::with_edges;
 use crate::functions::numeric::seconds;
 use crate::functions::{self, Implementation};
 use crate::labels::METRIC_NAME;
-use crate::parse::ast::{Call, Expr, Span};
+use crate::parse::ast::{Call, Expr, RangeEdges, Span};
 use crate::source::{MatchOp, Matcher};
-use crate::{Error, Labels};
+use crate::{Error, ErrorKind, Labels};
 
 /// Functions whose value may differ from step to step though their arguments do not.
 pub(super) fn depends_on_step(function: &str) -> bool {
@@ -118,7 +119,7 @@ impl Lowering<'_> {
                 parameters: arguments.scalars()?,
             },
             (Some(Implementation::Window(function)), _) => window_call(function, call, arguments)?,
-            (None, "absent" | "absent_over_time") => absent_call(arguments.next())?,
+            (None, "absent" | "absent_over_time") => absent_call(name, arguments.next())?,
             (None, "vector") => VectorNode::FromScalar(arguments.scalar()?),
             (None, "timestamp") => match arguments.vector()? {
                 VectorNode::Select(selector) => VectorNode::TimestampOf(selector),
@@ -155,6 +156,9 @@ impl Lowering<'_> {
             })),
             (None, "histogram_quantile" | "histogram_quantiles" | "histogram_fraction") => {
                 histogram_call(call, arguments)?
+            }
+            (None, "info") => {
+                VectorNode::Info(Box::new(self.info_call(call, arguments.vector()?)?))
             }
             (
                 None,
@@ -215,6 +219,10 @@ fn window_call(
         }
     }
     let range = range.ok_or_else(|| wrong_type("range vector"))?;
+    let function = match range.edges {
+        RangeEdges::Plain => function,
+        edges => with_edges(function.name, edges).map_err(refused)?,
+    };
     let first_argument = match (&range.samples, parameters.is_empty()) {
         // Prometheus has lost the place of a subquery when it takes note of something.
         (Samples::Subquery { .. }, true) => Span::default(),
@@ -228,8 +236,17 @@ fn window_call(
     }))
 }
 
-fn absent_call(argument: Node) -> Result<VectorNode, Error> {
+/// Prometheus finds this only when it evaluates.
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::Execution, message)
+}
+
+fn absent_call(name: &str, argument: Node) -> Result<VectorNode, Error> {
     Ok(match argument {
+        Node::Range(range) if range.edges != RangeEdges::Plain => {
+            return Err(with_edges(name, range.edges)
+                .map_or_else(refused, |_| wrong_type("instant vector")));
+        }
         Node::Range(range) => VectorNode::AbsentOverTime {
             labels: match &range.samples {
                 Samples::Stored(matchers) => absent_labels(matchers),

@@ -11,8 +11,7 @@ use super::{
 };
 use crate::functions;
 use crate::parse::ast::{
-    self, AggregateOp, At, BinaryOp, Expr, MatrixSelector, Modifiers, RangeEdges, Span, Subquery,
-    VectorSelector,
+    self, At, BinaryOp, Expr, MatrixSelector, Modifiers, RangeEdges, Span, Subquery, VectorSelector,
 };
 use crate::{Error, ErrorKind, position};
 
@@ -147,22 +146,15 @@ impl Lowering<'_> {
     }
 
     pub(super) fn selector(&self, selector: &VectorSelector) -> Result<Selector, Error> {
-        match selector.edges {
-            RangeEdges::Plain => {}
-            RangeEdges::Anchored => {
-                return Err(self.unsupported("modifier anchored", selector.span));
-            }
-            RangeEdges::Smoothed => {
-                return Err(self.unsupported("modifier smoothed", selector.span));
-            }
-        }
         Ok(Selector {
             matchers: selector.matchers.clone(),
             when: self.when(&selector.modifiers)?,
+            // `anchored` changes nothing where there is no range.
+            smoothed: selector.edges == RangeEdges::Smoothed,
         })
     }
 
-    fn when(&self, modifiers: &Modifiers) -> Result<When, Error> {
+    pub(super) fn when(&self, modifiers: &Modifiers) -> Result<When, Error> {
         Ok(When {
             offset_ms: milliseconds(&modifiers.offset, &self.times, true)?,
             at_ms: modifiers.at.map(|at| match at {
@@ -179,6 +171,7 @@ impl Lowering<'_> {
             samples: Samples::Stored(selector.matchers),
             when: selector.when,
             range_ms: milliseconds(&matrix.range, &self.times, false)?,
+            edges: matrix.selector.edges,
             span: matrix.span,
         })
     }
@@ -196,6 +189,7 @@ impl Lowering<'_> {
             },
             when: self.when(&subquery.modifiers)?,
             range_ms: milliseconds(&subquery.range, &self.times, false)?,
+            edges: RangeEdges::Plain,
             span: subquery.span,
         })
     }
@@ -216,9 +210,6 @@ impl Lowering<'_> {
     }
 
     fn aggregate(&self, aggregate: &ast::Aggregate) -> Result<Part, Error> {
-        if aggregate.op == AggregateOp::LimitRatio {
-            return Err(self.unsupported("aggregation limit_ratio", aggregate.span));
-        }
         let child = self.part(without_parens(&aggregate.expr))?;
         let parameter = match &aggregate.param {
             None => Parameter::None,

@@ -4,13 +4,14 @@
 
 mod call;
 mod duration;
+mod info;
 mod lower;
 
 pub(crate) use lower::lower;
 
 use crate::Labels;
 use crate::functions::{ColumnFunction, WindowEntry};
-use crate::parse::ast::{AggregateOp, BinaryOp, Grouping, Span, VectorMatching};
+use crate::parse::ast::{AggregateOp, BinaryOp, Grouping, RangeEdges, Span, VectorMatching};
 use crate::source::Matcher;
 
 /// The times that an expression is resolved with.
@@ -99,6 +100,7 @@ pub(crate) enum VectorNode {
     },
     /// `histogram_quantile`, `histogram_quantiles`, `histogram_fraction`
     Histogram(Box<HistogramCall>),
+    Info(Box<InfoCall>),
 }
 
 /// An instant vector selector.
@@ -106,6 +108,8 @@ pub(crate) enum VectorNode {
 pub(crate) struct Selector {
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) when: When,
+    /// `smoothed`: values lie on the line between the samples around each step.
+    pub(crate) smoothed: bool,
 }
 
 /// What moment a selector looks at.
@@ -117,6 +121,14 @@ pub(crate) struct When {
     pub(crate) at_ms: Option<i64>,
 }
 
+impl When {
+    /// The moment of the step.
+    pub(crate) const NOW: Self = Self {
+        offset_ms: 0,
+        at_ms: None,
+    };
+}
+
 /// What gives samples of a span of time.
 #[derive(Debug)]
 pub(crate) struct RangeNode {
@@ -124,6 +136,8 @@ pub(crate) struct RangeNode {
     pub(crate) when: When,
     /// How far back a window reaches, above 0.
     pub(crate) range_ms: i64,
+    /// How samples around a window count.
+    pub(crate) edges: RangeEdges,
     /// Where it stands.
     pub(crate) span: Span,
 }
@@ -225,6 +239,16 @@ pub(crate) struct HistogramCall {
     pub(crate) what: HistogramQuestion,
     /// Where the vector stands.
     pub(crate) span: Span,
+}
+
+/// `info`
+#[derive(Debug)]
+pub(crate) struct InfoCall {
+    pub(crate) child: VectorNode,
+    /// What info series have to fulfil; those on the metric name say which metrics they are.
+    pub(crate) matchers: Vec<Matcher>,
+    /// The moment at which info series count.
+    pub(crate) when: When,
 }
 
 /// What is asked of a histogram.

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use regex::Regex;
-
-use super::{Column, Cursor, MatchOp, Matcher, Selection, SeriesSet, Source, Symbol, Values, View};
-use crate::parse::pattern::translate;
-use crate::{Error, ErrorKind, Labels};
+use super::condition::Condition;
+use super::{Column, Cursor, Selection, SeriesSet, Source, Symbol, Values, View};
+use crate::{Error, Labels};
 
 /// Series in the order in which they were first met, each with its samples by time.
 #[derive(Clone, Debug, Default)]
@@ -37,15 +35,19 @@ struct MemoryView<'s>(&'s MemorySource);
 
 impl View for MemoryView<'_> {
     fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SeriesSet + '_>, Error> {
-        let tests: Vec<Test<'_>> = selection
+        let conditions: Vec<Condition<'_>> = selection
             .matchers
             .iter()
-            .map(Test::new)
+            .map(Condition::new)
             .collect::<Result<_, _>>()?;
+        let holds = |labels: &Labels| {
+            let mut conditions = conditions.iter();
+            conditions.all(|condition| condition.holds(labels.get(condition.label())))
+        };
         let mut set = MemorySet::default();
         for (labels, samples) in &self.0.series {
             let range = selection.start_ms..=selection.end_ms;
-            if range.is_empty() || !tests.iter().all(|test| test.holds(labels)) {
+            if range.is_empty() || !holds(labels) {
                 continue;
             }
             let samples: Vec<(i64, f64)> = samples
@@ -57,35 +59,6 @@ impl View for MemoryView<'_> {
             }
         }
         Ok(Box::new(set))
-    }
-}
-
-struct Test<'m> {
-    matcher: &'m Matcher,
-    regex: Option<Regex>,
-}
-
-impl<'m> Test<'m> {
-    fn new(matcher: &'m Matcher) -> Result<Self, Error> {
-        let regex = match matcher.op {
-            MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => {
-                let bad_data = |error| Error::new(ErrorKind::BadData, error);
-                let pattern = translate(&matcher.value).map_err(bad_data)?;
-                let regex = Regex::new(&format!("^(?s:{pattern})$"));
-                Some(regex.map_err(|error| bad_data(error.to_string()))?)
-            }
-        };
-        Ok(Self { matcher, regex })
-    }
-
-    fn holds(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.matcher.name);
-        let equal = match &self.regex {
-            Some(regex) => regex.is_match(value),
-            None => self.matcher.value == value,
-        };
-        equal == matches!(self.matcher.op, MatchOp::Equal | MatchOp::Regex)
     }
 }
 

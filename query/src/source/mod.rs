@@ -4,6 +4,7 @@
 //! aggregation can group by symbol without building a label string, and so that a source that
 //! knows more about a column than its values (it is constant; its sum) can say so.
 
+pub(crate) mod condition;
 #[cfg(test)]
 pub mod memory;
 #[cfg(feature = "storage")]

@@ -2,6 +2,7 @@
 
 mod count_values;
 mod groups;
+mod limit_ratio;
 mod quantile;
 mod state;
 mod topk;
@@ -29,8 +30,7 @@ impl<'e> Evaluator<'e> {
             AggregateOp::Quantile => self.quantiles(node),
             AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk => self.topk(node),
             AggregateOp::CountValues => self.count_values(node),
-            // The plan has none of these.
-            AggregateOp::LimitRatio => Ok(Vec::new()),
+            AggregateOp::LimitRatio => self.limit_ratio(node),
         }
     }
 

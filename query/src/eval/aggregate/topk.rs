@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind};
 impl<'e> Evaluator<'e> {
     pub(super) fn topk(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
         let parameter = self.number_parameter(node)?;
-        let mut rows = self.vector(&node.child)?;
+        let rows = self.vector(&node.child)?;
         let largest = parameter.iter().copied().fold(-f64::MAX, max);
         let smallest = parameter.iter().copied().fold(f64::MAX, min);
         if largest < 1.0 {
@@ -23,13 +23,12 @@ impl<'e> Evaluator<'e> {
         let (of_rows, groups) = grouped(node, &rows);
         let mut heaps: Vec<Heap> = groups
             .into_labels()
-            .map(|_| Heap {
-                keeps: match node.op {
+            .map(|_| {
+                Heap::new(match node.op {
                     AggregateOp::Bottomk => Keeps::Smallest,
                     AggregateOp::Limitk => Keeps::First,
                     _ => Keeps::Largest,
-                },
-                elements: Vec::new(),
+                })
             })
             .collect();
         let mut kept: Vec<Vec<bool>> = Vec::new();
@@ -63,18 +62,23 @@ impl<'e> Evaluator<'e> {
         if self.grid.is_instant() {
             return Ok(in_order(rows, &order));
         }
-        let mut kept = kept.into_iter();
-        rows.retain_mut(|row| {
-            let kept = kept.next().unwrap_or_default();
-            for (value, kept) in row.values.iter_mut().zip(kept) {
-                if !kept {
-                    *value = ABSENT;
-                }
-            }
-            !present_range(&row.values).is_empty()
-        });
-        Ok(rows)
+        Ok(only(rows, kept))
     }
+}
+
+/// The rows with the values of those steps alone that are kept.
+fn only(mut rows: Vec<Row>, kept: Vec<Vec<bool>>) -> Vec<Row> {
+    let mut kept = kept.into_iter();
+    rows.retain_mut(|row| {
+        let kept = kept.next().unwrap_or_default();
+        for (value, kept) in row.values.iter_mut().zip(kept) {
+            if !kept {
+                *value = ABSENT;
+            }
+        }
+        !present_range(&row.values).is_empty()
+    });
+    rows
 }
 
 /// k is counted in an i64.
@@ -91,7 +95,7 @@ fn check_range(parameter: &[f64], smallest: f64, largest: f64) -> Result<(), Err
     Err(Error::new(ErrorKind::Execution, message))
 }
 
-fn in_order(rows: Vec<Row>, order: &[usize]) -> Vec<Row> {
+pub(super) fn in_order(rows: Vec<Row>, order: &[usize]) -> Vec<Row> {
     let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
     order
         .iter()
@@ -101,7 +105,7 @@ fn in_order(rows: Vec<Row>, order: &[usize]) -> Vec<Row> {
 
 /// The best k values of a group at a step: a binary heap with the worst one first. Which of
 /// equal values stays depends on the heap's moves, so they are those of Go's `container/heap`.
-struct Heap {
+pub(super) struct Heap {
     keeps: Keeps,
     /// Values and rows.
     elements: Vec<(f64, usize)>,
@@ -109,7 +113,7 @@ struct Heap {
 
 /// Which values a heap keeps.
 #[derive(Clone, Copy, PartialEq)]
-enum Keeps {
+pub(super) enum Keeps {
     Largest,
     Smallest,
     /// The first that come.
@@ -117,6 +121,13 @@ enum Keeps {
 }
 
 impl Heap {
+    pub(super) fn new(keeps: Keeps) -> Self {
+        Self {
+            keeps,
+            elements: Vec::new(),
+        }
+    }
+
     fn smallest_first(&self) -> bool {
         self.keeps != Keeps::Smallest
     }
@@ -130,7 +141,7 @@ impl Heap {
         )
     }
 
-    fn offer(&mut self, k: usize, value: f64, row: usize) {
+    pub(super) fn offer(&mut self, k: usize, value: f64, row: usize) {
         if self.elements.len() < k {
             self.elements.push((value, row));
             self.up(self.elements.len() - 1);
@@ -180,7 +191,7 @@ impl Heap {
     }
 
     /// The rows, the best first, or as they lie where none is better; leaves nothing.
-    fn take_sorted(&mut self) -> Vec<usize> {
+    pub(super) fn take_sorted(&mut self) -> Vec<usize> {
         let descending = !self.smallest_first();
         let mut elements = std::mem::take(&mut self.elements);
         if self.keeps != Keeps::First {
@@ -195,10 +206,7 @@ mod tests {
     use super::*;
 
     fn best(keeps: Keeps, k: usize, values: &[f64]) -> Vec<usize> {
-        let mut heap = Heap {
-            keeps,
-            elements: Vec::new(),
-        };
+        let mut heap = Heap::new(keeps);
         for (row, &value) in values.iter().enumerate() {
             heap.offer(k, value, row);
         }

@@ -1,0 +1,88 @@
+//! The samples of a range vector as they are: the answer of an instant query.
+
+use super::Evaluator;
+use super::rows::RowLabels;
+use super::selector::{LookTimes, Reader};
+use crate::Error;
+use crate::functions::Window;
+use crate::functions::extended::{Edges, values_at_edges};
+use crate::parse::ast::RangeEdges;
+use crate::plan::RangeNode;
+use crate::value::RangeSeries;
+
+impl<'e> Evaluator<'e> {
+    /// The samples of a range vector at the one moment of an instant query.
+    pub(crate) fn raw_samples(&self, range: &'e RangeNode) -> Result<Vec<RangeSeries>, Error> {
+        let (input, times) = self.open_range(range)?;
+        let mut reader = Reader::default();
+        let mut all = Vec::new();
+        for series in 0..input.len() {
+            self.limits.check()?;
+            input.read(series, &mut reader, self.limits)?;
+            let samples = match range.edges {
+                RangeEdges::Plain => within(&reader, &times),
+                edges => to_the_edges(&reader, &times, edges == RangeEdges::Smoothed),
+            };
+            let Some((timestamps_ms, values)) = samples else {
+                continue;
+            };
+            self.limits.hold(2 * values.len())?;
+            let labels = input.row_labels(series);
+            all.push(RangeSeries {
+                labels: RowLabels {
+                    without_metadata: labels.drop_name,
+                    ..labels
+                }
+                .to_labels(),
+                timestamps_ms,
+                values,
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// Samples and their times, if there are any.
+type Samples = Option<(Vec<i64>, Vec<f64>)>;
+
+fn within(reader: &Reader, times: &LookTimes) -> Samples {
+    let (start_ms, end_ms) = times.window(0);
+    let all = &reader.timestamps_ms;
+    let first = all.partition_point(|&time| time <= start_ms);
+    let end = all.partition_point(|&time| time <= end_ms);
+    let samples = || (all[first..end].to_vec(), reader.values[first..end].to_vec());
+    (first < end).then(samples)
+}
+
+/// The samples between the ends of the range, and a sample at each end (Prometheus
+/// `extendFloats`).
+fn to_the_edges(reader: &Reader, times: &LookTimes, smoothed: bool) -> Samples {
+    let (all, all_values) = (&reader.timestamps_ms, &reader.values);
+    let (from_ms, to_ms) = times.wide_window(0);
+    let reach = (
+        all.partition_point(|&time| time <= from_ms),
+        all.partition_point(|&time| time <= to_ms),
+    );
+    let (start_ms, end_ms) = times.window(0);
+    let Edges { first, end } = Edges::find(all, reach, (start_ms, end_ms), smoothed)?;
+    let window = Window {
+        all_timestamps_ms: all,
+        all_values,
+        first,
+        end,
+        start_ms,
+        end_ms,
+        time_ms: end_ms,
+        parameters: [0.0; 2],
+    };
+    let (left, right) = values_at_edges(&window, smoothed, false);
+    let inside = (first..end).filter(|&at| all[at] > start_ms && all[at] < end_ms);
+    let inside = inside.map(|at| (all[at], all_values[at]));
+    let ends = |at_ms, value| std::iter::once((at_ms, value));
+    Some(
+        ends(start_ms, left)
+            .chain(inside)
+            .chain(ends(end_ms, right))
+            .unzip(),
+    )
+}
