@@ -25,6 +25,7 @@ pub fn write_segment(
     let mut writer = Writer::create(sys, dir, number)?;
     let columns = write_times(&mut writer, head)?;
     write_rows(&mut writer, head, &columns)?;
+    writer.index(&head.export_index())?;
     writer.finish(Origin {
         epoch,
         seqs,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::index::stored::IndexError;
 use crate::section::SectionError;
 
 /// Why a segment was not written, or cannot be read.
@@ -54,6 +55,14 @@ pub enum SegmentError {
         /// What is wrong.
         source: SectionError,
     },
+    /// The index cannot be read.
+    #[error("the segment {}: {source}", path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: IndexError,
+    },
     /// Bytes that pass their checksum and make no sense.
     #[error("section {section} of the segment {}, row {row}: {reason}", path.display())]
     Corrupt {
@@ -88,10 +97,19 @@ impl SegmentError {
 /// What is wrong with a row; the segment adds which one.
 #[derive(Debug)]
 pub(super) enum Fault {
+    /// Parts of the file went missing meanwhile.
+    Lost(SectionError),
     /// A part cannot be read.
     Section(&'static str, SectionError),
     /// A part makes no sense.
     Corrupt(&'static str, String),
+}
+
+/// What [`crate::section::guarded`] says.
+impl From<SectionError> for Fault {
+    fn from(lost: SectionError) -> Self {
+        Self::Lost(lost)
+    }
 }
 
 impl Fault {
@@ -105,6 +123,11 @@ impl Fault {
             Self::Section(section, source) => SegmentError::Section {
                 path,
                 section,
+                source,
+            },
+            Self::Lost(source) => SegmentError::Section {
+                path,
+                section: "chunks",
                 source,
             },
             Self::Corrupt(section, reason) => SegmentError::Corrupt {

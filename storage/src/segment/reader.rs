@@ -13,16 +13,20 @@ use super::rows::{RowAt, Rows, table_bytes};
 use super::stretch::Stretch;
 use super::{SegmentInfo, SeqRange};
 use crate::chunk::{TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay};
+use crate::index::stored::{IndexError, IndexRefs, StoredIndex};
 use crate::model::{Samples, TimeRange};
-use crate::section::{Bytes, Section};
+use crate::section::{Bytes, Section, guarded};
 use crate::sys::{File, Sys};
+
+/// How many rows are looked at before it is checked that the file is still whole.
+const SELECT_ROWS: usize = 1024;
 
 /// An open segment. What it says of itself is in memory; rows are read when asked for.
 #[derive(Debug)]
 pub struct Segment {
     path: PathBuf,
     info: SegmentInfo,
-    index: Vec<u8>,
+    index: StoredIndex,
     file: Arc<dyn File>,
     times: Section,
     chunks: Section,
@@ -54,19 +58,21 @@ impl Segment {
                 reason,
             },
         };
-        let opened = sys.disk.open_read(path);
+        let opened = sys.disk.open_immutable(path);
         let file: Arc<dyn File> = Arc::from(opened.map_err(SegmentError::io("open", path))?);
         let name = path.file_name().and_then(|name| name.to_str());
         let number = name
             .and_then(number_of)
             .ok_or_else(|| unusable(Unusable::Damaged("its name is not that of a segment")))?;
         let bytes = file.len().map_err(io)?;
-        let header = file.bytes(0, HEADER_BYTES).map_err(io)?;
+        // Copies: what is used must be what was checked, whatever becomes of a mapped file.
+        let header = file.bytes(0, HEADER_BYTES).map_err(io)?.into_owned();
         let header_bytes = header_length(&header).map_err(unusable)?;
-        let header = file.bytes(0, header_bytes).map_err(io)?;
+        let header = file.bytes(0, header_bytes).map_err(io)?.into_owned();
         check_header(&header, number).map_err(unusable)?;
         let (footer, footer_at) = read_footer(&*file, bytes, header_bytes, io, unusable)?;
         let section = |kind| section(&file, &footer, kind, footer_at).map_err(unusable);
+        let index = index(&file, &footer, path, unusable)?;
         let segment = Self {
             path: path.to_owned(),
             times: section(Kind::Times)?,
@@ -74,14 +80,16 @@ impl Segment {
             rows: section(Kind::Rows)?,
             summaries: section(Kind::Summaries)?,
             info: footer.info(number, bytes),
-            index: footer.index,
+            index,
             file,
         };
-        if segment.rows.len() != table_bytes(segment.info.rows) {
-            let reason = "the table of rows has not the length of its rows";
-            return Err(unusable(Unusable::Damaged(reason)));
+        if segment.rows.len() == table_bytes(segment.info.rows)
+            && segment.index.rows() == segment.info.rows
+        {
+            return Ok(segment);
         }
-        Ok(segment)
+        let reason = "table, index and footer do not have the same number of rows";
+        Err(unusable(Unusable::Damaged(reason)))
     }
 
     /// What it says of itself.
@@ -109,14 +117,24 @@ impl Segment {
         &self.path
     }
 
-    /// The file, to read the index from.
-    pub fn file(&self) -> &Arc<dyn File> {
-        &self.file
-    }
-
-    /// Where the index is, as the function that wrote it said; empty where none did.
-    pub fn index_refs(&self) -> &[u8] {
-        &self.index
+    /// Asks the index, by `read`; it may be called again, so it begins anew each time.
+    ///
+    /// # Errors
+    /// [`SegmentError::Index`] and [`SegmentError::Section`]
+    pub fn with_index<T>(
+        &self,
+        mut read: impl FnMut(&StoredIndex) -> Result<T, IndexError>,
+    ) -> Result<T, SegmentError> {
+        let lost = |source| SegmentError::Section {
+            path: self.path.clone(),
+            section: "index",
+            source,
+        };
+        let read = guarded(&*self.file, || Ok(read(&self.index))).map_err(lost)?;
+        read.map_err(|source| SegmentError::Index {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Reads rows. It holds the parts read last, so one for many rows in rising order is
@@ -124,6 +142,7 @@ impl Segment {
     pub fn reader(&self) -> Reader<'_> {
         Reader {
             path: &self.path,
+            file: &*self.file,
             parts: Parts {
                 rows: Rows::new(self.info.rows, &self.rows, &self.summaries),
                 chunks: Stretch::new(&self.chunks),
@@ -170,7 +189,9 @@ fn read_footer(
         ))
     })?;
     let footer = file.bytes(footer_at, trailer.footer_bytes as usize);
-    let footer = Footer::decode(&footer.map_err(&io)?, &trailer).map_err(&unusable)?;
+    // A copy, as of the header.
+    let footer = footer.map_err(&io)?.into_owned();
+    let footer = Footer::decode(&footer, &trailer).map_err(&unusable)?;
     Ok((footer, footer_at))
 }
 
@@ -193,6 +214,7 @@ fn section(
 #[derive(Debug)]
 pub struct Reader<'a> {
     path: &'a Path,
+    file: &'a dyn File,
     parts: Parts<'a>,
 }
 
@@ -204,8 +226,39 @@ impl Reader<'_> {
     /// # Errors
     /// [`SegmentError::Section`] and [`SegmentError::Corrupt`]
     pub fn has_sample(&mut self, row: u32, range: TimeRange) -> Result<bool, SegmentError> {
-        let has = self.parts.has_sample(row, range);
+        let has = guarded(self.file, || {
+            self.parts.begin();
+            self.parts.has_sample(row, range)
+        });
         has.map_err(|fault| fault.of(self.path, row))
+    }
+
+    /// Those of `rows` that have a sample in `range`, as [`Reader::has_sample`].
+    ///
+    /// # Errors
+    /// Those of [`Reader::has_sample`].
+    pub fn with_samples(
+        &mut self,
+        rows: &[u32],
+        range: TimeRange,
+    ) -> Result<Vec<u32>, SegmentError> {
+        let mut all = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(SELECT_ROWS) {
+            let mut at = 0;
+            let found = guarded(self.file, || {
+                self.parts.begin();
+                let mut found = Vec::with_capacity(rows.len());
+                for &row in rows {
+                    at = row;
+                    if self.parts.has_sample(row, range)? {
+                        found.push(row);
+                    }
+                }
+                Ok(found)
+            });
+            all.extend(found.map_err(|fault: Fault| fault.of(self.path, at))?);
+        }
+        Ok(all)
     }
 
     /// Reads the samples of a row in `range` into `out`, which is emptied first. Of several at
@@ -219,8 +272,12 @@ impl Reader<'_> {
         range: TimeRange,
         out: &mut Samples,
     ) -> Result<(), SegmentError> {
-        out.clear();
-        self.parts.read(row, range, out).map_err(|fault| {
+        let read = guarded(self.file, || {
+            out.clear();
+            self.parts.begin();
+            self.parts.read(row, range, out)
+        });
+        read.map_err(|fault| {
             out.clear();
             fault.of(self.path, row)
         })
@@ -236,6 +293,13 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    /// Lets go of what a fault of the file could have changed since it was checked.
+    fn begin(&mut self) {
+        self.rows.begin();
+        self.chunks.begin();
+        self.times.begin();
+    }
+
     pub(super) fn has_sample(&mut self, row: u32, range: TimeRange) -> Result<bool, Fault> {
         let Some(at) = self.find(row, range)? else {
             return Ok(false);
@@ -334,6 +398,25 @@ fn corrupt(reason: impl Into<String>) -> Fault {
     Fault::corrupt(Kind::Chunks.name(), reason)
 }
 
+/// The index of a segment.
+fn index(
+    file: &Arc<dyn File>,
+    footer: &Footer,
+    path: &Path,
+    unusable: impl Fn(Unusable) -> SegmentError,
+) -> Result<StoredIndex, SegmentError> {
+    let refs = footer.index.as_slice().try_into().ok();
+    let refs = refs.and_then(IndexRefs::decode).ok_or_else(|| {
+        unusable(Unusable::Damaged(
+            "the footer does not say where the index is",
+        ))
+    })?;
+    StoredIndex::open(file, &refs).map_err(|source| SegmentError::Index {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Where in timestamps that rise those of a range are.
 fn within(times: &[i64], range: TimeRange) -> std::ops::Range<usize> {
     let from = times.partition_point(|&t| t < range.start_ms);
@@ -392,6 +475,12 @@ impl<'a> Times<'a> {
             section: Stretch::new(section),
             at: None,
             column: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self) {
+        if self.section.begin() {
+            self.at = None;
         }
     }
 

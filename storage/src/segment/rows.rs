@@ -181,6 +181,12 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// As [`Stretch::begin`].
+    pub(super) fn begin(&mut self) {
+        self.table.begin();
+        self.summaries.begin();
+    }
+
     /// Where a row is; none where it has no chunks.
     pub(super) fn find(&mut self, row: u32) -> Result<Option<RowAt>, Fault> {
         if row >= self.rows {

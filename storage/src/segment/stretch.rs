@@ -22,6 +22,16 @@ impl<'a> Stretch<'a> {
         }
     }
 
+    /// Lets go of bytes that belong to a mapped file, which may have lost them since they were
+    /// checked; says whether it did. Those of others are copies, and stay.
+    pub(super) fn begin(&mut self) -> bool {
+        let is_mapped = matches!(self.held, Cow::Borrowed(_));
+        if is_mapped {
+            self.held = Cow::default();
+        }
+        is_mapped
+    }
+
     /// The `bytes` bytes at `offset`.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use super::record::Encoder;
 use super::rows::{RowTable, Summary};
 use super::{Origin, SegmentInfo};
 use crate::chunk::{LateChunk, OrderedChunk, TimeColumn};
+use crate::index::stored::{self, IndexInput};
 use crate::model::TimeRange;
 use crate::section::{FileWriter, SectionRef, SectionWriter};
 use crate::sys::Sys;
@@ -122,17 +123,14 @@ impl Writer {
         }
     }
 
-    /// Goes on with the index: `write` writes it and says where it is, in bytes that
-    /// [`super::Segment::index_refs`] will give back.
+    /// Goes on with the index, of the same rows.
     ///
     /// # Errors
-    /// What `write` says.
-    pub fn index(
-        &mut self,
-        write: impl FnOnce(&mut FileWriter) -> io::Result<Vec<u8>>,
-    ) -> Result<(), SegmentError> {
+    /// [`SegmentError::Io`]
+    pub fn index(&mut self, input: &impl IndexInput) -> Result<(), SegmentError> {
         let about = SegmentError::io("write the index of", self.temporary.path());
-        self.index = write(&mut self.file).map_err(about)?;
+        let refs = stored::write(input, &mut self.file).map_err(about)?;
+        self.index = refs.encode().to_vec();
         Ok(())
     }
 

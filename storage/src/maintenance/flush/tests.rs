@@ -1,12 +1,16 @@
 //! Heads written as segments and read back, on disks that fail too.
 
+mod measure;
+
 use std::path::Path;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::index::stored::IndexError;
 use crate::model::{
-    Batch, FloatRow, Labels, STALE_NAN_BITS, Samples, Seq, SeriesDefinition, SeriesId, TimeRange,
+    Batch, FloatRow, Labels, MatchOp, Matcher, STALE_NAN_BITS, Samples, Seq, SeriesDefinition,
+    SeriesId, TimeRange,
 };
 use crate::segment::{self, Segment};
 use crate::sys::sim::{Fault, SimDisk};
@@ -113,6 +117,39 @@ fn bits(samples: &Samples) -> Vec<(i64, u64)> {
     samples.iter().map(|(t, v)| (t, v.to_bits())).collect()
 }
 
+/// Checks that the index of a segment gives the labels of the head it was.
+fn assert_same_labels(head: &Head, segment: &Segment) {
+    let pin = head.pin();
+    let wanted = [
+        Vec::new(),
+        vec![Matcher::new(MatchOp::Equal, "id", "1024").unwrap()],
+        vec![Matcher::new(MatchOp::Regex, "id", "[0-2]|4.*").unwrap()],
+        vec![Matcher::new(MatchOp::NotEqual, "id", "").unwrap()],
+        vec![Matcher::new(MatchOp::Equal, "not", "there").unwrap()],
+    ];
+    for matchers in wanted {
+        let rows = segment.with_index(|index| index.evaluate(&matchers));
+        let rows: Vec<u32> = rows.unwrap().into_iter().collect();
+        let with_samples = segment.reader().with_samples(&rows, TimeRange::ALL);
+        let selected = head.select(&pin, &matchers, TimeRange::ALL).unwrap();
+        let selected: Vec<u32> = selected.into_iter().map(|id| id.0).collect();
+        assert_eq!(with_samples.unwrap(), selected, "{matchers:?}");
+        for row in rows {
+            let labels = segment.with_index(|index| {
+                let mut symbols = Vec::new();
+                index.symbols_of(row, &mut symbols)?;
+                let texts = symbols
+                    .into_iter()
+                    .map(|(name, value)| Ok((index.text(name)?, index.text(value)?)));
+                texts.collect::<Result<Vec<_>, IndexError>>()
+            });
+            let expected = head.labels(SeriesId(row)).unwrap();
+            let expected = expected.iter().map(|(n, v)| (n.to_owned(), v.to_owned()));
+            assert_eq!(labels.unwrap(), expected.collect::<Vec<_>>());
+        }
+    }
+}
+
 /// Checks that a segment reads as the head it was.
 fn assert_same(head: &Head, segment: &Segment, ranges: &[TimeRange]) {
     let pin = head.pin();
@@ -182,6 +219,7 @@ proptest! {
             TimeRange::new(at_ms(point), at_ms(point) - 1),
         ];
         assert_same(&head, &segment, &ranges);
+        assert_same_labels(&head, &segment);
     }
 }
 
