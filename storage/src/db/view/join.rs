@@ -2,14 +2,14 @@
 
 use hashbrown::HashTable;
 
-use super::lists::{LabelLists, List};
-use super::part::{Part, PartLabels};
+use super::lists::{LabelLists, List, count};
+use super::part::{Part, RowLabels};
 use super::symbol_map::SymbolMap;
-use crate::error::Error;
-use crate::model::SymbolId;
+use crate::error::{Error, ErrorKind};
 
-/// How many series are looked at while the labels of a source are borrowed once.
-const LABELS_BATCH: usize = 256;
+/// For how many series labels are asked for at once: of a file, what many have in common is read
+/// once.
+const BATCH: usize = 4096;
 
 /// Where a series stands in one source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -50,12 +50,13 @@ pub(super) fn join(selected: &[(&Part, Vec<u32>)]) -> Result<(LabelLists, Places
     }
     let Joiner { mut lists, .. } = joiner;
     lists.shrink();
+    count(series.iter().map(Vec::len).sum())?;
     let places = places(selected, &series, lists.len());
     Ok((lists, places))
 }
 
 /// Puts the rows of all sources in the order of their series; `series` tells for each source
-/// and row the number of its series.
+/// and row the number of its series. A u32 counts the rows.
 fn places(selected: &[(&Part, Vec<u32>)], series: &[Vec<u32>], count: usize) -> Places {
     // First how many places each has, then where they start, and in the end where they end.
     let mut ends = vec![0u32; count];
@@ -90,15 +91,24 @@ struct Joiner {
 impl Joiner {
     /// The numbers of the series of a source's rows.
     fn add(&mut self, part: &Part, rows: &[u32]) -> Result<Vec<u32>, Error> {
-        // The rows of one source are different series: only those before it need to be asked.
+        // The rows of one source are different series: only those of sources before it need to be
+        // looked through.
         let known = self.lists.len();
-        let mut translated = Translated::default();
+        let mut translation = Translation::default();
         let mut guess = 0;
         let mut series = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(LABELS_BATCH) {
-            let labels = part.labels();
-            for &row in rows {
-                let list = translated.list(&mut self.lists, &labels, row)?;
+        for rows in rows.chunks(BATCH) {
+            translation.load(part, rows, &mut self.lists)?;
+            let Translation {
+                map,
+                rows,
+                names,
+                values,
+                ..
+            } = &mut translation;
+            for row in rows.rows() {
+                translate(map, row, names, values)?;
+                let list = self.lists.list(names, values)?;
                 let found = if guess < known && self.lists.is(guess, list) {
                     Some(guess as u32)
                 } else {
@@ -114,6 +124,7 @@ impl Joiner {
                 series.push(number);
             }
         }
+        debug_assert_eq!(series.len(), rows.len());
         Ok(series)
     }
 
@@ -141,37 +152,60 @@ impl Joiner {
     }
 }
 
-/// The labels of one row of a source, in symbols of the selection.
+/// Labels of a source on their way into a selection.
 #[derive(Default)]
-struct Translated {
+struct Translation {
     map: SymbolMap,
+    /// The labels of a batch of rows, in symbols of the source.
+    rows: RowLabels,
+    /// Symbols that are met in the batch for the first time.
+    new: Vec<u32>,
+    /// The labels of one row, in symbols of the selection.
     names: Vec<u32>,
     values: Vec<u32>,
 }
 
-impl Translated {
-    fn list(
-        &mut self,
-        lists: &mut LabelLists,
-        labels: &PartLabels<'_>,
-        row: u32,
-    ) -> Result<List<'_>, Error> {
-        let Self { map, names, values } = self;
-        names.clear();
-        values.clear();
-        let mut translate = |symbol: SymbolId| match map.get(symbol) {
-            Some(own) => Ok(own),
-            None => {
-                let own = lists.intern(labels.text(symbol)?)?;
-                map.insert(symbol, own);
-                Ok(own)
-            }
-        };
-        labels.for_each_symbol(row, |name, value| {
-            names.push(translate(name)?.0);
-            values.push(translate(value)?.0);
-            Ok(())
+impl Translation {
+    /// Takes the labels of a batch of rows, and sees to it that the selection has their symbols.
+    fn load(&mut self, part: &Part, rows: &[u32], lists: &mut LabelLists) -> Result<(), Error> {
+        let Self {
+            map,
+            rows: labels,
+            new,
+            ..
+        } = self;
+        labels.clear();
+        part.row_labels(rows, labels)?;
+        new.clear();
+        for &(name, value) in labels.pairs() {
+            new.extend([name, value].into_iter().filter(|&symbol| map.meet(symbol)));
+        }
+        new.sort_unstable();
+        let mut interned = Ok(());
+        part.texts(new, |symbol, text| match lists.intern(text) {
+            Ok(own) => map.set(symbol, own),
+            Err(error) => interned = Err(error),
         })?;
-        lists.list(names, values)
+        interned
     }
+}
+
+/// Puts the labels of a row into `names` and `values`, as symbols of the selection.
+fn translate(
+    map: &SymbolMap,
+    row: &[(u32, u32)],
+    names: &mut Vec<u32>,
+    values: &mut Vec<u32>,
+) -> Result<(), Error> {
+    names.clear();
+    values.clear();
+    for &(name, value) in row {
+        let (Some(name), Some(value)) = (map.get(name), map.get(value)) else {
+            let message = "labels have a symbol that has no string";
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        };
+        names.push(name.0);
+        values.push(value.0);
+    }
+    Ok(())
 }

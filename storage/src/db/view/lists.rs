@@ -185,9 +185,13 @@ fn list<'a>(names: &'a [u32], ends: &[u32], shape: u32) -> &'a [u32] {
     &names[start as usize..ends[shape] as usize]
 }
 
-fn count(of: usize) -> Result<u32, Error> {
+/// A number of series, labels or rows of a selection.
+///
+/// # Errors
+/// More than a u32 counts.
+pub(super) fn count(of: usize) -> Result<u32, Error> {
     u32::try_from(of).map_err(|_| {
-        let message = format!("a selection of more than {} labels", u32::MAX);
+        let message = format!("a selection of more than {} series or labels", u32::MAX);
         Error::new(ErrorKind::TooManySeries, message)
     })
 }

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use crate::chunk::ChunkError;
 use crate::error::{Error, ErrorKind};
-use crate::head::{Head, LabelsView, Pin};
+use crate::head::{Head, Pin};
 use crate::model::{Labels, Matcher, Samples, SeriesId, SymbolId, TimeRange};
+
+/// How many series are looked at while no other can be registered, and how many strings.
+const LOCKED_ROWS: usize = 1024;
+const LOCKED_TEXTS: usize = 256;
 
 /// A source of samples. Rows and symbols are its own: no other source has the same ones.
 #[derive(Debug)]
@@ -88,23 +92,95 @@ impl Part {
         }
     }
 
-    /// The labels of its series, borrowed. Of a head no series can be registered meanwhile: to
-    /// be held for some hundreds of series at a time.
-    pub(super) fn labels(&self) -> PartLabels<'_> {
+    /// Adds the labels of `rows`, which rise and were selected, to `out`, one set for each.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    pub(super) fn row_labels(&self, rows: &[u32], out: &mut RowLabels) -> Result<(), Error> {
         match self {
-            Self::Head(own) => PartLabels::Head(own.head.labels_view()),
+            Self::Head(own) => own.row_labels(rows, out),
         }
+        Ok(())
     }
 
+    /// Calls `each` with the strings of symbols, which rise and came with the labels of rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`]; `each` may have been called with some.
+    pub(super) fn texts(&self, symbols: &[u32], each: impl FnMut(u32, &str)) -> Result<(), Error> {
+        match self {
+            Self::Head(own) => own.texts(symbols, each),
+        }
+        Ok(())
+    }
+
+    /// Reads samples; one for many rows in rising order is quicker than one for each.
+    pub(super) fn reader(&self) -> PartReader<'_> {
+        match self {
+            Self::Head(own) => PartReader::Head(own),
+        }
+    }
+}
+
+/// Reads samples of one source.
+#[derive(Debug)]
+pub(super) enum PartReader<'a> {
+    /// Of a head: it has nothing to remember.
+    Head(&'a PinnedHead),
+}
+
+impl PartReader<'_> {
     /// Reads the samples of a row in the range into `out` (emptied first), in rising order of
     /// time, no timestamp twice.
     ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
-    pub(super) fn read(&self, row: u32, range: TimeRange, out: &mut Samples) -> Result<(), Error> {
+    pub(super) fn read(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+    ) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.read(row, range, out),
         }
+    }
+}
+
+/// Label sets of several rows, as symbols of their source.
+#[derive(Debug, Default)]
+pub(super) struct RowLabels {
+    /// Names and values of all rows, each row's in order of name.
+    pairs: Vec<(u32, u32)>,
+    /// Where those of each row end in `pairs`.
+    ends: Vec<usize>,
+}
+
+impl RowLabels {
+    pub(super) fn clear(&mut self) {
+        self.pairs.clear();
+        self.ends.clear();
+    }
+
+    /// Adds the labels of the next row.
+    pub(super) fn push(&mut self, labels: impl Iterator<Item = (u32, u32)>) {
+        self.pairs.extend(labels);
+        self.ends.push(self.pairs.len());
+    }
+
+    /// Names and values of all rows together.
+    pub(super) fn pairs(&self) -> &[(u32, u32)] {
+        &self.pairs
+    }
+
+    /// Names and values, row by row.
+    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = &[(u32, u32)]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let row = &self.pairs[start..end];
+            start = end;
+            row
+        })
     }
 }
 
@@ -142,41 +218,23 @@ impl PinnedHead {
     pub(super) fn symbol(&self, text: &str) -> Option<SymbolId> {
         self.head.lookup_symbol(text)
     }
-}
 
-/// The labels of a source's series.
-#[derive(Debug)]
-pub(super) enum PartLabels<'a> {
-    /// Those of a head.
-    Head(LabelsView<'a>),
-}
-
-impl PartLabels<'_> {
-    /// Calls `each` with the symbols of a row's label names and values, in order of name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
-    pub(super) fn for_each_symbol(
-        &self,
-        row: u32,
-        mut each: impl FnMut(SymbolId, SymbolId) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Head(labels) => labels
-                .symbols_of(SeriesId(row))
-                .into_iter()
-                .flatten()
-                .try_for_each(|(name, value)| each(name, value)),
+    fn row_labels(&self, rows: &[u32], out: &mut RowLabels) {
+        for rows in rows.chunks(LOCKED_ROWS) {
+            let labels = self.head.labels_view();
+            for &row in rows {
+                let symbols = labels.symbols_of(SeriesId(row)).into_iter().flatten();
+                out.push(symbols.map(|(name, value)| (name.0, value.0)));
+            }
         }
     }
 
-    /// The string of a symbol.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`]: also for a symbol that the source does not have.
-    pub(super) fn text(&self, symbol: SymbolId) -> Result<&str, Error> {
-        match self {
-            Self::Head(labels) => Ok(labels.symbols().text(symbol)),
+    fn texts(&self, symbols: &[u32], mut each: impl FnMut(u32, &str)) {
+        for symbols in symbols.chunks(LOCKED_TEXTS) {
+            let labels = self.head.labels_view();
+            for &symbol in symbols {
+                each(symbol, labels.symbols().text(SymbolId(symbol)));
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use parking_lot::Mutex;
 
-use super::join::{Places, join};
+use super::join::{Place, Places, join};
 use super::lists::LabelLists;
 use super::merge::lay_over;
-use super::part::{Part, PinnedHead};
+use super::part::{Part, PartReader, PinnedHead};
 use crate::error::Error;
 use crate::model::{Labels, Samples, SymbolId, TimeRange};
 
@@ -38,9 +38,18 @@ struct Joined<'a> {
     parts: Vec<&'a Part>,
     lists: LabelLists,
     places: Places,
-    /// Samples of one source before they lie over others, kept for its memory. A thread takes
-    /// it, and one that finds it taken makes its own.
-    scratch: Mutex<Samples>,
+    /// What threads read with, while none does: each takes one, or makes it where there is
+    /// none, so there are as many as threads ever read at once.
+    idle: Mutex<Vec<Reading<'a>>>,
+}
+
+/// What a thread keeps from one series to the next.
+#[derive(Debug)]
+struct Reading<'a> {
+    /// A reader for each of the sources.
+    parts: Vec<PartReader<'a>>,
+    /// Samples of one source before they lie over others.
+    newer: Samples,
 }
 
 impl<'a> Selection<'a> {
@@ -60,7 +69,7 @@ impl<'a> Selection<'a> {
                     parts: selected.into_iter().map(|(part, _)| part).collect(),
                     lists,
                     places,
-                    scratch: Mutex::default(),
+                    idle: Mutex::default(),
                 }))
             }
         };
@@ -136,22 +145,35 @@ impl Selection<'_> {
     }
 }
 
-impl Joined<'_> {
+impl<'a> Joined<'a> {
     fn samples(&self, series: usize, range: TimeRange, out: &mut Samples) -> Result<(), Error> {
-        let Some((oldest, newer)) = self.places.of(series).split_first() else {
-            out.clear();
+        let idle = self.idle.lock().pop();
+        let mut reading = idle.unwrap_or_else(|| self.reading());
+        let read = reading.read(self.places.of(series), range, out);
+        self.idle.lock().push(reading);
+        read
+    }
+
+    fn reading(&self) -> Reading<'a> {
+        Reading {
+            parts: self.parts.iter().map(|part| part.reader()).collect(),
+            newer: Samples::default(),
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// Reads the samples of a series; `places` are in the order of the sources.
+    fn read(&mut self, places: &[Place], range: TimeRange, out: &mut Samples) -> Result<(), Error> {
+        out.clear();
+        let Some((oldest, newer)) = places.split_first() else {
             return Ok(());
         };
         self.parts[oldest.part as usize].read(oldest.row, range, out)?;
-        if newer.is_empty() {
-            return Ok(());
-        }
-        let mut scratch = std::mem::take(&mut *self.scratch.lock());
         for place in newer {
-            self.parts[place.part as usize].read(place.row, range, &mut scratch)?;
-            lay_over(out, &scratch);
+            self.parts[place.part as usize].read(place.row, range, &mut self.newer)?;
+            lay_over(out, &self.newer);
         }
-        *self.scratch.lock() = scratch;
         Ok(())
     }
 }

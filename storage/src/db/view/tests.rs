@@ -35,23 +35,25 @@ fn labels_of(series: usize) -> Labels {
     Labels::from_pairs(SETS[series].iter().copied()).unwrap()
 }
 
-/// A head with these writes, the first of which has the seq after `seqs.start`.
+/// Applies writes, one batch each, the first of which has the seq after `seqs.start`.
 fn write(head: &Head, seqs: Range<usize>, writes: &[Write]) {
     for (seq, &(series, timestamp_ms, bits)) in seqs.zip(writes) {
-        let labels = labels_of(series);
-        let known = head.resolve(labels.as_ref());
-        let id = known.unwrap_or_else(|| head.register(labels.as_ref()).unwrap());
-        let row = FloatRow {
+        write_one(head, seq, labels_of(series), timestamp_ms, bits);
+    }
+}
+
+fn write_one(head: &Head, seq: usize, labels: Labels, timestamp_ms: i64, bits: u64) {
+    let known = head.resolve(labels.as_ref());
+    let id = known.unwrap_or_else(|| head.register(labels.as_ref()).unwrap());
+    head.apply(&[Batch {
+        seq: Seq(seq as u64 + 1),
+        definitions: vec![SeriesDefinition { id, labels }],
+        floats: vec![FloatRow {
             series: id,
             timestamp_ms,
             value: f64::from_bits(bits),
-        };
-        head.apply(&[Batch {
-            seq: Seq(seq as u64 + 1),
-            definitions: vec![SeriesDefinition { id, labels }],
-            floats: vec![row],
-        }]);
-    }
+        }],
+    }]);
 }
 
 fn view(db: &Db, parts: Vec<Part>, earliest_ms: i64) -> View {
@@ -246,6 +248,36 @@ fn series_stand_in_the_order_of_the_sources_and_then_of_their_rows() {
     // One source holds the range: its own order.
     let narrow = view.select(&[], TimeRange::new(1, 1)).unwrap();
     assert_eq!(order(&narrow), [4, 0, 3].map(labels_of));
+}
+
+#[test]
+fn many_series_are_joined_in_whatever_order_sources_have_them() {
+    let db = open();
+    let heads = [Head::new(), Head::new()].map(Arc::new);
+    let labels = |series: usize| {
+        let own = series.to_string();
+        Labels::from_pairs([("__name__", "m"), ("own", &own), ("zone", &own[..1])]).unwrap()
+    };
+    // 3000 series are in both, and each source is asked for its labels more than once.
+    for i in 0..6000 {
+        write_one(&heads[0], i, labels(i), 0, i as u64);
+        let series = 3000 + i * 7919 % 6000;
+        write_one(&heads[1], 6000 + i, labels(series), 1, series as u64);
+    }
+    let view = view(&db, heads.iter().map(Part::pinned).collect(), i64::MIN);
+    let selection = view.select(&[], TimeRange::ALL).unwrap();
+    assert_eq!(selection.len(), 9000);
+    check_symbols(&selection);
+    let content = content(&selection);
+    for series in 0..9000 {
+        let value = series as u64;
+        let expected = match series {
+            0..3000 => vec![(0, value)],
+            3000..6000 => vec![(0, value), (1, value)],
+            _ => vec![(1, value)],
+        };
+        assert_eq!(content[&labels(series)], expected, "series {series}");
+    }
 }
 
 #[test]
