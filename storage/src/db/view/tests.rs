@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Options;
-use crate::db::Db;
+use crate::db::{Db, WriteBatch};
 use crate::head::Head;
 use crate::model::{Batch, FloatRow, Labels, MatchOp, Samples, Seq, SeriesDefinition, SymbolId};
 use crate::sys::sim::SimDisk;
@@ -299,6 +299,36 @@ fn the_active_head_lies_over_the_frozen_one() {
         (labels_of(1), vec![(4, 4), (5, 3)]),
     ];
     assert_eq!(content(&selection), Content::from(expected));
+}
+
+#[test]
+fn a_view_keeps_the_sources_of_its_moment() {
+    let db = open();
+    let put = |timestamp_ms: i64| {
+        let mut batch = WriteBatch::new();
+        let series = batch.series(SETS[0]).unwrap();
+        batch.float(series, timestamp_ms, 1.5);
+        db.write(&batch).unwrap();
+    };
+    let shown = |view: &View| {
+        let selection = view.select(&[], TimeRange::ALL).unwrap();
+        let (labels, samples) = series_of(&selection, 0);
+        assert_eq!((selection.len(), labels), (1, labels_of(0)));
+        samples.into_iter().map(|(t, _)| t).collect::<Vec<_>>()
+    };
+    put(0);
+    let before = db.view();
+    let frozen = Arc::clone(&db.0.shared.sources().active);
+    *db.0.shared.sources.write() = Arc::new(Sources {
+        active: Arc::new(Head::new()),
+        frozen: Some(frozen),
+    });
+    put(1);
+    let between = db.view();
+    put(2);
+    assert_eq!(shown(&before), [0]);
+    assert_eq!(shown(&between), [0, 1]);
+    assert_eq!(shown(&db.view()), [0, 1, 2]);
 }
 
 #[test]
