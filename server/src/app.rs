@@ -94,6 +94,7 @@ pub(crate) fn router(app: &AppRef) -> Router {
         .merge(reads)
         .route("/metrics", get(health::metrics))
         .layer(compression)
+        .route("/api/v1/admin/tsdb/flush", post(api::flush))
         .route("/api/v1/write", post(remote_write::write))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))

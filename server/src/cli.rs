@@ -44,9 +44,14 @@ pub(crate) struct Serve {
     /// How often the WAL is synced with --wal-sync interval.
     #[arg(long, env = "SILVERBACK_WAL_SYNC_INTERVAL", default_value = "1s", value_parser = parse_positive)]
     wal_sync_interval: Duration,
-    /// Size of the WAL that the server warns above.
+    /// Size of the WAL at which what is in memory is written to a segment and the WAL dropped.
+    /// Bounds what a restart has to read, and how long it takes.
     #[arg(long, env = "SILVERBACK_WAL_SIZE", default_value = "256MiB", value_parser = units::parse_size)]
     wal_size: u64,
+    /// How many series are taken between two flushes; further new ones are refused. 0 for no
+    /// limit.
+    #[arg(long, env = "SILVERBACK_MAX_SERIES", default_value = "0")]
+    max_series: u64,
     /// How long samples are kept; 0 keeps everything.
     #[arg(long, env = "SILVERBACK_RETENTION_TIME", default_value = "30d", value_parser = units::parse_duration)]
     retention_time: Duration,
@@ -107,6 +112,7 @@ impl Serve {
                 SyncMode::Never => WalSync::Never,
             },
             wal_bytes_max: self.wal_size,
+            series_max: (self.max_series > 0).then_some(self.max_series),
             retention: unless_zero(self.retention_time),
             max_future: unless_zero(self.max_future),
             self_scrape_interval: unless_zero(self.self_scrape_interval),

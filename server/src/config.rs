@@ -17,8 +17,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// When a write is acknowledged.
     pub wal_sync: WalSync,
-    /// Size of the WAL that the server warns above, in bytes.
+    /// Bytes of WAL at which the head is flushed; see [`Options::wal_bytes_max`].
     pub wal_bytes_max: u64,
+    /// How many series the head takes; `None` for no limit.
+    pub series_max: Option<u64>,
     /// How old a sample may be; `None` keeps everything.
     pub retention: Option<Duration>,
     /// How far in the future a sample may lie; `None` takes any.
@@ -36,6 +38,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 9494)),
             wal_sync: WalSync::Always,
             wal_bytes_max: 256 << 20,
+            series_max: None,
             retention: Some(Duration::from_secs(30 * 24 * 3600)),
             max_future: Some(Duration::from_secs(600)),
             self_scrape_interval: Some(Duration::from_secs(15)),
@@ -49,6 +52,8 @@ impl Config {
     pub fn storage_options(&self) -> Options {
         Options {
             wal_sync: self.wal_sync,
+            wal_bytes_max: self.wal_bytes_max,
+            series_max: self.series_max,
             retention: self.retention,
             max_future: self.max_future,
             ..Options::default()

@@ -64,25 +64,6 @@ pub(crate) async fn run(app: Arc<App>, interval: Duration) {
     }
 }
 
-/// Warns once when the WAL grows past its configured size.
-pub(crate) async fn watch_wal(app: Arc<App>) {
-    const EVERY: Duration = Duration::from_secs(15);
-    let mut ticks = tokio::time::interval(EVERY);
-    loop {
-        ticks.tick().await;
-        let wal_bytes = app.db.stats().wal_bytes;
-        let wal_bytes_max = app.config.wal_bytes_max;
-        if wal_bytes > wal_bytes_max {
-            tracing::warn!(
-                wal = format_size(wal_bytes),
-                limit = format_size(wal_bytes_max),
-                "the WAL is larger than --wal-size; this version keeps all of it"
-            );
-            return;
-        }
-    }
-}
-
 /// Samples of one scrape on their way to the database.
 struct Target<'a> {
     instance: &'a str,

@@ -65,7 +65,6 @@ impl Server {
         let local_addr = listener.local_addr().map_err(listen_error)?;
         let app = Arc::new(App::new(config, db, local_addr)?);
         let mut background = JoinSet::new();
-        background.spawn(self_scrape::watch_wal(Arc::clone(&app)));
         if let Some(interval) = app.config.self_scrape_interval {
             if let Err(error) = self_scrape::scrape(&app).await {
                 tracing::warn!(%error, "own metrics could not be stored");

@@ -120,17 +120,13 @@ impl Page {
         row(f, "Oldest sample", &time(stats.min_timestamp_ms))?;
         row(f, "Newest sample", &time(stats.max_timestamp_ms))?;
         row(f, "Sample data in memory", &format_size(stats.chunk_bytes))?;
-        let wal = format!(
-            "{} in {} files{}",
-            format_size(stats.wal_bytes),
-            Grouped(stats.wal_files),
-            if stats.wal_bytes > self.wal_bytes_max {
-                format!(", above --wal-size ({})", format_size(self.wal_bytes_max))
-            } else {
-                String::new()
-            }
-        );
-        row(f, "WAL", &wal)?;
+        let files = |bytes, count| format!("{} in {} files", format_size(bytes), Grouped(count));
+        row(f, "WAL", &files(stats.wal_bytes, stats.wal_files))?;
+        row(f, "Segments", &files(stats.segment_bytes, stats.segments))?;
+        if stats.segments_damaged > 0 {
+            let damaged = format!("{}, left out", Grouped(stats.segments_damaged));
+            row(f, "Damaged segments", &damaged)?;
+        }
         if stats.replay_damage > 0 {
             let damage = format!(
                 "{} places, skipped when the server started",

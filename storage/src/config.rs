@@ -22,6 +22,17 @@ pub struct Options {
     pub wal_sync: WalSync,
     /// Size of one WAL file, in bytes; a larger write gets a larger file. Default 32 MiB.
     pub wal_file_bytes_max: u64,
+    /// Bytes of the log at which the head is frozen and written to a segment, so that its log is
+    /// dropped. Default 256 MiB. This bounds what a restart has to read: the log of a head that
+    /// is being written out may come on top, and a head of many series with few samples goes up
+    /// to twice the size.
+    pub wal_bytes_max: u64,
+    /// Bytes of memory at which the head is frozen, about. Default 64 MiB. A head with fewer than
+    /// 32 samples a series grows on.
+    pub head_bytes_max: u64,
+    /// How many series the head takes; samples of further new ones are refused until it is
+    /// frozen. `None` for no limit (the default).
+    pub series_max: Option<u64>,
     /// How old a sample may be, against the wall clock or the newest stored sample, whichever
     /// is older. `None` takes samples of any age, negative timestamps included (the default).
     pub retention: Option<Duration>,
@@ -34,6 +45,9 @@ impl Default for Options {
         Self {
             wal_sync: WalSync::Always,
             wal_file_bytes_max: 32 << 20,
+            wal_bytes_max: 256 << 20,
+            head_bytes_max: 64 << 20,
+            series_max: None,
             retention: None,
             max_future: Some(Duration::from_secs(600)),
         }

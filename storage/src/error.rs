@@ -24,6 +24,9 @@ pub enum ErrorKind {
     TooManySeries,
     /// A write of more bytes than a WAL record may have.
     TooLarge,
+    /// Writes come faster than they can be flushed to files. Nothing of the write was kept; it
+    /// may be tried again.
+    Overloaded,
     /// The database was closed.
     Closed,
 }

@@ -3,6 +3,7 @@
 //! Texts, escapes and number forms are Prometheus's to the byte; expected values in the tests
 //! were taken from the running program.
 
+mod admin;
 mod form;
 mod go_text;
 mod json;
@@ -18,6 +19,7 @@ mod series;
 mod status;
 mod time;
 
+pub(crate) use admin::flush;
 pub(crate) use labels::{label_names, label_values};
 pub(crate) use query::{instant, range};
 pub(crate) use response::{ApiError, ErrorType};

@@ -11,7 +11,10 @@ type Figure = (Spec, fn(&Stats) -> Option<f64>);
 
 const FIGURES: &[Figure] = &[
     (
-        Spec::gauge("silverback_head_series", "Series in the head."),
+        Spec::gauge(
+            "silverback_head_series",
+            "Series in the head: those written since it was last frozen.",
+        ),
         |stats| Some(stats.series as f64),
     ),
     (
@@ -105,6 +108,49 @@ const FIGURES: &[Figure] = &[
             "Damaged places found in the WAL when the database was opened.",
         ),
         |stats| Some(stats.replay_damage as f64),
+    ),
+    (
+        Spec::gauge("silverback_segments", "Segments that are read."),
+        |stats| Some(stats.segments as f64),
+    ),
+    (
+        Spec::gauge("silverback_segments_size_bytes", "Bytes of the segments."),
+        |stats| Some(stats.segment_bytes as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_segments_damaged",
+            "Segments that could not be opened and are left out.",
+        ),
+        |stats| Some(stats.segments_damaged as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_heads_frozen",
+            "Heads that take no more writes and are not yet written to a segment.",
+        ),
+        |stats| Some(stats.heads_frozen as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_flushes_total",
+            "Heads written to segments since the start.",
+        ),
+        |stats| Some(stats.flushes as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_flush_duration_seconds_total",
+            "Seconds spent on writing heads to segments since the start.",
+        ),
+        |stats| Some(stats.flush_seconds),
+    ),
+    (
+        Spec::counter(
+            "silverback_flush_failures_total",
+            "Flushes that failed and were tried again.",
+        ),
+        |stats| Some(stats.flush_failures as f64),
     ),
     (
         Spec::gauge(

@@ -27,6 +27,8 @@ pub(crate) enum Reason {
     Partial,
     /// Too many requests in flight.
     Busy,
+    /// Writes come faster than they can be flushed.
+    Overloaded,
     /// The disk is full.
     Full,
     /// An earlier write failed; the server must be started anew.
@@ -39,7 +41,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, so that each has its counter from the start.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ContentType,
         Self::ContentEncoding,
         Self::TooLarge,
@@ -49,6 +51,7 @@ impl Reason {
         Self::Protobuf,
         Self::Partial,
         Self::Busy,
+        Self::Overloaded,
         Self::Full,
         Self::Poisoned,
         Self::Closed,
@@ -67,6 +70,7 @@ impl Reason {
             Self::Protobuf => "protobuf",
             Self::Partial => "partial",
             Self::Busy => "busy",
+            Self::Overloaded => "overloaded",
             Self::Full => "full",
             Self::Poisoned => "poisoned",
             Self::Closed => "closed",
@@ -74,7 +78,8 @@ impl Reason {
         }
     }
 
-    /// Senders repeat a request on 5xx and drop it on 4xx, so what may succeed later is 5xx.
+    /// Senders repeat a request on 5xx and drop it on 4xx, so what may succeed later is 5xx; but
+    /// 429, which tells them to slow down, and is repeated by those who are told so.
     fn status(self) -> StatusCode {
         match self {
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -86,6 +91,7 @@ impl Reason {
             Self::BodyTimeout | Self::Busy | Self::Full | Self::Poisoned | Self::Closed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::Overloaded => StatusCode::TOO_MANY_REQUESTS,
             Self::Storage => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -94,7 +100,7 @@ impl Reason {
     fn retry_after_seconds(self) -> Option<u8> {
         match self {
             Self::Busy => Some(1),
-            Self::Full => Some(5),
+            Self::Full | Self::Overloaded => Some(5),
             _ => None,
         }
     }
@@ -127,6 +133,7 @@ impl From<silverback_storage::Error> for Refusal {
     fn from(error: silverback_storage::Error) -> Self {
         let reason = match error.kind() {
             ErrorKind::Full => Reason::Full,
+            ErrorKind::Overloaded => Reason::Overloaded,
             ErrorKind::Poisoned => Reason::Poisoned,
             ErrorKind::Closed => Reason::Closed,
             ErrorKind::TooLarge => Reason::TooLarge,

@@ -4,23 +4,44 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tracing::{error, warn};
+use parking_lot::MutexGuard;
+use tracing::{error, info, warn};
 
 use super::Shared;
-use super::sequencer::Queued;
-use crate::config::WalSync;
+use super::epoch::{Epoch, Frozen};
+use super::freeze::FreezeRule;
+use super::sequencer::{Queued, Sequencer};
+use crate::config::{Options, WalSync};
 use crate::error::{Error, ErrorKind};
-use crate::model::Batch;
+use crate::model::{Batch, Seq};
 use crate::wal;
+
+/// How long writes wait for an epoch to be written out before they are refused.
+const STALL_MAX: Duration = Duration::from_secs(10);
 
 /// Takes what waits as one group: one write, one sync, then the head, then the answers.
 #[derive(Debug)]
 pub(super) struct Committer {
     shared: Arc<Shared>,
     writer: wal::Writer,
+    /// Whose writes the log takes now: until what the sequencer gave out before the end of an
+    /// epoch is in the log, the one before the sequencer's.
+    epoch: Arc<Epoch>,
     sync: WalSync,
+    rule: FreezeRule,
     /// When the oldest byte that is written and not synced was written.
     unsynced_since: Option<Duration>,
+    /// Since when writes wait because the epoch is full and the one before is still in memory.
+    stalled_since: Option<Duration>,
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// Writes of this epoch.
+    group: Vec<Queued>,
+    /// The epoch that follows once the group is committed, if this one ends.
+    next: Option<Arc<Epoch>>,
 }
 
 /// Whether there is more to do.
@@ -33,12 +54,16 @@ pub(super) enum Turn {
 }
 
 impl Committer {
-    pub(super) fn new(shared: Arc<Shared>, writer: wal::Writer, sync: WalSync) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, writer: wal::Writer, options: &Options) -> Self {
+        let epoch = Arc::clone(shared.sequencer.lock().epoch());
         Self {
             shared,
             writer,
-            sync,
+            epoch,
+            sync: options.wal_sync,
+            rule: FreezeRule::new(options),
             unsynced_since: None,
+            stalled_since: None,
         }
     }
 
@@ -50,31 +75,133 @@ impl Committer {
 
     /// Waits for writes, or for the time to sync earlier ones, and does what is due.
     fn turn(&mut self) -> Turn {
-        let group = {
-            let mut sequencer = self.shared.sequencer.lock();
-            while sequencer.is_idle() && !sequencer.is_closed() {
-                match self.until_sync() {
-                    None => self.shared.work.wait(&mut sequencer),
-                    Some(Duration::ZERO) => break,
-                    Some(timeout) => {
-                        self.shared.work.wait_for(&mut sequencer, timeout);
-                    }
-                }
-            }
-            if sequencer.is_idle() && sequencer.is_closed() {
+        let work = {
+            let shared = Arc::clone(&self.shared);
+            let mut sequencer = shared.sequencer.lock();
+            if self.wait(&mut sequencer) == Turn::Ended {
                 drop(sequencer);
                 self.finish();
                 return Turn::Ended;
             }
-            sequencer.take()
+            self.take(&mut sequencer)
         };
-        if !group.is_empty() {
-            self.commit(group);
-        }
+        self.perform(work);
         if self.until_sync() == Some(Duration::ZERO) {
             self.sync_late();
         }
         Turn::Again
+    }
+
+    /// Waits until something may have to be done.
+    fn wait(&mut self, sequencer: &mut MutexGuard<'_, Sequencer>) -> Turn {
+        while sequencer.is_idle() && !sequencer.is_closed() && !self.is_freeze_due() {
+            match self.until_sync() {
+                None => self.shared.work.wait(sequencer),
+                Some(Duration::ZERO) => break,
+                Some(timeout) => {
+                    self.shared.work.wait_for(sequencer, timeout);
+                }
+            }
+        }
+        if sequencer.is_closed() {
+            // What was taken is made durable, whatever the size of the epoch.
+            return match sequencer.is_idle() {
+                true => Turn::Ended,
+                false => Turn::Again,
+            };
+        }
+        if let Some(patience) = self.stall(sequencer) {
+            self.shared.work.wait_for(sequencer, patience);
+        }
+        Turn::Again
+    }
+
+    /// Whether writes have to wait because the epoch is full and the one before it is not
+    /// written out; how long until that is looked at again. Those that waited for too long are
+    /// refused, and new ones from then on.
+    fn stall(&mut self, sequencer: &mut Sequencer) -> Option<Duration> {
+        let is_stalled = self.rule.is_over_cap(self.writer.epoch_bytes())
+            && !self.shared.sources.get().frozen.is_empty();
+        if !is_stalled {
+            self.stalled_since = None;
+            self.shared.is_stalled.store(false, Relaxed);
+            return None;
+        }
+        let now = self.shared.clock.monotonic();
+        let since = *self.stalled_since.get_or_insert_with(|| {
+            warn!("writes wait: they come faster than they are flushed");
+            now
+        });
+        let waited = now.saturating_sub(since);
+        if waited < STALL_MAX {
+            return Some(STALL_MAX - waited);
+        }
+        self.shared.is_stalled.store(true, Relaxed);
+        sequencer.fail(self.epoch.number, Vec::new(), &overloaded());
+        Some(STALL_MAX)
+    }
+
+    /// Takes what waits and decides whether the epoch ends with it.
+    pub(super) fn take(&self, sequencer: &mut Sequencer) -> Work {
+        if self.stalled_since.is_some() && !sequencer.is_closed() {
+            return Work {
+                group: Vec::new(),
+                next: None,
+            };
+        }
+        let group = sequencer.take();
+        let next = self.is_freeze_due().then(|| {
+            self.shared.flushing.note_ending();
+            let next = sequencer.begin_epoch();
+            *self.shared.epoch.write() = Arc::clone(&next);
+            next
+        });
+        Work { group, next }
+    }
+
+    /// Commits a group, and goes on to the next epoch.
+    pub(super) fn perform(&mut self, work: Work) {
+        if !work.group.is_empty() {
+            self.commit(work.group);
+        }
+        if let Some(next) = work.next {
+            self.freeze(next);
+        }
+    }
+
+    /// Whether the epoch is to end: it is large, or somebody asked for it.
+    fn is_freeze_due(&self) -> bool {
+        let shared = &self.shared;
+        if shared.poison().is_some() || !shared.sources.get().frozen.is_empty() {
+            return false;
+        }
+        if self.epoch.head.visible_seq() == Seq::ZERO {
+            if shared.flushing.is_wanted() {
+                // There is nothing to write.
+                shared.flushing.note_ending();
+                shared.flushing.note_waiting(0);
+            }
+            return false;
+        }
+        let bytes = self.writer.epoch_bytes();
+        shared.flushing.is_wanted() || self.rule.is_due(bytes, &self.epoch.head.stats())
+    }
+
+    /// Ends the epoch: its head is put aside, and the log goes on in another file.
+    fn freeze(&mut self, next: Arc<Epoch>) {
+        if let Err(cause) = self.writer.begin_epoch(next.number) {
+            // Only a failed sync does that: it poisons, and nothing is written to the next epoch.
+            self.failed(cause);
+        }
+        let frozen = Frozen::new(&self.epoch);
+        let active = Arc::clone(&next.head);
+        info!(
+            epoch = frozen.number,
+            series = frozen.head.stats().series,
+            "the head is frozen"
+        );
+        self.epoch = next;
+        self.shared.freeze(frozen, active);
     }
 
     /// How long until earlier writes must be synced; none if nothing waits for a sync.
@@ -93,14 +220,17 @@ impl Committer {
             None => self.write(&group),
         };
         if let Err(error) = written {
-            self.shared.sequencer.lock().fail(group, &error);
+            self.shared
+                .sequencer
+                .lock()
+                .fail(self.epoch.number, group, &error);
             return;
         }
         let (batches, completions): (Vec<Batch>, Vec<_>) = group
             .into_iter()
             .map(|queued| (queued.batch, queued.completion))
             .unzip();
-        self.shared.sources().active.apply(&batches);
+        self.epoch.head.apply(&batches);
         self.shared.counters.groups.fetch_add(1, Relaxed);
         self.shared
             .counters
@@ -118,7 +248,7 @@ impl Committer {
         if let Err(error) = self.writer.append(bodies) {
             return Err(self.failed(error));
         }
-        self.shared.counters.note_wal(&self.writer);
+        self.shared.counters.note_wal(self.writer.files());
         match self.sync {
             WalSync::Always => self.sync_now(),
             WalSync::Interval(_) | WalSync::Never => {
@@ -175,6 +305,14 @@ impl Committer {
     }
 }
 
+/// The answer to writes that come faster than they can be flushed.
+pub(super) fn overloaded() -> Error {
+    Error::new(
+        ErrorKind::Overloaded,
+        "writes come faster than they can be flushed to files: try again later",
+    )
+}
+
 /// Sees to it that nobody waits for a committer that is gone, should it ever panic.
 struct Farewell(Arc<Shared>);
 
@@ -188,6 +326,7 @@ impl Drop for Farewell {
         error!(%error, "writes are refused until the database is opened anew");
         self.0.set_poison(&error);
         sequencer.close();
-        sequencer.fail(Vec::new(), &error);
+        let epoch = sequencer.epoch().number;
+        sequencer.fail(epoch, Vec::new(), &error);
     }
 }

@@ -4,9 +4,14 @@ mod bounds;
 mod commit;
 mod committer;
 mod directory;
+mod epoch;
+mod flusher;
+mod flushing;
+mod freeze;
 mod recovery;
 mod report;
 mod sequencer;
+mod sources;
 mod stats;
 mod view;
 mod write_batch;
@@ -15,6 +20,8 @@ mod write_batch;
 mod tests;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -22,12 +29,16 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use tracing::warn;
 
 use self::bounds::Bounds;
+use self::epoch::{Epoch, Frozen};
+use self::flushing::Flushing;
+use self::recovery::Recovered;
 use self::sequencer::{Sequencer, Unplaced};
+use self::sources::CurrentSources;
 use self::stats::Counters;
-use self::view::Sources;
 use crate::config::Options;
 use crate::error::{Error, ErrorKind};
 use crate::head::Head;
+use crate::segment::Segment;
 use crate::sys::{Clock, LockGuard, Sys};
 
 pub use commit::Commit;
@@ -75,22 +86,28 @@ pub struct Submitted {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    /// The committer and the flusher, in the order in which they end.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the callers and the committer share.
+/// What the callers and the threads share.
 #[derive(Debug)]
 struct Shared {
-    /// Where the samples are. Held as long as it takes to clone or replace the `Arc`.
-    sources: RwLock<Arc<Sources>>,
+    /// What views see. Changed by the committer, when an epoch ends, and by the flusher.
+    sources: CurrentSources,
+    /// The epoch that new writes belong to: a copy of the sequencer's, to be read without its
+    /// lock.
+    epoch: RwLock<Arc<Epoch>>,
     sequencer: Mutex<Sequencer>,
-    /// Notified when a write was queued, or the sequencer closed.
+    /// Notified when a write was queued, a flush asked for, an epoch written out, or the
+    /// sequencer closed.
     work: Condvar,
+    flushing: Flushing,
+    /// Whether writes have waited too long for the flusher and are refused.
+    is_stalled: AtomicBool,
     clock: Arc<dyn Clock>,
     bounds: Bounds,
     counters: Counters,
-    /// Damaged places found by replay.
-    replay_damage: u64,
     /// The first failure of the log that does not pass.
     poison: OnceLock<Error>,
     /// Held as long as anything can still touch the directory.
@@ -113,18 +130,19 @@ impl Db {
     /// # Errors
     /// Those of [`Db::open`].
     pub fn open_with(sys: Sys, dir: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
-        let (shared, committer) = recovery::recover(sys, dir.as_ref(), &options)?;
-        let thread = std::thread::Builder::new()
-            .name("silverback-commit".to_owned())
-            .spawn(move || committer.run())
-            .map_err(|e| {
-                let message = format!("cannot start the commit thread: {e}");
-                Error::with_source(ErrorKind::Io, message, e)
-            })?;
-        Ok(Self(Arc::new(Handle {
+        let Recovered {
             shared,
-            committer: Mutex::new(Some(thread)),
-        })))
+            committer,
+            flusher,
+        } = recovery::recover(sys, dir.as_ref(), &options)?;
+        let handle = Handle {
+            shared,
+            threads: Mutex::default(),
+        };
+        // Each is in the list before the next is started: a failure closes what runs.
+        handle.spawn("silverback-commit", move || committer.run())?;
+        handle.spawn("silverback-flush", move || flusher.run())?;
+        Ok(Self(Arc::new(handle)))
     }
 
     /// Takes a write: refuses samples out of bounds, gives the rest its place in the order of
@@ -135,27 +153,31 @@ impl Db {
     ///
     /// # Errors
     /// [`ErrorKind::Poisoned`], [`ErrorKind::Closed`], [`ErrorKind::TooManySeries`],
-    /// [`ErrorKind::TooLarge`].
+    /// [`ErrorKind::TooLarge`], [`ErrorKind::Overloaded`].
     pub fn submit(&self, batch: &WriteBatch) -> Result<Submitted, Error> {
         let shared = &self.0.shared;
         if let Some(error) = shared.poison() {
             return Err(error);
         }
-        let sources = shared.sources();
-        let window = shared.bounds.window(sources.newest_ms());
-        let (accepted, report) = bounds::sift(batch, window);
+        if shared.is_stalled.load(Relaxed) {
+            return Err(committer::overloaded());
+        }
+        let window = shared.bounds.window(shared.newest_ms());
+        let (accepted, mut report) = bounds::sift(batch, window);
         if accepted.is_empty() {
             let (completion, commit) = commit::channel();
             completion.complete(Ok(()));
             return Ok(Submitted { report, commit });
         }
         let unplaced = Unplaced::new(batch, &accepted);
-        let encoded = unplaced.encode_if_known(&sources.active)?;
-        let commit = shared
-            .sequencer
-            .lock()
-            .enqueue(&sources.active, &unplaced, encoded)?;
+        let epoch = Arc::clone(&shared.epoch.read());
+        let encoded = unplaced.encode_if_known(&epoch)?;
+        let placed = shared.sequencer.lock().enqueue(&unplaced, encoded)?;
         shared.work.notify_one();
+        report.accepted -= placed.refused;
+        report.too_many_series = placed.refused;
+        report.first_rejected = report.first_rejected.or(placed.first_refused);
+        let commit = placed.commit;
         Ok(Submitted { report, commit })
     }
 
@@ -174,28 +196,25 @@ impl Db {
         View::new(Arc::clone(&self.0.shared))
     }
 
+    /// Writes what is in memory to a segment, and blocks until that stands: every write that
+    /// was acknowledged before the call is in files other than the log then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Full`], [`ErrorKind::Io`]: nothing is lost, and it is tried again by
+    /// itself. [`ErrorKind::Poisoned`], [`ErrorKind::Closed`].
+    pub fn flush(&self) -> Result<(), Error> {
+        let shared = &self.0.shared;
+        if let Some(error) = shared.poison() {
+            return Err(error);
+        }
+        let request = shared.flushing.request();
+        shared.wake();
+        shared.flushing.wait(request)
+    }
+
     /// The database's figures.
     pub fn stats(&self) -> Stats {
-        let shared = &self.0.shared;
-        let head = shared.sources().active.stats();
-        let mut stats = Stats {
-            series: head.series,
-            samples_appended: head.rows.samples,
-            samples_out_of_order: head.rows.late,
-            samples_duplicate: head.rows.duplicates,
-            chunk_bytes: head.chunk_bytes + head.overflow_bytes,
-            symbols: head.symbols as u64,
-            symbol_bytes: head.symbol_bytes as u64,
-            views: head.pins as u64,
-            min_timestamp_ms: head.range.map(|range| range.start_ms),
-            max_timestamp_ms: head.range.map(|range| range.end_ms),
-            commits_waiting: shared.sequencer.lock().waiting() as u64,
-            replay_damage: shared.replay_damage,
-            poisoned: shared.poison().map(|error| error.to_string()),
-            ..Stats::default()
-        };
-        shared.counters.fill(&mut stats);
-        stats
+        stats::collect(&self.0.shared)
     }
 
     /// Takes no more writes, makes durable what was taken, and waits for that. Views stay
@@ -210,13 +229,27 @@ impl Db {
 }
 
 impl Handle {
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(|e| {
+                let message = format!("cannot start the thread {name}: {e}");
+                Error::with_source(ErrorKind::Io, message, e)
+            })?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
     fn close(&self) {
         self.shared.sequencer.lock().close();
         self.shared.work.notify_all();
-        if let Some(thread) = self.committer.lock().take()
-            && thread.join().is_err()
-        {
-            warn!("the commit thread ended by a panic");
+        self.shared.flushing.close(&Error::closed());
+        for thread in self.threads.lock().drain(..) {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                warn!(thread = name, "a thread ended by a panic");
+            }
         }
     }
 }
@@ -228,11 +261,6 @@ impl Drop for Handle {
 }
 
 impl Shared {
-    /// Where the samples are now.
-    fn sources(&self) -> Arc<Sources> {
-        Arc::clone(&self.sources.read())
-    }
-
     /// Why writes are refused, if they are.
     fn poison(&self) -> Option<Error> {
         self.poison.get().cloned()
@@ -241,5 +269,35 @@ impl Shared {
     /// Refuses writes from now on; the first cause stays.
     fn set_poison(&self, cause: &Error) {
         let _first = self.poison.set(cause.clone());
+        self.flushing.note_failed(cause);
+    }
+
+    /// Lets the committer look again at what there is to do.
+    fn wake(&self) {
+        // With the lock held, so that it cannot be about to wait for this very notification.
+        let _sequencer = self.sequencer.lock();
+        self.work.notify_all();
+    }
+
+    /// An epoch ended.
+    fn freeze(&self, frozen: Frozen, active: Arc<Head>) {
+        self.sources.freeze(frozen, active);
+        self.note_waiting();
+    }
+
+    /// The oldest frozen epoch is a segment.
+    fn publish(&self, segment: Segment) {
+        self.sources.publish(segment);
+        self.note_waiting();
+        self.wake();
+    }
+
+    fn note_waiting(&self) {
+        self.flushing.note_waiting(self.sources.get().frozen.len());
+    }
+
+    /// The timestamp of the newest sample, in milliseconds.
+    fn newest_ms(&self) -> Option<i64> {
+        self.sources.get().range().map(|range| range.end_ms)
     }
 }

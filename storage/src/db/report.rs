@@ -11,6 +11,8 @@ pub struct WriteReport {
     pub too_far_in_future: u64,
     /// Samples refused because they are older than the retention.
     pub before_retention: u64,
+    /// Samples refused because their series is new and the head has as many as it may.
+    pub too_many_series: u64,
     /// The first refused sample.
     pub first_rejected: Option<Rejection>,
 }
@@ -18,7 +20,7 @@ pub struct WriteReport {
 impl WriteReport {
     /// Samples refused, for whatever reason.
     pub fn rejected(&self) -> u64 {
-        self.too_far_in_future + self.before_retention
+        self.too_far_in_future + self.before_retention + self.too_many_series
     }
 }
 
@@ -46,6 +48,11 @@ pub enum RejectReason {
         /// The earliest timestamp kept.
         earliest_ms: i64,
     },
+    /// Its series is new and the head has as many as it may.
+    TooManySeries {
+        /// How many that are.
+        series_max: u64,
+    },
 }
 
 impl std::fmt::Display for Rejection {
@@ -63,6 +70,10 @@ impl std::fmt::Display for Rejection {
             RejectReason::BeforeRetention { earliest_ms } => write!(
                 f,
                 "sample of {labels} at {timestamp_ms} ms is before the retention: the earliest kept is {earliest_ms} ms"
+            ),
+            RejectReason::TooManySeries { series_max } => write!(
+                f,
+                "sample of the new series {labels} at {timestamp_ms} ms: the head has {series_max} series, the most it may have (--max-series)"
             ),
         }
     }

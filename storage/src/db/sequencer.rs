@@ -1,8 +1,11 @@
 //! The order of writes: who comes first, and which ids new series get.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::commit::{Commit, Completion, channel};
+use super::epoch::Epoch;
+use super::report::{RejectReason, Rejection};
 use super::write_batch::{BatchFloat, BatchSeries, WriteBatch};
 use crate::error::{Error, ErrorKind};
 use crate::head::{self, Head};
@@ -16,11 +19,16 @@ use crate::wal::record::encode_body;
 #[derive(Debug)]
 pub(super) struct Sequencer {
     last_seq: Seq,
+    /// Whose ids new writes have.
+    epoch: Arc<Epoch>,
+    /// Writes of this epoch.
     queue: Vec<Queued>,
     closed: bool,
     /// Series whose definition was in a write that failed: registered, but no record in the
     /// WAL defines them. The next write that uses one defines it again.
     undefined: HashSet<SeriesId>,
+    /// How many series an epoch takes.
+    series_max: Option<u64>,
 }
 
 /// A write in the queue: its rows for the head, its record for the log, its waiter.
@@ -40,14 +48,29 @@ pub(super) struct Unplaced<'a> {
     used: Vec<BatchSeries>,
 }
 
-/// A write whose series are all known, encoded outside the lock.
+/// A write that has its place.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) commit: Commit,
+    /// How many of its samples were left out, as their series are more than the head takes.
+    pub(super) refused: u64,
+    /// The first of them.
+    pub(super) first_refused: Option<Rejection>,
+}
+
+/// A write with the ids of an epoch.
 pub(super) struct Encoded {
+    epoch: u64,
     batch: Batch,
     body: Vec<u8>,
 }
 
 impl Encoded {
-    fn new(definitions: Vec<SeriesDefinition>, floats: Vec<FloatRow>) -> Result<Self, Error> {
+    fn new(
+        epoch: &Epoch,
+        definitions: Vec<SeriesDefinition>,
+        floats: Vec<FloatRow>,
+    ) -> Result<Self, Error> {
         let batch = Batch {
             seq: Seq::ZERO,
             definitions,
@@ -57,7 +80,11 @@ impl Encoded {
         let mut body = Vec::new();
         encode_body(&batch, &mut body)
             .map_err(|e| Error::with_source(ErrorKind::TooLarge, e.to_string(), e))?;
-        Ok(Self { batch, body })
+        Ok(Self {
+            epoch: epoch.number,
+            batch,
+            body,
+        })
     }
 }
 
@@ -79,39 +106,53 @@ impl<'a> Unplaced<'a> {
         }
     }
 
-    /// The write as a record, if every series of it is registered already.
+    /// The write as a record, if every series of it is registered in the epoch already. Done
+    /// outside the sequencer's lock.
     ///
     /// # Errors
     /// More bytes than a record may have.
-    pub(super) fn encode_if_known(&self, head: &Head) -> Result<Option<Encoded>, Error> {
-        let ids = head.resolve_all(self.used.iter().map(|&series| self.batch.labels(series)));
-        ids.map(|ids| Encoded::new(Vec::new(), self.rows(&ids)))
+    pub(super) fn encode_if_known(&self, epoch: &Epoch) -> Result<Option<Encoded>, Error> {
+        let labels = self.used.iter().map(|&series| self.batch.labels(series));
+        let ids = epoch.head.resolve_all(labels);
+        ids.map(|ids| Encoded::new(epoch, Vec::new(), self.rows(ids.into_iter().map(Some))))
             .transpose()
     }
 
-    /// The samples by id; `ids` holds one for each used series.
-    fn rows(&self, ids: &[SeriesId]) -> Vec<FloatRow> {
-        let mut id_of = vec![SeriesId(0); self.batch.series_count()];
-        for (series, &id) in self.used.iter().zip(ids) {
+    /// The samples by id; `ids` holds one for each used series, or none for one that is refused.
+    fn rows(&self, ids: impl Iterator<Item = Option<SeriesId>>) -> Vec<FloatRow> {
+        let mut id_of = vec![None; self.batch.series_count()];
+        for (series, id) in self.used.iter().zip(ids) {
             id_of[series.0 as usize] = id;
         }
-        let row = |sample: &BatchFloat| FloatRow {
-            series: id_of[sample.series.0 as usize],
-            timestamp_ms: sample.timestamp_ms,
-            value: sample.value,
+        let row = |sample: &BatchFloat| {
+            Some(FloatRow {
+                series: id_of[sample.series.0 as usize]?,
+                timestamp_ms: sample.timestamp_ms,
+                value: sample.value,
+            })
         };
-        self.floats.iter().map(row).collect()
+        self.floats.iter().filter_map(row).collect()
+    }
+
+    /// The first sample of a series that has no id.
+    fn first_of(&self, ids: &[Option<SeriesId>]) -> Option<&BatchFloat> {
+        let refused = self.used.iter().zip(ids).filter(|(_, id)| id.is_none());
+        let refused: Vec<BatchSeries> = refused.map(|(&series, _)| series).collect();
+        let is_refused = |sample: &&BatchFloat| refused.contains(&sample.series);
+        self.floats.iter().find(is_refused)
     }
 }
 
 impl Sequencer {
     /// Goes on after the last write that replay found.
-    pub(super) fn new(last_seq: Seq) -> Self {
+    pub(super) fn new(last_seq: Seq, epoch: Arc<Epoch>, series_max: Option<u64>) -> Self {
         Self {
             last_seq,
+            epoch,
             queue: Vec::new(),
             closed: false,
             undefined: HashSet::new(),
+            series_max,
         }
     }
 
@@ -121,35 +162,55 @@ impl Sequencer {
     /// Closed, or more series than ids.
     pub(super) fn enqueue(
         &mut self,
-        head: &Head,
         write: &Unplaced<'_>,
         encoded: Option<Encoded>,
-    ) -> Result<Commit, Error> {
+    ) -> Result<Placed, Error> {
         if self.closed {
             return Err(Error::closed());
         }
-        // What was encoded outside the lock counted on definitions that may have failed since.
-        let Encoded { mut batch, body } = match encoded.filter(|_| self.undefined.is_empty()) {
-            Some(encoded) => encoded,
-            None => self.define(head, write)?,
+        // What was encoded outside the lock counted on an epoch that may have ended since, and
+        // on definitions that may have failed.
+        let stands =
+            |write: &Encoded| write.epoch == self.epoch.number && self.undefined.is_empty();
+        let (encoded, first_refused) = match encoded.filter(stands) {
+            Some(encoded) => (encoded, None),
+            None => self.define(write)?,
         };
+        let Encoded {
+            mut batch, body, ..
+        } = encoded;
+        let (completion, commit) = channel();
+        let placed = Placed {
+            commit,
+            refused: (write.floats.len() - batch.floats.len()) as u64,
+            first_refused,
+        };
+        if batch.floats.is_empty() {
+            completion.complete(Ok(()));
+            return Ok(placed);
+        }
         self.last_seq = self.last_seq.next();
         batch.seq = self.last_seq;
-        let (completion, commit) = channel();
         self.queue.push(Queued {
             batch,
             body,
             completion,
         });
-        Ok(commit)
+        Ok(placed)
     }
 
-    /// Registers the series that are new, and encodes the write with their definitions.
-    fn define(&mut self, head: &Head, write: &Unplaced<'_>) -> Result<Encoded, Error> {
+    /// Registers the series that are new, and encodes the write with their definitions. Tells of
+    /// a sample of a series that was not taken.
+    fn define(&mut self, write: &Unplaced<'_>) -> Result<(Encoded, Option<Rejection>), Error> {
+        let epoch = Arc::clone(&self.epoch);
         let mut definitions = Vec::new();
         let encoded = self
-            .register(head, write, &mut definitions)
-            .and_then(|ids| Encoded::new(definitions.clone(), write.rows(&ids)));
+            .register(&epoch.head, write, &mut definitions)
+            .and_then(|ids| {
+                let rows = write.rows(ids.iter().copied());
+                let encoded = Encoded::new(&epoch, definitions.clone(), rows)?;
+                Ok((encoded, self.rejection(write, &ids)))
+            });
         if encoded.is_err() {
             // Registered, and without a record that defines them.
             self.undefined
@@ -165,12 +226,16 @@ impl Sequencer {
         head: &Head,
         write: &Unplaced<'_>,
         definitions: &mut Vec<SeriesDefinition>,
-    ) -> Result<Vec<SeriesId>, Error> {
+    ) -> Result<Vec<Option<SeriesId>>, Error> {
         let mut ids = Vec::with_capacity(write.used.len());
         for &series in &write.used {
             let labels = write.batch.labels(series);
             let (id, is_new) = match head.resolve(labels) {
                 Some(id) => (id, false),
+                None if self.series_max.is_some_and(|max| head.registered() >= max) => {
+                    ids.push(None);
+                    continue;
+                }
                 None => (head.register(labels).map_err(registry_error)?, true),
             };
             if is_new || self.undefined.remove(&id) {
@@ -179,10 +244,29 @@ impl Sequencer {
                     labels: labels.to_owned(),
                 });
             }
-            ids.push(id);
+            ids.push(Some(id));
         }
         definitions.sort_unstable_by_key(|definition| definition.id);
         Ok(ids)
+    }
+
+    fn rejection(&self, write: &Unplaced<'_>, ids: &[Option<SeriesId>]) -> Option<Rejection> {
+        let series_max = self.series_max?;
+        let sample = write.first_of(ids)?;
+        Some(Rejection {
+            labels: write.batch.labels(sample.series).to_owned(),
+            timestamp_ms: sample.timestamp_ms,
+            reason: RejectReason::TooManySeries { series_max },
+        })
+    }
+
+    /// Begins an epoch: writes that get their place from now on have its ids. The caller has
+    /// taken all that waited.
+    pub(super) fn begin_epoch(&mut self) -> Arc<Epoch> {
+        debug_assert!(self.is_idle(), "they would have ids of two epochs");
+        self.epoch = Arc::new(Epoch::new(self.epoch.number + 1));
+        self.undefined.clear();
+        Arc::clone(&self.epoch)
     }
 
     /// Takes all that waits, in order.
@@ -190,19 +274,24 @@ impl Sequencer {
         std::mem::take(&mut self.queue)
     }
 
-    /// Fails a group that left nothing in the log, and everything behind it, since that may
-    /// count on its definitions.
-    pub(super) fn fail(&mut self, group: Vec<Queued>, error: &Error) {
-        for queued in group.into_iter().chain(self.take()) {
-            self.undefined.extend(
-                queued
-                    .batch
-                    .definitions
-                    .iter()
-                    .map(|definition| definition.id),
-            );
+    /// Fails a group of the epoch `epoch` that left nothing in the log, and everything behind
+    /// it, since that may count on its definitions: not so if it is of a later epoch.
+    pub(super) fn fail(&mut self, epoch: u64, group: Vec<Queued>, error: &Error) {
+        let is_current = epoch == self.epoch.number;
+        let behind = if is_current { self.take() } else { Vec::new() };
+        for queued in group.into_iter().chain(behind) {
+            if is_current {
+                let definitions = queued.batch.definitions.iter();
+                self.undefined
+                    .extend(definitions.map(|definition| definition.id));
+            }
             queued.completion.complete(Err(error.clone()));
         }
+    }
+
+    /// The epoch that takes writes.
+    pub(super) fn epoch(&self) -> &Arc<Epoch> {
+        &self.epoch
     }
 
     /// Whether nothing waits.

@@ -4,13 +4,14 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::Shared;
 use crate::wal;
 
 /// Figures of a database at one moment; totals count since it was opened.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Series that queries can see.
+    /// Series in the head: those written since it was last frozen.
     pub series: u64,
     /// Samples appended, replayed ones included, exact repeats left out.
     pub samples_appended: u64,
@@ -44,6 +45,20 @@ pub struct Stats {
     pub commits: u64,
     /// Writes that have their place and wait for the group before them to be synced.
     pub commits_waiting: u64,
+    /// Segments that are read.
+    pub segments: u64,
+    /// Bytes of their files.
+    pub segment_bytes: u64,
+    /// Segments that are named and cannot be opened.
+    pub segments_damaged: u64,
+    /// Heads that are frozen and not yet written to a segment.
+    pub heads_frozen: u64,
+    /// Heads written to segments.
+    pub flushes: u64,
+    /// Time spent on that, in seconds.
+    pub flush_seconds: f64,
+    /// Flushes that failed and were tried again.
+    pub flush_failures: u64,
     /// Damaged places that replay skipped.
     pub replay_damage: u64,
     /// Why writes are refused, if they are.
@@ -59,6 +74,45 @@ pub(super) struct Counters {
     sync_nanoseconds: AtomicU64,
     wal_bytes: AtomicU64,
     wal_files: AtomicU64,
+    flushes: AtomicU64,
+    flush_nanoseconds: AtomicU64,
+    pub(super) flush_failures: AtomicU64,
+    /// Damaged places found by replay.
+    pub(super) replay_damage: AtomicU64,
+    /// Segments that could not be opened.
+    pub(super) segments_damaged: AtomicU64,
+}
+
+/// The figures of now.
+pub(super) fn collect(shared: &Shared) -> Stats {
+    let sources = shared.sources.get();
+    let heads = sources.frozen.iter().map(|frozen| &frozen.head);
+    let head = sources.active.stats();
+    let range = sources.range();
+    let mut rows = sources.earlier_rows;
+    rows.add(&head.rows);
+    let mut stats = Stats {
+        series: head.series,
+        samples_appended: rows.samples,
+        samples_out_of_order: rows.late,
+        samples_duplicate: rows.duplicates,
+        symbols: head.symbols as u64,
+        symbol_bytes: head.symbol_bytes as u64,
+        heads_frozen: sources.frozen.len() as u64,
+        segments: sources.segments.len() as u64,
+        segment_bytes: sources.segments.iter().map(|s| s.info().bytes).sum(),
+        min_timestamp_ms: range.map(|range| range.start_ms),
+        max_timestamp_ms: range.map(|range| range.end_ms),
+        commits_waiting: shared.sequencer.lock().waiting() as u64,
+        poisoned: shared.poison().map(|error| error.to_string()),
+        ..Stats::default()
+    };
+    for head in heads.map(|head| head.stats()).chain([head]) {
+        stats.chunk_bytes += head.chunk_bytes + head.overflow_bytes;
+        stats.views = stats.views.max(head.pins as u64);
+    }
+    shared.counters.fill(&mut stats);
+    stats
 }
 
 impl Counters {
@@ -68,14 +122,25 @@ impl Counters {
             .fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
-    pub(super) fn note_wal(&self, writer: &wal::Writer) {
-        self.wal_bytes.store(writer.files().bytes(), Relaxed);
-        self.wal_files.store(writer.files().count() as u64, Relaxed);
+    pub(super) fn note_wal(&self, log: &wal::Files) {
+        self.wal_bytes.store(log.bytes(), Relaxed);
+        self.wal_files.store(log.count() as u64, Relaxed);
     }
 
-    pub(super) fn fill(&self, stats: &mut Stats) {
-        stats.wal_bytes += self.wal_bytes.load(Relaxed);
-        stats.wal_files += self.wal_files.load(Relaxed);
+    pub(super) fn note_flush(&self, took: Duration) {
+        self.flushes.fetch_add(1, Relaxed);
+        self.flush_nanoseconds
+            .fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+
+    fn fill(&self, stats: &mut Stats) {
+        stats.flushes = self.flushes.load(Relaxed);
+        stats.flush_seconds = self.flush_nanoseconds.load(Relaxed) as f64 / 1e9;
+        stats.flush_failures = self.flush_failures.load(Relaxed);
+        stats.replay_damage = self.replay_damage.load(Relaxed);
+        stats.segments_damaged = self.segments_damaged.load(Relaxed);
+        stats.wal_bytes = self.wal_bytes.load(Relaxed);
+        stats.wal_files = self.wal_files.load(Relaxed);
         stats.wal_syncs = self.syncs.load(Relaxed);
         stats.wal_sync_seconds = self.sync_nanoseconds.load(Relaxed) as f64 / 1e9;
         stats.commit_groups = self.groups.load(Relaxed);

@@ -38,6 +38,7 @@ use crate::model::{Labels, LabelsRef, Seq, SeriesId};
 
 pub use append::Applied;
 pub use registry::{LabelsView, RegistryError};
+pub use stats::HeadStats;
 pub use visibility::Pin;
 
 use registry::Registry;
@@ -98,6 +99,11 @@ impl Head {
     /// Ids, label strings or labels are used up ([`RegistryError`]); the head is as before.
     pub fn register(&self, labels: LabelsRef<'_>) -> Result<SeriesId, RegistryError> {
         self.registry.register(labels)
+    }
+
+    /// How many series have an id, applied or not.
+    pub fn registered(&self) -> u64 {
+        self.registry.len()
     }
 
     /// Gives a label set the id that a log says it has. The same once more is fine; ids may be

@@ -152,6 +152,11 @@ impl Registry {
         inner.insert(id, hash, labels.as_ref())
     }
 
+    /// How many series there are.
+    pub(super) fn len(&self) -> u64 {
+        self.inner.read().ids.len() as u64
+    }
+
     /// Sees to it that no new series gets `id` or an id below it.
     pub(super) fn keep_free(&self, id: SeriesId) {
         let mut inner = self.inner.write();

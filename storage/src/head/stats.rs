@@ -14,6 +14,16 @@ pub(super) struct Totals {
     pub(super) range: Option<TimeRange>,
 }
 
+impl Applied {
+    /// Adds the counts of others.
+    pub fn add(&mut self, other: &Self) {
+        self.samples += other.samples;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
+        self.undefined_rows += other.undefined_rows;
+    }
+}
+
 impl Totals {
     pub(super) fn include(&mut self, timestamp_ms: i64) {
         let range = self
@@ -24,10 +34,7 @@ impl Totals {
     }
 
     pub(super) fn add(&mut self, group: &Self) {
-        self.applied.samples += group.applied.samples;
-        self.applied.late += group.applied.late;
-        self.applied.duplicates += group.applied.duplicates;
-        self.applied.undefined_rows += group.applied.undefined_rows;
+        self.applied.add(&group.applied);
         self.series += group.series;
         self.chunk_bytes += group.chunk_bytes;
         self.overflow_bytes += group.overflow_bytes;
@@ -58,6 +65,23 @@ pub struct HeadStats {
     pub range: Option<TimeRange>,
     /// Pins held.
     pub pins: usize,
+}
+
+/// Bytes of a series apart from its chunks, its label strings, and their symbols: registry,
+/// index and state (measured on the fleet).
+const SERIES_BYTES: u64 = 96;
+/// Bytes of a symbol apart from its string.
+const SYMBOL_BYTES: u64 = 13;
+
+impl HeadStats {
+    /// About how much memory the head takes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.chunk_bytes
+            + self.overflow_bytes
+            + self.series * SERIES_BYTES
+            + self.symbols as u64 * SYMBOL_BYTES
+            + self.symbol_bytes as u64
+    }
 }
 
 impl Head {

@@ -19,10 +19,6 @@ pub const FILE_NAME_NEW: &str = "MANIFEST.new";
 /// # Errors
 /// It cannot be read or made durable, is damaged, or a newer version wrote it. What to do then is the caller's
 /// business: nothing else tells which files count.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "there are no segments to name yet")
-)]
 pub fn load(sys: &Sys, dir: &Path) -> Result<Option<Manifest>, ManifestError> {
     let path = dir.join(FILE_NAME);
     let bytes = match read(&*sys.disk, &path) {
@@ -53,10 +49,6 @@ fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// [`ManifestError::Wrong`] and [`ManifestError::Io`]: the one before is still in force, and it
 /// may be tried again. [`ManifestError::InDoubt`]: nobody knows which of the two is.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "there are no segments to name yet")
-)]
 pub fn store(sys: &Sys, dir: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
     if let Some(reason) = manifest.contradiction() {
         return Err(ManifestError::Wrong { reason });

@@ -22,7 +22,7 @@ use crate::model::{Seq, TimeRange};
 
 pub use error::SegmentError;
 pub use file::{is_file_name, number_of, path};
-pub use reader::Segment;
+pub use reader::{Reader, Segment};
 pub use writer::Writer;
 
 /// The seqs of the writes that a segment holds: every one from the first to the last.

@@ -69,13 +69,6 @@ impl Files {
     /// What the system says of a file or of the directory. The files left are tried again by the
     /// next call; a file that comes back after a crash harms nobody, as its records are covered.
     /// After a failed sync of the directory the writer begins no other file.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "nothing is flushed to segments yet, so nothing is covered"
-        )
-    )]
     pub fn drop_through(&self, covered: Seq) -> io::Result<usize> {
         let mut dropped = Vec::new();
         let mut result = Ok(());

@@ -21,7 +21,6 @@ mod writer;
 
 pub use error::{ReplayError, SinkError, WalError};
 pub use file::is_file_name;
-#[expect(unused_imports, reason = "named once a thread drops files")]
 pub use files::Files;
 pub use recovery::Recovery;
 pub use replay::{ReplayOptions, replay};

@@ -112,19 +112,11 @@ impl Writer {
     }
 
     /// The epoch that the next group belongs to.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the head is not frozen yet: there is one epoch")
-    )]
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
     /// Bytes of the files of that epoch, without the room that is reserved and not used.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the head is not frozen yet: there is one epoch")
-    )]
     pub fn epoch_bytes(&self) -> u64 {
         self.complete_bytes + self.current.as_ref().map_or(0, |current| current.end)
     }
@@ -220,10 +212,6 @@ impl Writer {
     /// # Errors
     /// [`WalError::Epoch`] where `epoch` lies before the current one; those of [`Writer::sync`].
     /// The epoch is then the same as before.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the head is not frozen yet: there is one epoch")
-    )]
     pub fn begin_epoch(&mut self, epoch: u64) -> Result<(), WalError> {
         self.check_poison()?;
         if epoch < self.epoch {

@@ -5,7 +5,7 @@ mod lists;
 mod merge;
 mod part;
 mod selection;
-mod sources;
+mod stored;
 mod symbol_map;
 #[cfg(test)]
 mod tests;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use self::part::Part;
 use super::Shared;
+use super::sources::Sources;
 use crate::error::Error;
 use crate::model::{Matcher, TimeRange};
 
 pub use self::selection::Selection;
-pub(super) use self::sources::Sources;
 
 /// A pinned state of a database: what was visible when it was made, and nothing after, however
 /// long it is read. Selecting twice gives the same answer.
@@ -34,12 +34,29 @@ pub struct View {
     _shared: Arc<Shared>,
 }
 
+/// Pins what readers see now of each source, in the order of seqs.
+fn pin(sources: &Sources) -> Vec<Part> {
+    // The newest is pinned first. A write that it shows came after all writes of the older ones,
+    // which are then shown too: a view never shows a write and misses one before it.
+    let active = Part::pinned(&sources.active);
+    let frozen = sources
+        .frozen
+        .iter()
+        .map(|frozen| Part::pinned(&frozen.head));
+    let segments = sources
+        .segments
+        .iter()
+        .map(|segment| Part::Segment(Arc::clone(segment)));
+    segments.chain(frozen).chain([active]).collect()
+}
+
 impl View {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let sources = shared.sources();
-        let earliest_ms = shared.bounds.window(sources.newest_ms()).start_ms;
+        let sources = shared.sources.get();
+        let newest_ms = sources.range().map(|range| range.end_ms);
+        let earliest_ms = shared.bounds.window(newest_ms).start_ms;
         Self {
-            parts: sources.pin(),
+            parts: pin(&sources),
             earliest_ms,
             _shared: shared,
         }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::stored;
 use crate::chunk::ChunkError;
 use crate::error::{Error, ErrorKind};
 use crate::head::{Head, Pin};
+use crate::maintenance::files::segment_error;
 use crate::model::{Labels, Matcher, Samples, SeriesId, SymbolId, TimeRange};
+use crate::segment::{Reader, Segment};
 
 /// How many series are looked at while no other can be registered, and how many strings.
 const LOCKED_ROWS: usize = 1024;
@@ -16,6 +19,8 @@ const LOCKED_TEXTS: usize = 256;
 pub(super) enum Part {
     /// A head, active or frozen.
     Head(PinnedHead),
+    /// A segment.
+    Segment(Arc<Segment>),
 }
 
 impl Part {
@@ -35,6 +40,7 @@ impl Part {
     pub(super) fn range(&self) -> Option<TimeRange> {
         match self {
             Self::Head(own) => own.range,
+            Self::Segment(own) => own.range(),
         }
     }
 
@@ -54,6 +60,7 @@ impl Part {
                     .map(|id| id.0)
                     .collect())
             }
+            Self::Segment(own) => stored::select(own, matchers, range),
         }
     }
 
@@ -71,6 +78,7 @@ impl Part {
                 .head
                 .label_names(&own.pin, matchers, range)
                 .map_err(corrupt),
+            Self::Segment(own) => stored::label_names(own, matchers, range),
         }
     }
 
@@ -89,6 +97,7 @@ impl Part {
                 .head
                 .label_values(&own.pin, name, matchers, range)
                 .map_err(corrupt),
+            Self::Segment(own) => stored::label_values(own, name, matchers, range),
         }
     }
 
@@ -99,6 +108,7 @@ impl Part {
     pub(super) fn row_labels(&self, rows: &[u32], out: &mut RowLabels) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.row_labels(rows, out),
+            Self::Segment(own) => stored::row_labels(own, rows, out).map_err(segment_error)?,
         }
         Ok(())
     }
@@ -106,10 +116,12 @@ impl Part {
     /// Calls `each` with the strings of symbols, which rise and came with the labels of rows.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`]; `each` may have been called with some.
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`]; `each` may have been called with some, and may
+    /// be called with some twice in any case.
     pub(super) fn texts(&self, symbols: &[u32], each: impl FnMut(u32, &str)) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.texts(symbols, each),
+            Self::Segment(own) => stored::texts(own, symbols, each).map_err(segment_error)?,
         }
         Ok(())
     }
@@ -118,6 +130,7 @@ impl Part {
     pub(super) fn reader(&self) -> PartReader<'_> {
         match self {
             Self::Head(own) => PartReader::Head(own),
+            Self::Segment(own) => PartReader::Segment(own.reader()),
         }
     }
 }
@@ -127,6 +140,8 @@ impl Part {
 pub(super) enum PartReader<'a> {
     /// Of a head: it has nothing to remember.
     Head(&'a PinnedHead),
+    /// Of a segment.
+    Segment(Reader<'a>),
 }
 
 impl PartReader<'_> {
@@ -143,6 +158,7 @@ impl PartReader<'_> {
     ) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.read(row, range, out),
+            Self::Segment(own) => own.read(row, range, out).map_err(segment_error),
         }
     }
 }
@@ -160,6 +176,12 @@ impl RowLabels {
     pub(super) fn clear(&mut self) {
         self.pairs.clear();
         self.ends.clear();
+    }
+
+    /// Takes away all rows but the first `rows`.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.pairs.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     /// Adds the labels of the next row.

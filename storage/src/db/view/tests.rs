@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Options;
+use crate::db::epoch::{Epoch, Frozen};
 use crate::db::{Db, WriteBatch};
-use crate::head::Head;
+use crate::head::{Applied, Head};
 use crate::model::{Batch, FloatRow, Labels, MatchOp, Samples, Seq, SeriesDefinition, SymbolId};
 use crate::sys::sim::SimDisk;
 
@@ -53,6 +54,7 @@ fn write_one(head: &Head, seq: usize, labels: Labels, timestamp_ms: i64, bits: u
             timestamp_ms,
             value: f64::from_bits(bits),
         }],
+        ..Batch::default()
     }]);
 }
 
@@ -288,11 +290,16 @@ fn the_active_head_lies_over_the_frozen_one() {
     write(&frozen, 0..9, &[(0, 5, 1), (0, 6, 2), (1, 5, 3)]);
     write(&active, 10..19, &[(1, 4, 4), (0, 6, 5), (0, 2, 6)]);
     let sources = Sources {
+        segments: Vec::new(),
+        frozen: vec![Arc::new(Frozen::new(&Epoch {
+            number: 1,
+            head: frozen,
+        }))],
         active,
-        frozen: Some(frozen),
+        earlier_rows: Applied::default(),
     };
-    assert_eq!(sources.newest_ms(), Some(6));
-    let view = view(&db, sources.pin(), i64::MIN);
+    assert_eq!(sources.range(), Some(TimeRange::new(2, 6)));
+    let view = view(&db, pin(&sources), i64::MIN);
     let selection = view.select(&[], TimeRange::ALL).unwrap();
     let expected = [
         (labels_of(0), vec![(2, 6), (5, 1), (6, 5)]),
@@ -318,14 +325,12 @@ fn a_view_keeps_the_sources_of_its_moment() {
     };
     put(0);
     let before = db.view();
-    let frozen = Arc::clone(&db.0.shared.sources().active);
-    *db.0.shared.sources.write() = Arc::new(Sources {
-        active: Arc::new(Head::new()),
-        frozen: Some(frozen),
-    });
+    db.flush().unwrap();
     put(1);
     let between = db.view();
     put(2);
+    db.flush().unwrap();
+    assert_eq!(db.stats().segments, 2);
     assert_eq!(shown(&before), [0]);
     assert_eq!(shown(&between), [0, 1]);
     assert_eq!(shown(&db.view()), [0, 1, 2]);

@@ -1,0 +1,47 @@
+//! Epochs: a head, the log files with its writes, and the segment that it becomes.
+
+use std::sync::Arc;
+
+use crate::head::Head;
+use crate::model::Seq;
+
+/// The epoch that takes writes.
+#[derive(Debug)]
+pub(super) struct Epoch {
+    /// Its number, from 1.
+    pub(super) number: u64,
+    /// Its head.
+    pub(super) head: Arc<Head>,
+}
+
+impl Epoch {
+    /// An epoch without writes.
+    pub(super) fn new(number: u64) -> Self {
+        Self {
+            number,
+            head: Arc::new(Head::new()),
+        }
+    }
+}
+
+/// An epoch that takes no more writes and waits for its segment.
+#[derive(Debug)]
+pub(super) struct Frozen {
+    /// Its number.
+    pub(super) number: u64,
+    /// Its head, to which nothing is added any more.
+    pub(super) head: Arc<Head>,
+    /// Its last write.
+    pub(super) last_seq: Seq,
+}
+
+impl Frozen {
+    /// The end of an epoch: every write of it is in the head.
+    pub(super) fn new(epoch: &Epoch) -> Self {
+        Self {
+            number: epoch.number,
+            head: Arc::clone(&epoch.head),
+            last_seq: epoch.head.visible_seq(),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The one thread that turns frozen epochs into segments.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::Shared;
+use super::epoch::Frozen;
+use crate::error::Error;
+use crate::maintenance::{files, flush};
+use crate::manifest::{self, Manifest};
+use crate::segment::{self, Segment, SeqRange};
+use crate::sys::Sys;
+use crate::wal;
+
+/// How long after a flush that failed it is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Writes segments, names them in the manifest, and drops the log that they cover.
+#[derive(Debug)]
+pub(super) struct Flusher {
+    shared: Arc<Shared>,
+    sys: Sys,
+    dir: PathBuf,
+    /// As it is on the disk.
+    manifest: Manifest,
+    log: wal::Files,
+}
+
+impl Flusher {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sys: Sys,
+        dir: PathBuf,
+        manifest: Manifest,
+        log: wal::Files,
+    ) -> Self {
+        Self {
+            shared,
+            sys,
+            dir,
+            manifest,
+            log,
+        }
+    }
+
+    /// Flushes until the database is closed.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _farewell = Farewell(Arc::clone(&shared));
+        let mut patience = None;
+        while shared.flushing.wait_for_work(patience) {
+            patience = match self.flush() {
+                Ok(()) => None,
+                Err(_) => Some(RETRY),
+            };
+        }
+    }
+
+    /// Writes the oldest frozen epoch, if there is one.
+    ///
+    /// # Errors
+    /// The disk is full or fails: the epoch stays where it is, in memory and in the log.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        let sources = self.shared.sources.get();
+        let Some(frozen) = sources.frozen.first().map(Arc::clone) else {
+            return Ok(());
+        };
+        drop(sources);
+        let begin = self.shared.clock.monotonic();
+        match self.write(&frozen) {
+            Ok(segment) => {
+                let took = self.shared.clock.monotonic().saturating_sub(begin);
+                info!(
+                    epoch = frozen.number,
+                    bytes = segment.info().bytes,
+                    seconds = took.as_secs_f64(),
+                    "flushed the head to a segment"
+                );
+                self.shared.counters.note_flush(took);
+                self.shared.publish(segment);
+                self.drop_log();
+                Ok(())
+            }
+            Err(cause) => {
+                error!(error = %cause, "cannot flush the head; it stays in memory and in the WAL, and is tried again");
+                self.shared.counters.flush_failures.fetch_add(1, Relaxed);
+                self.shared.flushing.note_failed(&cause);
+                Err(cause)
+            }
+        }
+    }
+
+    /// Writes the segment, then names it in the manifest: from then on it is what counts.
+    fn write(&mut self, frozen: &Frozen) -> Result<Segment, Error> {
+        let number = self.manifest.next_segment;
+        // A file that was begun is never taken up again, whatever became of it.
+        self.manifest.next_segment += 1;
+        let seqs = SeqRange {
+            first: self.manifest.covered_seq.next(),
+            last: frozen.last_seq,
+        };
+        let dir = files::segments_dir(&self.dir);
+        let info = flush::write_segment(&self.sys, &dir, number, &frozen.head, seqs, frozen.number)
+            .map_err(files::segment_error)?;
+        // What cannot be read back must not take the place of the log.
+        let segment =
+            Segment::open(&self.sys, &segment::path(&dir, number)).map_err(files::segment_error)?;
+        let mut manifest = self.manifest.clone();
+        manifest.segments.push(files::entry(&info));
+        manifest.covered_seq = seqs.last;
+        manifest.last_epoch = frozen.number;
+        manifest.generation += 1;
+        manifest::store(&self.sys, &self.dir, &manifest).map_err(files::manifest_error)?;
+        self.manifest = manifest;
+        Ok(segment)
+    }
+
+    /// Removes log files that the manifest covers. What cannot be removed now is tried again
+    /// after the next flush.
+    fn drop_log(&self) {
+        if let Err(cause) = self.log.drop_through(self.manifest.covered_seq) {
+            warn!(error = %cause, "cannot remove WAL files that are flushed");
+        }
+        self.shared.counters.note_wal(&self.log);
+    }
+}
+
+/// Sees to it that nobody waits for a flusher that is gone, should it ever panic.
+struct Farewell(Arc<Shared>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.flushing.close(&Error::closed());
+    }
+}

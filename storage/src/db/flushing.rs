@@ -1,0 +1,106 @@
+//! Who waits for the head to be written to files, and how far that is.
+
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::Error;
+
+/// Requests to flush, by number: each is served by the first freeze after it.
+#[derive(Debug, Default)]
+pub(super) struct Flushing {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last request.
+    wanted: u64,
+    /// The last request before the last freeze.
+    frozen: u64,
+    /// The last request that was served.
+    done: u64,
+    /// The last request that had failed when it was tried last, and why.
+    failed: Option<(u64, Error)>,
+    /// How many epochs wait to be written.
+    waiting: usize,
+    closed: bool,
+}
+
+impl Flushing {
+    /// Asks for a flush of all that is visible now; gives the request's number.
+    pub(super) fn request(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.wanted += 1;
+        state.wanted
+    }
+
+    /// Whether a request waits for a freeze.
+    pub(super) fn is_wanted(&self) -> bool {
+        let state = self.state.lock();
+        state.frozen < state.wanted
+    }
+
+    /// An epoch is about to end: what it holds serves every request so far.
+    pub(super) fn note_ending(&self) {
+        let mut state = self.state.lock();
+        state.frozen = state.wanted;
+    }
+
+    /// So many epochs wait to be written.
+    pub(super) fn note_waiting(&self, epochs: usize) {
+        let mut state = self.state.lock();
+        state.waiting = epochs;
+        if epochs == 0 {
+            state.done = state.frozen;
+        }
+        state.failed = None;
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is something to write, or for so long; `false` once that is over.
+    pub(super) fn wait_for_work(&self, retry: Option<Duration>) -> bool {
+        let mut state = self.state.lock();
+        if let Some(retry) = retry {
+            let is_open = |state: &mut State| !state.closed;
+            self.changed.wait_while_for(&mut state, is_open, retry);
+        }
+        while state.waiting == 0 && !state.closed {
+            self.changed.wait(&mut state);
+        }
+        !state.closed
+    }
+
+    /// Those who wait are told that it failed. It will be tried again.
+    pub(super) fn note_failed(&self, error: &Error) {
+        let mut state = self.state.lock();
+        // Those that came since cannot be frozen before this is written.
+        state.failed = Some((state.wanted, error.clone()));
+        self.changed.notify_all();
+    }
+
+    /// No flush will be made any more.
+    pub(super) fn close(&self, error: &Error) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.failed = Some((u64::MAX, error.clone()));
+        self.changed.notify_all();
+    }
+
+    /// Waits until a request is served, or has failed.
+    pub(super) fn wait(&self, request: u64) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        loop {
+            if state.done >= request {
+                return Ok(());
+            }
+            if let Some((failed, error)) = &state.failed
+                && *failed >= request
+            {
+                return Err(error.clone());
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where samples are at a moment: what a view pins.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::epoch::Frozen;
+use crate::head::{Applied, Head};
+use crate::model::TimeRange;
+use crate::segment::Segment;
+
+/// The sources of a database, from the oldest writes to the newest: the segments, the frozen
+/// epochs, the head that takes writes. Their seqs do not overlap.
+#[derive(Clone, Debug)]
+pub(super) struct Sources {
+    pub(super) segments: Vec<Arc<Segment>>,
+    /// Epochs that ended and are not in segments yet: one, but for two after some restarts.
+    pub(super) frozen: Vec<Arc<Frozen>>,
+    pub(super) active: Arc<Head>,
+    /// What became of the rows of the heads before this one, since the database was opened.
+    pub(super) earlier_rows: Applied,
+}
+
+impl Sources {
+    /// Smallest and largest timestamp of all samples; none without a sample.
+    pub(super) fn range(&self) -> Option<TimeRange> {
+        let segments = self.segments.iter().map(|segment| segment.range());
+        let frozen = self.frozen.iter().map(|frozen| frozen.head.time_range());
+        let all = segments
+            .chain(frozen)
+            .chain([self.active.time_range()])
+            .flatten();
+        all.reduce(|a, b| TimeRange {
+            start_ms: a.start_ms.min(b.start_ms),
+            end_ms: a.end_ms.max(b.end_ms),
+        })
+    }
+}
+
+/// The sources of now. They are changed by replacing the whole list.
+#[derive(Debug)]
+pub(super) struct CurrentSources(RwLock<Arc<Sources>>);
+
+impl CurrentSources {
+    pub(super) fn new(sources: Sources) -> Self {
+        Self(RwLock::new(Arc::new(sources)))
+    }
+
+    /// The sources of now.
+    pub(super) fn get(&self) -> Arc<Sources> {
+        Arc::clone(&self.0.read())
+    }
+
+    /// The epoch of the active head ended, and this is the head of the next.
+    pub(super) fn freeze(&self, frozen: Frozen, active: Arc<Head>) {
+        self.change(|sources| {
+            sources.earlier_rows.add(&frozen.head.stats().rows);
+            sources.frozen.push(Arc::new(frozen));
+            sources.active = active;
+        });
+    }
+
+    /// The oldest frozen epoch is a segment now.
+    pub(super) fn publish(&self, segment: Segment) {
+        self.change(|sources| {
+            sources.frozen.remove(0);
+            sources.segments.push(Arc::new(segment));
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Sources)) {
+        let old = {
+            let mut current = self.0.write();
+            let mut sources = Sources::clone(&current);
+            change(&mut sources);
+            std::mem::replace(&mut *current, Arc::new(sources))
+        };
+        // Not under the lock: it may be the last to hold a head of many megabytes.
+        drop(old);
+    }
+}
