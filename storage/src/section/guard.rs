@@ -75,6 +75,30 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_a_map_is_checked_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let at = write(&path, &[3; 2 * PAGE_BYTES]);
+        let disk = RealDisk::mapped();
+        let harm = |byte| {
+            let file = disk.open(&path).unwrap();
+            file.write_all_at(&[byte], at.offset + 5).unwrap();
+        };
+        let section = || Section::new(Arc::from(disk.open_immutable(&path).unwrap()), at);
+        let checked = section();
+        checked.get(0, 10).unwrap();
+        harm(4);
+        // Not looked at again: that is what `guarded` is for.
+        assert_eq!(*checked.get(0, 10).unwrap(), [3, 3, 3, 3, 3, 4, 3, 3, 3, 3]);
+        let error = section().get(0, 10).unwrap_err();
+        assert!(
+            matches!(error, SectionError::Checksum { offset: 0 }),
+            "{error}"
+        );
+        section().get(PAGE_BYTES as u64, 10).unwrap();
+    }
+
+    #[test]
     fn what_was_not_lost_goes_on_being_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");

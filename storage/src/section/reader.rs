@@ -92,7 +92,33 @@ impl Section {
         }))
     }
 
-    /// Checks one page.
+    /// Checks a page of a mapped file, unless that was done before.
+    ///
+    /// The page is read by a call, and the map finds it in the system's cache afterwards. Were it
+    /// loaded by touching the map, the system would either read far ahead at every place or, told
+    /// not to, load it by a fault for each 4 KiB; and a disk that fails would be a signal, not an
+    /// error.
+    fn check_mapped(&self, pages: &Pages, page: usize, bytes: usize) -> Result<(), SectionError> {
+        let (word, bit) = (page / 64, 1 << (page % 64));
+        let checked = &pages.checked[word];
+        if checked.load(Ordering::Relaxed) & bit != 0 {
+            return Ok(());
+        }
+        let offset = self.at.offset + (page * PAGE_BYTES) as u64;
+        let mut copy = vec![0; bytes];
+        let error = match self.file.read_at(&mut copy, offset) {
+            Ok(read) if read == bytes => {
+                self.check(pages, page, &copy)?;
+                checked.fetch_or(bit, Ordering::Relaxed);
+                return Ok(());
+            }
+            Ok(_) => io::ErrorKind::UnexpectedEof.into(),
+            Err(error) => error,
+        };
+        Err(io_error(offset, bytes as u64, error))
+    }
+
+    /// Checks the bytes of one page.
     fn check(&self, pages: &Pages, page: usize, bytes: &[u8]) -> Result<(), SectionError> {
         if pages.crcs.get(page) == Some(&crc32fast::hash(bytes)) {
             return Ok(());
@@ -120,28 +146,23 @@ impl Bytes for Section {
         let last = (end - 1) / PAGE_BYTES as u64;
         let start = first * PAGE_BYTES as u64;
         let stop = ((last + 1) * PAGE_BYTES as u64).min(self.at.bytes);
-        let read = read(&*self.file, self.at.offset + start, stop - start)?;
-        let is_mapped = matches!(read, Cow::Borrowed(_));
-        for (page, bytes) in (first as usize..).zip(read.chunks(PAGE_BYTES)) {
-            let (word, bit) = (page / 64, 1 << (page % 64));
-            let checked = &pages.checked[word];
-            if is_mapped && checked.load(Ordering::Relaxed) & bit != 0 {
-                continue;
-            }
-            self.check(pages, page, bytes)?;
-            if is_mapped {
-                checked.fetch_or(bit, Ordering::Relaxed);
-            }
-        }
         let from = (offset - start) as usize;
-        Ok(match read {
-            Cow::Borrowed(all) => Cow::Borrowed(&all[from..from + bytes]),
+        match read(&*self.file, self.at.offset + start, stop - start)? {
+            Cow::Borrowed(all) => {
+                for (page, bytes) in (first as usize..).zip(all.chunks(PAGE_BYTES)) {
+                    self.check_mapped(pages, page, bytes.len())?;
+                }
+                Ok(Cow::Borrowed(&all[from..from + bytes]))
+            }
             Cow::Owned(mut all) => {
+                for (page, bytes) in (first as usize..).zip(all.chunks(PAGE_BYTES)) {
+                    self.check(pages, page, bytes)?;
+                }
                 all.truncate(from + bytes);
                 all.drain(..from);
-                Cow::Owned(all)
+                Ok(Cow::Owned(all))
             }
-        })
+        }
     }
 }
 
@@ -150,11 +171,15 @@ fn read(file: &dyn File, offset: u64, bytes: u64) -> Result<Cow<'_, [u8]>, Secti
         Ok(bytes) => file.bytes(offset, bytes),
         Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
     };
-    read.map_err(|source| SectionError::Io {
+    read.map_err(|source| io_error(offset, bytes, source))
+}
+
+fn io_error(offset: u64, bytes: u64, source: io::Error) -> SectionError {
+    SectionError::Io {
         offset,
         bytes,
         source,
-    })
+    }
 }
 
 fn out_of_bounds(offset: u64, bytes: usize, section_bytes: u64) -> SectionError {
