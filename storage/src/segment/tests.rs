@@ -94,9 +94,9 @@ pub(super) fn some_rows() -> Vec<Row> {
     (0..20).map(row).collect()
 }
 
-/// Writes rows as segment 5, each with time columns of its own.
-pub(super) fn write(sys: &Sys, rows: &[Row]) -> PathBuf {
-    let mut writer = Writer::create(sys, Path::new(DIR), 5).unwrap();
+/// Writes rows as segment 5 in `dir`, each with time columns of its own.
+pub(super) fn write(sys: &Sys, dir: &Path, rows: &[Row]) -> PathBuf {
+    let mut writer = Writer::create(sys, dir, 5).unwrap();
     let full = usize::from(CHUNK_SAMPLES_MAX);
     let columns: Vec<Vec<TimeColumn>> = rows
         .iter()
@@ -138,7 +138,7 @@ pub(super) fn write(sys: &Sys, rows: &[Row]) -> PathBuf {
     writer.index(&NoSeries(rows.len() as u32)).unwrap();
     let info = writer.finish(origin()).unwrap();
     assert_eq!(info.number, 5);
-    path(Path::new(DIR), 5)
+    path(dir, 5)
 }
 
 pub(super) fn origin() -> Origin {

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::super::tests::{DIR, Raw, Row, origin, some_rows, write};
 use super::*;
+use crate::section::SectionError;
+use crate::sys::RealDisk;
 use crate::sys::sim::SimDisk;
 
 const RANGES: [TimeRange; 4] = [
@@ -37,7 +39,7 @@ fn expected((in_order, late): &Row, range: TimeRange) -> Vec<(i64, u64)> {
 
 fn segment(disk: &SimDisk) -> (PathBuf, Segment) {
     let sys = disk.sys(0);
-    let path = write(&sys, &some_rows());
+    let path = write(&sys, Path::new(DIR), &some_rows());
     let segment = Segment::open(&sys, &path).unwrap();
     (path, segment)
 }
@@ -141,6 +143,36 @@ fn a_file_cut_short_or_of_another_name_is_refused() {
     sys.disk.remove(&path).unwrap();
     let error = Segment::open(&sys, &path).unwrap_err();
     assert!(matches!(error, SegmentError::Io { .. }), "{error}");
+}
+
+#[test]
+fn bytes_of_a_mapped_file_that_go_missing_are_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let sys = Sys {
+        disk: Arc::new(RealDisk::mapped()),
+        ..Sys::real()
+    };
+    let rows = some_rows();
+    let path = write(&sys, dir.path(), &rows);
+    let segment = Segment::open(&sys, &path).unwrap();
+    let mut reader = segment.reader();
+    let mut out = Samples::default();
+    reader.read(7, TimeRange::ALL, &mut out).unwrap();
+    assert_eq!(bits(&out), expected(&rows[7], TimeRange::ALL));
+    // Within one page of memory, where a cut gives no signal: footer and summaries are zeros.
+    let left = segment.info().bytes / 4096 * 4096 + 1;
+    sys.disk.open(&path).unwrap().set_len(left).unwrap();
+    let error = reader.read(7, TimeRange::ALL, &mut out).unwrap_err();
+    let section = matches!(
+        error,
+        SegmentError::Section {
+            source: SectionError::Checksum { .. } | SectionError::Checksums { .. },
+            ..
+        }
+    );
+    assert!(section && out.is_empty(), "{error}");
+    assert!(reader.has_sample(7, TimeRange::ALL).is_err());
+    assert!(reader.with_samples(&[1, 7], TimeRange::ALL).is_err());
 }
 
 /// The bytes of the sections, to be harmed without their checksums.
