@@ -17,6 +17,11 @@ mod chunk_list;
 mod export;
 mod id_table;
 mod in_order;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "segments are made of frozen heads, and come next")
+)]
+pub mod index_input;
 mod label_sets;
 mod labels;
 mod read;

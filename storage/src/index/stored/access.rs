@@ -166,6 +166,6 @@ impl SeriesLists<IndexError> for StoredIndex {
                 Ok(())
             })?;
         }
-        self.lists.union(one, &lists)
+        self.lists.union(&one, &lists)
     }
 }

@@ -156,7 +156,7 @@ impl StoredIndex {
         let mut values = lists.iter().map(|&(_, value)| value.symbol);
         self.lists.for_each(&refs, |list, bytes| {
             let value = values.next();
-            if !rows.is_disjoint(&self.lists.decode(list, bytes)?) {
+            if self.lists.intersects(list, bytes, rows)? {
                 out.extend(value);
             }
             Ok(())

@@ -78,13 +78,15 @@ impl StoredIndex {
     /// # Errors
     /// The references make no sense.
     pub fn open(file: &Arc<dyn File>, refs: &IndexRefs) -> Result<Self, IndexError> {
-        let sections = [refs.symbols, refs.names, refs.postings, refs.series];
         let section = |at| Box::new(Section::new(Arc::clone(file), at)) as Box<dyn Bytes>;
-        Self::from_bytes(sections.map(section), refs)
+        Self::from_bytes(refs.section_refs().map(section), refs)
     }
 
     /// The index in these bytes: symbols, names, postings, series.
-    fn from_bytes(
+    ///
+    /// # Errors
+    /// The references make no sense, or there are not as many bytes as they take.
+    pub fn from_bytes(
         [symbols, names, postings, series]: [Box<dyn Bytes>; 4],
         refs: &IndexRefs,
     ) -> Result<Self, IndexError> {

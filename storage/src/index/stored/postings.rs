@@ -13,11 +13,13 @@ use super::part::Part;
 use crate::codec::varint;
 use crate::section::Bytes;
 
-/// A run of this many rows is added at once.
+/// A run of this many rows is added to a bitmap at once.
 const LONG_RUN: u32 = 64;
+/// Where lists have a byte for this many rows of the file, their rows are marked as bits.
+const DENSE_ROWS: u64 = 64;
 /// How many bytes of lists that lie one after the other are read at once.
 const READ_BYTES: u64 = 128 << 10;
-/// Lists of up to this many bytes are gathered as rows and not as bitmaps in a union.
+/// The runs of lists of up to this many bytes are looked up one by one.
 const SMALL_BYTES: u64 = 64;
 
 /// How a list is written.
@@ -180,30 +182,46 @@ impl Lists {
     /// The rows that are in any of these.
     pub(super) fn union(
         &self,
-        one: Vec<u32>,
+        one: &[u32],
         lists: &[ListRef],
     ) -> Result<RoaringBitmap, IndexError> {
-        let mut single = one;
+        let bytes = lists.iter().fold(one.len() as u64, |bytes, list| {
+            bytes.saturating_add(list.bytes)
+        });
+        let mut sink = Sink::new(bytes, self.rows);
         let mut bitmaps = Vec::new();
+        for &row in one {
+            self.check_row(row)?;
+            sink.add(row, row);
+        }
         self.for_each(lists, |list, bytes| {
             match list.form {
-                Form::Runs if list.bytes <= SMALL_BYTES => {
-                    self.for_each_run(list, bytes, |first, last| single.extend(first..=last))?;
-                    // Values of a name have no row in common.
-                    if single.len() > self.rows as usize {
-                        return Err(self.bad(list, "a row has two values of a label"));
-                    }
+                Form::Runs => {
+                    self.for_each_run(list, bytes, |first, last| sink.add(first, last))?
                 }
-                _ => bitmaps.push(self.decode(list, bytes)?),
+                Form::Roaring => bitmaps.push(self.decode(list, bytes)?),
             }
             Ok(())
         })?;
-        single.sort_unstable();
-        if let Some(&last) = single.last() {
-            self.check_row(last)?;
-        }
-        bitmaps.push(single.into_iter().collect());
+        bitmaps.push(sink.into_bitmap());
         Ok(bitmaps.union())
+    }
+
+    /// Whether a list has one of `rows`.
+    pub(super) fn intersects(
+        &self,
+        list: ListRef,
+        bytes: &[u8],
+        rows: &RoaringBitmap,
+    ) -> Result<bool, IndexError> {
+        if list.form == Form::Roaring || list.bytes > SMALL_BYTES {
+            return Ok(!rows.is_disjoint(&self.decode(list, bytes)?));
+        }
+        let mut found = false;
+        self.for_each_run(list, bytes, |first, last| {
+            found = found || rows.range(first..=last).next().is_some();
+        })?;
+        Ok(found)
     }
 
     /// Takes a list apart.
@@ -220,19 +238,9 @@ impl Lists {
     }
 
     fn decode_runs(&self, list: ListRef, bytes: &[u8]) -> Result<RoaringBitmap, IndexError> {
-        let mut rows = RoaringBitmap::new();
-        let mut pending: Vec<u32> = Vec::new();
-        self.for_each_run(list, bytes, |first, last| {
-            if last - first < LONG_RUN {
-                pending.extend(first..=last);
-                return;
-            }
-            // Rising throughout, so that nothing is refused.
-            let _ = rows.append(pending.drain(..));
-            rows.insert_range(first..=last);
-        })?;
-        let _ = rows.append(pending);
-        Ok(rows)
+        let mut sink = Sink::new(list.bytes, self.rows);
+        self.for_each_run(list, bytes, |first, last| sink.add(first, last))?;
+        Ok(sink.into_bitmap())
     }
 
     /// Calls `each` with first and last row of each run; they rise.
@@ -272,5 +280,57 @@ impl Lists {
 
     fn bad(&self, list: ListRef, what: &'static str) -> IndexError {
         self.part.malformed(list.offset, what)
+    }
+}
+
+/// Gathers rows in any order.
+enum Sink {
+    /// Single ones, and those of long runs.
+    Sparse(Vec<u32>, RoaringBitmap),
+    /// A bit for each row, the lowest first.
+    Dense(Vec<u8>),
+}
+
+impl Sink {
+    /// For the rows of lists of this many bytes, which are below `rows`.
+    fn new(bytes: u64, rows: u32) -> Self {
+        match bytes.saturating_mul(DENSE_ROWS) > u64::from(rows) {
+            true => Self::Dense(vec![0; rows.div_ceil(8) as usize]),
+            false => Self::Sparse(Vec::new(), RoaringBitmap::new()),
+        }
+    }
+
+    /// Adds the rows of a run.
+    fn add(&mut self, first: u32, last: u32) {
+        match self {
+            Self::Sparse(_, long) if last - first >= LONG_RUN => {
+                long.insert_range(first..=last);
+            }
+            Self::Sparse(rows, _) => rows.extend(first..=last),
+            Self::Dense(bits) => {
+                let (from, to) = ((first / 8) as usize, (last / 8) as usize);
+                let (head, tail) = (0xff << (first % 8), 0xff >> (7 - last % 8));
+                match bits.get_mut(from..=to) {
+                    Some([only]) => *only |= head & tail,
+                    Some([start, between @ .., end]) => {
+                        *start |= head;
+                        between.fill(0xff);
+                        *end |= tail;
+                    }
+                    // Whoever calls has checked the rows.
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn into_bitmap(self) -> RoaringBitmap {
+        match self {
+            Self::Sparse(mut rows, long) => {
+                rows.sort_unstable();
+                RoaringBitmap::from_iter(rows) | long
+            }
+            Self::Dense(bits) => RoaringBitmap::from_lsb0_bytes(0, &bits),
+        }
     }
 }

@@ -23,11 +23,16 @@ impl IndexRefs {
     /// Length of encoded references.
     pub const ENCODED_BYTES: usize = 4 * SectionRef::ENCODED_BYTES + 4 * 4 + 2 * 8;
 
+    /// Where symbols, names, postings and series lie.
+    pub(crate) fn section_refs(&self) -> [SectionRef; 4] {
+        [self.symbols, self.names, self.postings, self.series]
+    }
+
     /// The references of symbols, names, postings and series; rows, symbols, names and shapes, 4
     /// bytes each; offset and descriptor of the list of all rows, 8 each, little endian.
     pub fn encode(&self) -> [u8; Self::ENCODED_BYTES] {
         let mut out = Vec::with_capacity(Self::ENCODED_BYTES);
-        for section in [self.symbols, self.names, self.postings, self.series] {
+        for section in self.section_refs() {
             out.extend_from_slice(&section.encode());
         }
         for count in [

@@ -16,6 +16,10 @@ use crate::section::{Bytes, FileWriter, SectionRef};
 
 /// Strings a group.
 const GROUP: u32 = 16;
+/// How many groups are read at once where a string is searched.
+const NEAR_GROUPS: u64 = 32;
+/// How many bytes are gathered before they are written.
+const WRITE_BYTES: usize = 8 << 10;
 /// Stands for the rank of a symbol that no row has.
 const UNUSED: u32 = u32::MAX;
 
@@ -46,7 +50,7 @@ pub(super) fn write(
     let mut count = 0u32;
     let mut table = Vec::new();
     let mut last: Vec<u8> = Vec::new();
-    let mut entry = Vec::new();
+    let mut bytes = Vec::new();
     input.for_each_symbol(&mut |symbol, text| {
         let text = text.as_bytes();
         if count > 0 && *last >= *text {
@@ -55,18 +59,20 @@ pub(super) fn write(
         let rank = ranks.get_mut(symbol.index());
         *rank.ok_or_else(|| invalid("a symbol is not below the end of all"))? = count;
         let shared = if count.is_multiple_of(GROUP) {
-            put_offset(&mut table, section.position());
+            put_offset(&mut table, section.position() + bytes.len() as u64);
             0
         } else {
             let shared = shared(&last, text);
-            varint::put_u64(&mut entry, shared as u64);
+            varint::put_u64(&mut bytes, shared as u64);
             shared
         };
         let (_, own) = text.split_at(shared);
-        varint::put_u64(&mut entry, own.len() as u64);
-        entry.extend_from_slice(own);
-        section.put(&entry)?;
-        entry.clear();
+        varint::put_u64(&mut bytes, own.len() as u64);
+        bytes.extend_from_slice(own);
+        if bytes.len() >= WRITE_BYTES {
+            section.put(&bytes)?;
+            bytes.clear();
+        }
         last.truncate(shared);
         last.extend_from_slice(own);
         count = count
@@ -74,6 +80,7 @@ pub(super) fn write(
             .ok_or_else(|| invalid("too many symbols"))?;
         Ok(())
     })?;
+    section.put(&bytes)?;
     put_offset(&mut table, section.position());
     section.put(&table)?;
     Ok((section.finish()?, Ranks { ranks, count }))
@@ -117,9 +124,22 @@ impl Symbols {
     pub(super) fn lower_bound(&self, text: &[u8]) -> Result<(u32, bool), IndexError> {
         // Groups before `low` begin at or before `text`, those from `high` on after it.
         let (mut low, mut high) = (0, self.groups.count());
+        let mut near = None;
         while low < high {
+            if near.is_none() && high - low <= NEAR_GROUPS {
+                // All that is left, with the group before, is read at once.
+                let first = low.saturating_sub(1);
+                near = Some(self.groups.window(&self.part, first, high - 1)?);
+            }
             let middle = low.midpoint(high);
-            let window = self.groups.read(&self.part, middle)?;
+            let own;
+            let window = match &near {
+                Some(near) if near.contains(middle) => near,
+                _ => {
+                    own = self.groups.read(&self.part, middle)?;
+                    &own
+                }
+            };
             let mut group = window.group(middle)?;
             let length = group.u64()?;
             match group.bytes(length)? <= text {
@@ -130,7 +150,10 @@ impl Symbols {
         let Some(group) = low.checked_sub(1) else {
             return Ok((0, false));
         };
-        let window = self.groups.read(&self.part, group)?;
+        let window = match near {
+            Some(near) if near.contains(group) => near,
+            _ => self.groups.read(&self.part, group)?,
+        };
         let mut strings = Strings::new(window.group(group)?);
         let start = group as u32 * GROUP;
         let end = self.count.min(start.saturating_add(GROUP));

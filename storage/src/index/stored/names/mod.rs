@@ -5,7 +5,7 @@
 //! the table of these groups, then the symbol of the first value of each group, 4 bytes each.
 //!
 //! A group is varints: where the first list of its values begins in the postings, then for each
-//! value the distance of its symbol from the one before (not for the first) and its
+//! value the distance of its symbol from the one before (from 0 for the first) and its
 //! [descriptor](super::postings::RowsAt): a single row, or length and form of its list. Lists of
 //! a group lie one after the other.
 

@@ -203,17 +203,13 @@ impl Values<'_> {
         number: u64,
         mut each: impl FnMut(Value) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
-        let head = self.heads + number * HEAD_BYTES;
-        let head = symbol_of(&self.names.part.get(head, HEAD_BYTES)?);
         let mut group = window.group(number)?;
-        let mut symbol = head.ok_or_else(|| group.malformed("a group has no first value"))?;
         let mut offset = group.u64()?;
+        let mut symbol = 0u32;
         let before = number as u32 * GROUP;
-        for index in 0..GROUP.min(self.count.saturating_sub(before)) {
-            if index > 0 {
-                let next = symbol.checked_add(group.u32()?);
-                symbol = next.ok_or_else(|| group.malformed("a symbol exceeds 32 bits"))?;
-            }
+        for _ in 0..GROUP.min(self.count.saturating_sub(before)) {
+            let next = symbol.checked_add(group.u32()?);
+            symbol = next.ok_or_else(|| group.malformed("a symbol exceeds 32 bits"))?;
             let rows = RowsAt::from_descriptor(group.u64()?, offset);
             let rows = rows.ok_or_else(|| group.malformed("there is no such form of a list"))?;
             if let RowsAt::List(list) = rows {

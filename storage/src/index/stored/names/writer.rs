@@ -118,13 +118,13 @@ impl ValueWriter {
         for group in values.chunks(GROUP as usize) {
             put_offset(&mut table, self.position());
             varint::put_u64(&mut self.bytes, lists.section.position());
-            let mut last = None;
+            if let Some((first, _)) = group.first() {
+                heads.extend_from_slice(&first.to_le_bytes());
+            }
+            let mut last = 0;
             for &(rank, value) in group {
-                match last {
-                    None => heads.extend_from_slice(&rank.to_le_bytes()),
-                    Some(last) => varint::put_u64(&mut self.bytes, u64::from(rank - last)),
-                }
-                last = Some(rank);
+                varint::put_u64(&mut self.bytes, u64::from(rank - last));
+                last = rank;
                 let rows = match input.postings(name, value)? {
                     InputRows::One(row) => RowsAt::One(row),
                     InputRows::Many(rows) => match (rows.len(), rows.min()) {

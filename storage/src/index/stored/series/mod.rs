@@ -17,6 +17,7 @@
 //!   row has none. A value that does not stand here is that of the row before.
 
 mod reader;
+mod shapes;
 mod writer;
 
 pub(super) use reader::Series;

@@ -1,9 +1,6 @@
 //! Reading label sets.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
+use super::shapes::{ShapeReader, Shapes};
 use super::{GROUP, MASKED, values_before};
 use crate::index::stored::IndexError;
 use crate::index::stored::groups::Groups;
@@ -13,15 +10,12 @@ use crate::section::Bytes;
 /// Symbols of a label's name and value.
 pub(in crate::index::stored) type Pair = (u32, u32);
 
-/// How many shapes are kept while rows are read.
-const SHAPES_KEPT: usize = 4096;
-
 /// Reads the section.
 #[derive(Debug)]
 pub(in crate::index::stored) struct Series {
     part: Part,
     groups: Groups,
-    shapes: Groups,
+    shapes: Shapes,
     rows: u32,
     /// Symbols are below this.
     symbols: u32,
@@ -40,7 +34,7 @@ impl Series {
         Ok(Self {
             part,
             groups,
-            shapes,
+            shapes: Shapes::new(shapes, symbols),
             rows,
             symbols,
         })
@@ -53,8 +47,8 @@ impl Series {
         mut each: impl FnMut(u32, &[Pair]),
     ) -> Result<(), IndexError> {
         let mut reader = RowReader {
-            series: self,
-            shapes: HashMap::default(),
+            symbols: self.symbols,
+            shapes: ShapeReader::new(&self.shapes, &self.part),
             row: Row::default(),
             before: Row::default(),
         };
@@ -86,20 +80,6 @@ impl Series {
         }
         Ok(())
     }
-
-    fn shape(&self, number: u32) -> Result<Box<[u32]>, IndexError> {
-        let window = self.shapes.read(&self.part, number.into())?;
-        let mut shape = window.group(number.into())?;
-        let mut names = Vec::new();
-        let mut last = 0u32;
-        while !shape.is_empty() {
-            let name = last.checked_add(shape.u32()?);
-            let name = name.filter(|&name| name < self.symbols);
-            last = name.ok_or_else(|| shape.malformed("a name is not among the symbols"))?;
-            names.push(last);
-        }
-        Ok(names.into())
-    }
 }
 
 /// A row as it was read.
@@ -118,8 +98,8 @@ impl Row {
 
 /// Reads rows of a group one after the other.
 struct RowReader<'a> {
-    series: &'a Series,
-    shapes: HashMap<u32, Box<[u32]>, RandomState>,
+    symbols: u32,
+    shapes: ShapeReader<'a>,
     /// The row read last.
     row: Row,
     /// The one before that: kept for its memory.
@@ -133,15 +113,7 @@ impl RowReader<'_> {
             return self.next_of_same_shape(group, head >> 1);
         }
         let shape = group.u32()?;
-        if self.shapes.len() >= SHAPES_KEPT {
-            self.shapes.clear();
-        }
-        let names = match self.shapes.entry(shape) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(self.series.shape(shape)?)
-            }
-        };
+        let names = self.shapes.names(shape)?;
         std::mem::swap(&mut self.row, &mut self.before);
         self.row.shape = shape;
         self.row.labels.clear();
@@ -151,7 +123,7 @@ impl RowReader<'_> {
             let is_here = index >= MASKED || mask & 1 == 1;
             mask >>= 1;
             let value = match (is_here, old) {
-                (true, old) => value(group, old.unwrap_or(0), self.series.symbols)?,
+                (true, old) => value(group, old.unwrap_or(0), self.symbols)?,
                 (false, Some(old)) => old,
                 (false, None) => return Err(group.malformed("the row before has no such label")),
             };
@@ -167,7 +139,7 @@ impl RowReader<'_> {
     ) -> Result<(), IndexError> {
         for (index, (_, own)) in self.row.labels.iter_mut().enumerate() {
             if index >= MASKED || mask & 1 == 1 {
-                *own = value(group, *own, self.series.symbols)?;
+                *own = value(group, *own, self.symbols)?;
             }
             mask >>= 1;
         }

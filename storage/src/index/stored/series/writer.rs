@@ -29,6 +29,8 @@ pub(in crate::index::stored) fn write(
     let mut bytes = Vec::new();
     for row in 0..input.rows() {
         if row.is_multiple_of(GROUP) {
+            section.put(&bytes)?;
+            bytes.clear();
             put_offset(&mut table, section.position());
             before.clear();
             shape_before = 0;
@@ -43,7 +45,6 @@ pub(in crate::index::stored) fn write(
             row_labels.push((name, ranks.of(value)?));
         }
         let shape = shapes.number(&names)?;
-        bytes.clear();
         encode(
             shape,
             shape_before,
@@ -52,10 +53,10 @@ pub(in crate::index::stored) fn write(
             &before,
             &mut bytes,
         );
-        section.put(&bytes)?;
         shape_before = shape;
         std::mem::swap(&mut before, &mut row_labels);
     }
+    section.put(&bytes)?;
     put_offset(&mut table, section.position());
     let mut shape_table = Vec::new();
     for names in shapes.iter() {

@@ -11,8 +11,7 @@ use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::{IndexError, IndexInput, IndexRefs, InputRows, StoredIndex, write};
-use crate::index::postings::Postings;
-use crate::index::{PostingsIndex, SymbolTable};
+use crate::index::{Postings, PostingsIndex, SymbolTable};
 use crate::model::{SeriesId, SymbolId};
 use crate::section::{Bytes, FileWriter, SectionError, SectionRef};
 use crate::sys::File;
@@ -133,7 +132,7 @@ fn sections(file: &Arc<dyn File>, refs: &IndexRefs) -> [Vec<u8>; 4] {
         let read = file.bytes(at.offset, at.bytes as usize);
         read.unwrap().into_owned()
     };
-    [refs.symbols, refs.names, refs.postings, refs.series].map(bytes)
+    refs.section_refs().map(bytes)
 }
 
 fn raw(sections: [Vec<u8>; 4], refs: &IndexRefs) -> Result<StoredIndex, IndexError> {
