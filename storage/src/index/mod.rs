@@ -4,10 +4,6 @@ mod access;
 mod matchers;
 mod postings;
 mod prefixes;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the database reads no segment yet")
-)]
 pub mod stored;
 mod symbols;
 

@@ -197,7 +197,7 @@ impl Lists {
         self.for_each(lists, |list, bytes| {
             match list.form {
                 Form::Runs => {
-                    self.for_each_run(list, bytes, |first, last| sink.add(first, last))?
+                    self.for_each_run(list, bytes, |first, last| sink.add(first, last))?;
                 }
                 Form::Roaring => bitmaps.push(self.decode(list, bytes)?),
             }

@@ -146,3 +146,40 @@ proptest! {
         prop_assert_eq!(texts, alone);
     }
 }
+
+#[test]
+fn the_bytes_are_those_of_the_format_page() {
+    let rows = [
+        row(&[("__name__", "up"), ("job", "a")]),
+        row(&[("__name__", "up"), ("job", "b")]),
+        None,
+    ];
+    let (file, refs) = written(&Table::new(&rows));
+    let [symbols, names, postings, series] = sections(&file, &refs);
+    let table = |offsets: &[u8]| -> Vec<u8> {
+        let offsets = offsets.iter();
+        offsets.flat_map(|&offset| [offset, 0, 0, 0, 0]).collect()
+    };
+    let mut expected = b"\x08__name__\x00\x01a\x00\x01b\x00\x03job\x00\x02up".to_vec();
+    expected.extend(table(&[0, 24]));
+    assert_eq!(symbols, expected);
+    // All rows, those of `__name__`, of `up`, of `job`: a run of two rows from 0 each.
+    assert_eq!(postings, [1, 0, 1, 0, 1, 0, 1, 0]);
+    let mut expected = vec![
+        0, 0, 0, 0, 1, 0, 0, 0, 65, 0, 0, 0, 0, 2, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0,
+    ];
+    expected.extend([
+        3, 0, 0, 0, 2, 0, 0, 0, 84, 0, 0, 0, 0, 6, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0,
+    ]);
+    expected.extend([4, 4, 9]);
+    expected.extend(table(&[48, 51]));
+    expected.extend([4, 0, 0, 0]);
+    expected.extend([8, 1, 0, 1, 4]);
+    expected.extend(table(&[65, 70]));
+    expected.extend([1, 0, 0, 0]);
+    assert_eq!(names, expected);
+    let mut expected = vec![7, 1, 8, 2, 4, 2, 1, 0, 0, 3];
+    expected.extend(table(&[8, 8, 10]));
+    expected.extend(table(&[0, 8]));
+    assert_eq!(series, expected);
+}
