@@ -9,6 +9,7 @@ mod flusher;
 mod flushing;
 mod freeze;
 mod recovery;
+mod replay;
 mod report;
 mod sequencer;
 mod sources;

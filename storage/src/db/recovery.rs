@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Condvar, Mutex, RwLock};
-use tracing::{info, warn};
 
 use super::Shared;
 use super::bounds::Bounds;
@@ -14,6 +13,7 @@ use super::directory::{self, wal_dir};
 use super::epoch::{Epoch, Frozen};
 use super::flusher::Flusher;
 use super::flushing::Flushing;
+use super::replay::{Replayed, replay};
 use super::sequencer::Sequencer;
 use super::sources::{CurrentSources, Sources};
 use super::stats::Counters;
@@ -22,7 +22,6 @@ use crate::error::{Error, ErrorKind};
 use crate::head::Applied;
 use crate::maintenance::files;
 use crate::manifest::Manifest;
-use crate::model::Batch;
 use crate::sys::Sys;
 use crate::wal;
 
@@ -37,7 +36,11 @@ pub(super) struct Recovered {
 pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recovered, Error> {
     let lock = directory::take(&sys, dir)?;
     let files = files::open(&sys, dir)?;
-    let (log, epochs) = replay(&sys, &wal_dir(dir), &files.manifest)?;
+    let replay_options = wal::ReplayOptions {
+        covered_seq: files.manifest.covered_seq,
+        ..wal::ReplayOptions::default()
+    };
+    let Replayed { epochs, log } = replay(&sys, &wal_dir(dir), replay_options)?;
     let writer_options = wal::WriterOptions {
         file_bytes_max: options.wal_file_bytes_max,
     };
@@ -96,62 +99,4 @@ fn split(mut epochs: Vec<Epoch>, last_logged: u64, manifest: &Manifest) -> (Vec<
     let active = epochs.pop_if(|epoch| epoch.number == number);
     let frozen = epochs.iter().map(Frozen::new).collect();
     (frozen, active.unwrap_or_else(|| Epoch::new(number)))
-}
-
-/// Puts what the log holds beyond the files into heads, one for each epoch.
-fn replay(
-    sys: &Sys,
-    dir: &Path,
-    manifest: &Manifest,
-) -> Result<(wal::Recovery, Vec<Epoch>), Error> {
-    let begin = sys.clock.monotonic();
-    let mut epochs: Vec<Epoch> = Vec::new();
-    let mut orphans = 0;
-    let mut apply = |number: u64, batch: Batch| -> Result<(), wal::SinkError> {
-        if epochs.last().is_none_or(|epoch| epoch.number != number) {
-            epochs.push(Epoch::new(number));
-        }
-        if let Some(epoch) = epochs.last() {
-            for definition in &batch.definitions {
-                epoch.head.define(definition.id, &definition.labels)?;
-            }
-            orphans += epoch.head.apply(&[batch]).undefined_rows;
-        }
-        Ok(())
-    };
-    let options = wal::ReplayOptions {
-        covered_seq: manifest.covered_seq,
-        ..wal::ReplayOptions::default()
-    };
-    let recovery = wal::replay(sys, dir, options, &mut apply).map_err(replay_error)?;
-    for damage in &recovery.damage {
-        warn!(%damage, "damage in the WAL was skipped");
-    }
-    if orphans > 0 {
-        warn!(
-            samples = orphans,
-            "samples were skipped: the damage took the labels of their series"
-        );
-    }
-    let took = sys.clock.monotonic().saturating_sub(begin);
-    info!(
-        records = recovery.records,
-        samples = recovery.samples,
-        files = recovery.files.len(),
-        torn_bytes = recovery.torn_bytes,
-        seconds = took.as_secs_f64(),
-        "replayed the WAL"
-    );
-    Ok((recovery, epochs))
-}
-
-fn replay_error(error: wal::ReplayError) -> Error {
-    let kind = match &error {
-        wal::ReplayError::Io { .. } => ErrorKind::Io,
-        wal::ReplayError::NewerFile { .. } | wal::ReplayError::NewerRecord { .. } => {
-            ErrorKind::Incompatible
-        }
-        wal::ReplayError::Sink { .. } => ErrorKind::Corrupt,
-    };
-    Error::with_source(kind, error.to_string(), error)
 }

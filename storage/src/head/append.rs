@@ -2,7 +2,7 @@
 
 use super::Head;
 use super::series::Placed;
-use super::shard::{Group, shard_of};
+use super::shard::{Group, Shard, shard_of};
 use super::stats::Totals;
 use crate::model::{Batch, FloatRow, Seq, SeriesDefinition, SeriesId};
 
@@ -45,20 +45,31 @@ impl Head {
         };
         let mut tally = Tally::default();
         for batch in batches {
-            tally.totals.series += self.apply_definitions(&batch.definitions, group.seq);
+            tally.totals.series += self.apply_definitions(&batch.definitions, group.seq, |id| {
+                self.shards.get_or_make(shard_of(id)).write().define(id);
+            });
             self.apply_rows(&batch.floats, &group, &mut tally);
         }
+        self.account(&tally, group.seq)
+    }
+
+    /// Ends a group: counts what became of it and makes it visible.
+    pub(super) fn account(&self, tally: &Tally, seq: Seq) -> Applied {
         if let Some(id) = tally.undefined_max {
             self.registry.keep_free(id);
         }
-        let applied = tally.totals.applied;
         self.totals.lock().add(&tally.totals);
-        self.visibility.advance(group.seq);
-        applied
+        self.visibility.advance(seq);
+        tally.totals.applied
     }
 
-    /// Makes series known to queries; returns how many were new.
-    fn apply_definitions(&self, definitions: &[SeriesDefinition], seq: Seq) -> u64 {
+    /// Makes series known to the index, and names those that are new; returns how many.
+    pub(super) fn apply_definitions(
+        &self,
+        definitions: &[SeriesDefinition],
+        seq: Seq,
+        mut define: impl FnMut(SeriesId),
+    ) -> u64 {
         let mut new = 0;
         for definitions in definitions.chunks(DEFINE_BATCH) {
             let labels = self.registry.view();
@@ -71,7 +82,7 @@ impl Head {
                 };
                 if index.postings.insert(id, symbols) {
                     new += 1;
-                    self.shards.get_or_make(shard_of(id)).write().define(id);
+                    define(id);
                 }
             }
         }
@@ -91,24 +102,35 @@ impl Head {
             };
             let mut shard = shard.write();
             shard.forget(group);
-            for row in rows {
-                match shard.append(row, group) {
-                    Some(placed) => tally.placed(row, placed),
-                    None => tally.undefined(row),
-                }
-            }
+            tally.append(&mut shard, rows, group);
         }
     }
 }
 
 /// Counts of a group while it is applied.
-#[derive(Default)]
-struct Tally {
-    totals: Totals,
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) totals: Totals,
     undefined_max: Option<SeriesId>,
 }
 
 impl Tally {
+    /// Adds rows to their shard.
+    pub(super) fn append(&mut self, shard: &mut Shard, rows: &[FloatRow], group: &Group<'_>) {
+        for row in rows {
+            match shard.append(row, group) {
+                Some(placed) => self.placed(row, placed),
+                None => self.undefined(row),
+            }
+        }
+    }
+
+    /// Adds the counts of another thread.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.totals.add(&other.totals);
+        self.undefined_max = self.undefined_max.max(other.undefined_max);
+    }
+
     fn placed(&mut self, row: &FloatRow, placed: Placed) {
         let totals = &mut self.totals;
         match placed {
@@ -129,7 +151,7 @@ impl Tally {
         totals.include(row.timestamp_ms);
     }
 
-    fn undefined(&mut self, row: &FloatRow) {
+    pub(super) fn undefined(&mut self, row: &FloatRow) {
         self.totals.applied.undefined_rows += 1;
         self.undefined_max = self.undefined_max.max(Some(row.series));
     }

@@ -26,6 +26,7 @@ mod label_sets;
 mod labels;
 mod read;
 mod registry;
+mod replay;
 mod series;
 mod shard;
 mod stats;

@@ -19,7 +19,7 @@ mod replay;
 mod tests;
 mod writer;
 
-pub use error::{ReplayError, SinkError, WalError};
+pub use error::{ReplayError, WalError};
 pub use file::is_file_name;
 pub use files::Files;
 pub use recovery::Recovery;
