@@ -8,7 +8,6 @@ use silverback_storage::{LabelError, WriteBatch};
 
 use crate::app::App;
 use crate::clock;
-use crate::units::format_size;
 
 const JOB: &str = "silverback";
 

@@ -28,7 +28,6 @@ pub(crate) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
             host.unwrap_or_else(|| app.local_addr.to_string())
         ),
         data_dir: app.config.data_dir.display().to_string(),
-        wal_bytes_max: app.config.wal_bytes_max,
         uptime: app.started.elapsed(),
         stats: app.db.stats(),
     };
@@ -54,7 +53,6 @@ fn is_plain_host(host: &str) -> bool {
 struct Page {
     base_url: String,
     data_dir: String,
-    wal_bytes_max: u64,
     uptime: Duration,
     stats: Stats,
 }
@@ -249,7 +247,6 @@ mod tests {
         Page {
             base_url: "http://tsdb.example:9494".to_owned(),
             data_dir: "/data/<x>".to_owned(),
-            wal_bytes_max: 1 << 20,
             uptime: Duration::from_secs(3700),
             stats,
         }

@@ -1,5 +1,6 @@
 //! Replaying the log into heads, one for each epoch.
 
+use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
@@ -141,7 +142,7 @@ impl Default for Heads {
     fn default() -> Self {
         Self {
             epochs: Vec::new(),
-            threads: thread::available_parallelism().map_or(1, |threads| threads.get()),
+            threads: thread::available_parallelism().map_or(1, NonZero::get),
             orphans: 0,
         }
     }

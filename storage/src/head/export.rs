@@ -1,7 +1,5 @@
 //! Handing out what a frozen head holds, as it is, to be written to a file.
 
-mod index;
-
 use super::Head;
 use super::shard::{SHARD_SERIES, Shard};
 use crate::chunk::{LateChunk, OrderedChunk, TimeColumn};
@@ -14,16 +12,6 @@ pub struct ShardExport<'a> {
 }
 
 impl Head {
-    /// How many rows an export has: one more than the highest id defined, or 0.
-    fn rows(&self) -> u32 {
-        let shards = self.shards.iter();
-        let ends = shards.map(|(number, shard)| {
-            let first = number * SHARD_SERIES;
-            first.saturating_add(shard.read().places())
-        });
-        ends.last().unwrap_or(0)
-    }
-
     /// Hands out all samples, visible or not, in stretches of series by rising id, until `each`
     /// fails. A stretch is locked against writers while `each` has it, so this is for a head that
     /// no longer takes samples: only then do two calls hand out the same.

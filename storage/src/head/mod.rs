@@ -17,11 +17,7 @@ mod chunk_list;
 mod export;
 mod id_table;
 mod in_order;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "segments are made of frozen heads, and come next")
-)]
-pub mod index_input;
+mod index_input;
 mod label_sets;
 mod labels;
 mod read;
@@ -43,6 +39,7 @@ use crate::index::PostingsIndex;
 use crate::model::{Labels, LabelsRef, Seq, SeriesId};
 
 pub use append::Applied;
+pub use index_input::HeadInput;
 pub use registry::{LabelsView, RegistryError};
 pub use stats::HeadStats;
 pub use visibility::Pin;

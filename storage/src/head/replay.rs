@@ -130,6 +130,7 @@ mod tests {
                     seq: Seq(seq),
                     definitions: defined.into_iter().map(definition).collect(),
                     floats,
+                    ..Batch::default()
                 }
             };
             batches.into_iter().map(to_batch).collect()

@@ -61,8 +61,6 @@ pub struct HeadStats {
     pub symbols: usize,
     /// Bytes of their strings.
     pub symbol_bytes: usize,
-    /// Smallest and largest timestamp; none without a sample.
-    pub range: Option<TimeRange>,
     /// Pins held.
     pub pins: usize,
 }
@@ -99,7 +97,6 @@ impl Head {
             overflow_bytes: totals.overflow_bytes.unsigned_abs(),
             symbols,
             symbol_bytes,
-            range: totals.range,
             pins: self.visibility.pins(),
         }
     }

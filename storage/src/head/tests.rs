@@ -115,7 +115,7 @@ fn late_samples_lie_over_earlier_ones() {
     );
     let stats = head.stats();
     assert_eq!((stats.series, stats.pins), (1, 2));
-    assert_eq!(stats.range, Some(TimeRange::new(10, 40)));
+    assert_eq!(head.time_range(), Some(TimeRange::new(10, 40)));
     assert_eq!(stats.rows.late, 4);
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::head::Head;
+use crate::head::{Head, HeadInput};
 use crate::segment::{Origin, SegmentError, SegmentInfo, SeqRange, Writer};
 use crate::sys::Sys;
 
@@ -25,7 +25,7 @@ pub fn write_segment(
     let mut writer = Writer::create(sys, dir, number)?;
     let columns = write_times(&mut writer, head)?;
     write_rows(&mut writer, head, &columns)?;
-    writer.index(&head.export_index())?;
+    writer.index(&HeadInput::new(head))?;
     writer.finish(Origin {
         epoch,
         seqs,

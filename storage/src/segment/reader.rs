@@ -98,6 +98,7 @@ impl Segment {
     }
 
     /// How many rows there are: series ids of its memtable are below.
+    #[cfg(test)]
     pub fn rows(&self) -> u32 {
         self.info.rows
     }
@@ -113,6 +114,7 @@ impl Segment {
     }
 
     /// Where it is.
+    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -155,6 +157,7 @@ impl Segment {
     ///
     /// # Errors
     /// Those of [`Reader::has_sample`].
+    #[cfg(test)]
     pub fn has_sample(&self, row: u32, range: TimeRange) -> Result<bool, SegmentError> {
         self.reader().has_sample(row, range)
     }
@@ -163,6 +166,7 @@ impl Segment {
     ///
     /// # Errors
     /// Those of [`Reader::read`].
+    #[cfg(test)]
     pub fn read(&self, row: u32, range: TimeRange, out: &mut Samples) -> Result<(), SegmentError> {
         self.reader().read(row, range, out)
     }
@@ -225,6 +229,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`SegmentError::Section`] and [`SegmentError::Corrupt`]
+    #[cfg(test)]
     pub fn has_sample(&mut self, row: u32, range: TimeRange) -> Result<bool, SegmentError> {
         let has = guarded(self.file, || {
             self.parts.begin();

@@ -112,6 +112,7 @@ impl Writer {
     }
 
     /// The epoch that the next group belongs to.
+    #[cfg(test)]
     pub fn epoch(&self) -> u64 {
         self.epoch
     }

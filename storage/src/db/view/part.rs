@@ -130,7 +130,7 @@ impl Part {
     pub(super) fn reader(&self) -> PartReader<'_> {
         match self {
             Self::Head(own) => PartReader::Head(own),
-            Self::Segment(own) => PartReader::Segment(own.reader()),
+            Self::Segment(own) => PartReader::Segment(Box::new(own.reader())),
         }
     }
 }
@@ -141,7 +141,7 @@ pub(super) enum PartReader<'a> {
     /// Of a head: it has nothing to remember.
     Head(&'a PinnedHead),
     /// Of a segment.
-    Segment(Reader<'a>),
+    Segment(Box<Reader<'a>>),
 }
 
 impl PartReader<'_> {

@@ -4,6 +4,7 @@ use roaring::RoaringBitmap;
 
 use super::names::Value;
 use super::{IndexError, RowsAt, StoredIndex};
+#[cfg(test)]
 use crate::model::SymbolId;
 
 /// Reading the labels of a row costs about as much as this many values' lists.
@@ -17,6 +18,7 @@ const SYMBOLS_UNSORTED: usize = 64 << 10;
 
 impl StoredIndex {
     /// How many symbols there are: they are below this.
+    #[cfg(test)]
     pub fn symbols(&self) -> u32 {
         self.symbols.count()
     }
@@ -25,6 +27,7 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read.
+    #[cfg(test)]
     pub fn lookup(&self, text: &str) -> Result<Option<SymbolId>, IndexError> {
         self.symbols.lookup(text)
     }
@@ -33,6 +36,7 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read, or has no such symbol.
+    #[cfg(test)]
     pub fn text(&self, symbol: SymbolId) -> Result<String, IndexError> {
         let mut text = String::new();
         self.symbols
@@ -53,6 +57,7 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read, or has no such row.
+    #[cfg(test)]
     pub fn symbols_of(
         &self,
         row: u32,

@@ -203,7 +203,7 @@ proptest! {
         let info = flush(&sys, &head).unwrap();
         let stats = head.stats();
         prop_assert_eq!(info.samples, stats.rows.samples);
-        prop_assert_eq!(info.range, stats.range);
+        prop_assert_eq!(info.range, head.time_range());
         prop_assert_eq!(u64::from(info.origin.series), stats.series);
         prop_assert_eq!((info.number, info.origin.epoch, info.rows), (7, 3, ROWS));
         prop_assert_eq!(info.origin.seqs, seqs());
