@@ -9,8 +9,9 @@ use std::thread;
 use tracing::{info, warn};
 
 use super::epoch::Epoch;
+use crate::codec::histogram::elements;
 use crate::error::{Error, ErrorKind};
-use crate::model::Batch;
+use crate::model::{Batch, HistogramRow};
 use crate::sys::Sys;
 use crate::wal;
 
@@ -100,9 +101,15 @@ impl Chunk {
         self.bytes += size_of::<Batch>()
             + size_of_val(batch.definitions.as_slice())
             + label_bytes
-            + size_of_val(batch.floats.as_slice());
+            + size_of_val(batch.floats.as_slice())
+            + batch.histograms.iter().map(histogram_bytes).sum::<usize>()
+            + size_of_val(batch.exemplars.as_slice());
         self.batches.push(batch);
     }
+}
+
+fn histogram_bytes(row: &HistogramRow) -> usize {
+    size_of::<HistogramRow>() + size_of::<u64>() * elements(&row.histogram)
 }
 
 /// Reads the log, and sends what it holds in chunks.

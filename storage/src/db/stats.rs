@@ -108,7 +108,7 @@ pub(super) fn collect(shared: &Shared) -> Stats {
         ..Stats::default()
     };
     for head in heads.map(|head| head.stats()).chain([head]) {
-        stats.chunk_bytes += head.chunk_bytes + head.overflow_bytes;
+        stats.chunk_bytes += head.sample_bytes();
         stats.views = stats.views.max(head.pins as u64);
     }
     shared.counters.fill(&mut stats);

@@ -1,10 +1,13 @@
 //! Applying commit groups.
 
+use parking_lot::RwLockWriteGuard;
+
 use super::Head;
+use super::extras::{Point, points};
 use super::series::Placed;
 use super::shard::{Group, Shard, shard_of};
 use super::stats::Totals;
-use crate::model::{Batch, FloatRow, Seq, SeriesDefinition, SeriesId};
+use crate::model::{Batch, ExemplarRow, FloatRow, MetadataRow, Seq, SeriesDefinition, SeriesId};
 
 /// How many definitions are indexed while registry and index are locked once.
 const DEFINE_BATCH: usize = 256;
@@ -18,6 +21,10 @@ pub struct Applied {
     pub late: u64,
     /// Rows that repeat the newest sample of their series and change nothing.
     pub duplicates: u64,
+    /// Of the samples stored, histograms.
+    pub histograms: u64,
+    /// Exemplars stored.
+    pub exemplars: u64,
     /// Rows dropped because no batch defines their series: its definition was lost to damage.
     pub undefined_rows: u64,
 }
@@ -48,7 +55,13 @@ impl Head {
             tally.totals.series += self.apply_definitions(&batch.definitions, group.seq, |id| {
                 self.shards.get_or_make(shard_of(id)).write().define(id);
             });
-            self.apply_rows(&batch.floats, &group, &mut tally);
+            if is_plain(batch) {
+                self.apply_floats(&batch.floats, &group, &mut tally);
+            } else {
+                self.apply_points(batch, &group, &mut tally);
+            }
+            self.apply_exemplars(&batch.exemplars, &group, &mut tally);
+            self.apply_metadata(&batch.metadata, &group, &mut tally);
         }
         self.account(&tally, group.seq)
     }
@@ -89,7 +102,7 @@ impl Head {
         new
     }
 
-    fn apply_rows(&self, rows: &[FloatRow], group: &Group<'_>, tally: &mut Tally) {
+    fn apply_floats(&self, rows: &[FloatRow], group: &Group<'_>, tally: &mut Tally) {
         // Rows of one request mostly come in the order of their ids: a shard is locked once for
         // its run of them.
         for rows in rows.chunk_by(|a, b| shard_of(a.series) == shard_of(b.series)) {
@@ -97,13 +110,78 @@ impl Head {
                 .first()
                 .and_then(|row| self.shards.get(shard_of(row.series)))
             else {
-                rows.iter().for_each(|row| tally.undefined(row));
+                rows.iter().for_each(|row| tally.undefined(row.series));
                 continue;
             };
             let mut shard = shard.write();
             shard.forget(group);
             tally.append(&mut shard, rows, group);
         }
+    }
+
+    /// Applies samples of any kind.
+    fn apply_points(&self, batch: &Batch, group: &Group<'_>, tally: &mut Tally) {
+        let mut shards = ShardInUse::new(self, group);
+        for (id, point) in points(batch) {
+            tally.append_point(shards.get(id), id, &point, group);
+        }
+    }
+
+    fn apply_exemplars(&self, rows: &[ExemplarRow], group: &Group<'_>, tally: &mut Tally) {
+        let mut shards = ShardInUse::new(self, group);
+        for row in rows {
+            tally.append_exemplar(shards.get(row.series), row, group);
+        }
+    }
+
+    /// Applies metadata, of which no later group was applied.
+    pub(super) fn apply_metadata(
+        &self,
+        rows: &[MetadataRow],
+        group: &Group<'_>,
+        tally: &mut Tally,
+    ) {
+        if !rows.is_empty() {
+            let grown = self.metadata.apply(rows, group, self.visible_seq());
+            tally.totals.metadata_bytes += grown as i64;
+        }
+    }
+}
+
+/// Whether all samples of a batch are floats without start timestamps.
+pub(super) fn is_plain(batch: &Batch) -> bool {
+    batch.histograms.is_empty() && batch.float_starts.is_empty()
+}
+
+/// The shard of the rows that are applied, locked once for a run of them.
+struct ShardInUse<'a> {
+    head: &'a Head,
+    group: &'a Group<'a>,
+    number: u32,
+    shard: Option<RwLockWriteGuard<'a, Shard>>,
+}
+
+impl<'a> ShardInUse<'a> {
+    fn new(head: &'a Head, group: &'a Group<'a>) -> Self {
+        Self {
+            head,
+            group,
+            number: 0,
+            shard: None,
+        }
+    }
+
+    fn get(&mut self, id: SeriesId) -> Option<&mut Shard> {
+        let number = shard_of(id);
+        if self.shard.is_none() || self.number != number {
+            // Let go of one before the other is taken.
+            self.shard = None;
+            let mut shard = self.head.shards.get(number)?.write();
+            shard.forget(self.group);
+            self.number = number;
+            self.shard = Some(shard);
+        }
+        self.shard.as_deref_mut()
     }
 }
 
@@ -115,13 +193,52 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds rows to their shard.
+    /// Adds floats without start timestamps to their shard.
     pub(super) fn append(&mut self, shard: &mut Shard, rows: &[FloatRow], group: &Group<'_>) {
         for row in rows {
             match shard.append(row, group) {
-                Some(placed) => self.placed(row, placed),
-                None => self.undefined(row),
+                Some(placed) => self.placed(row.timestamp_ms, placed),
+                None => self.undefined(row.series),
             }
+        }
+    }
+
+    /// Adds a sample of any kind to its shard, if there is one.
+    pub(super) fn append_point(
+        &mut self,
+        shard: Option<&mut Shard>,
+        id: SeriesId,
+        point: &Point<'_>,
+        group: &Group<'_>,
+    ) {
+        let appended = shard.and_then(|shard| shard.append_point(id, point, group));
+        let Some((placed, grown)) = appended else {
+            self.undefined(id);
+            return;
+        };
+        self.placed(point.timestamp_ms, placed);
+        self.totals.extras_bytes += grown as i64;
+        if point.float().is_none() && placed != Placed::Duplicate {
+            self.totals.applied.histograms += 1;
+        }
+    }
+
+    /// Adds an exemplar to its shard, if there is one.
+    pub(super) fn append_exemplar(
+        &mut self,
+        shard: Option<&mut Shard>,
+        row: &ExemplarRow,
+        group: &Group<'_>,
+    ) {
+        let ExemplarRow { series, exemplar } = row;
+        match shard.and_then(|shard| shard.append_exemplar(*series, exemplar, group)) {
+            Some(Ok(Some(grown))) => {
+                self.totals.applied.exemplars += 1;
+                self.totals.exemplar_bytes += grown as i64;
+            }
+            // It is there already, or only a bug made what is there unreadable.
+            Some(Ok(None) | Err(_)) => {}
+            None => self.undefined(*series),
         }
     }
 
@@ -131,7 +248,7 @@ impl Tally {
         self.undefined_max = self.undefined_max.max(other.undefined_max);
     }
 
-    fn placed(&mut self, row: &FloatRow, placed: Placed) {
+    fn placed(&mut self, timestamp_ms: i64, placed: Placed) {
         let totals = &mut self.totals;
         match placed {
             Placed::InOrder(grown) => {
@@ -148,11 +265,11 @@ impl Tally {
                 return;
             }
         }
-        totals.include(row.timestamp_ms);
+        totals.include(timestamp_ms);
     }
 
-    pub(super) fn undefined(&mut self, row: &FloatRow) {
+    pub(super) fn undefined(&mut self, series: SeriesId) {
         self.totals.applied.undefined_rows += 1;
-        self.undefined_max = self.undefined_max.max(Some(row.series));
+        self.undefined_max = self.undefined_max.max(Some(series));
     }
 }

@@ -69,6 +69,11 @@ impl InOrder {
         Some((times.get(self.column)?.get(last)?, self.open.last()))
     }
 
+    /// The value added last; 0 where a chunk begins.
+    pub(super) fn last_value(&self) -> f64 {
+        f64::from_bits(self.open.last())
+    }
+
     /// The place of the next sample in the column of the open chunk, 0 before the first.
     fn next_place(&self) -> usize {
         usize::from(self.start) + usize::from(self.open.count())

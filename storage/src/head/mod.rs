@@ -8,23 +8,33 @@
 //! samples there were before the last group that touched it. Only while a reader holds on to a
 //! state older than that, the counts before earlier groups are kept in a list beside.
 //!
+//! A histogram takes its place among the samples of its series as a placeholder, so that all of
+//! this holds for it too; the histogram itself stands beside, by the ordinal of its sample, as do
+//! start timestamps ([`extras`]).
+//!
 //! Locks, in the order in which they may be held together: the applier's, the registry, the
-//! index, one shard, the totals, the visibility. A reader holds one at a time and each for some
+//! index, one shard, the totals, the visibility; that of the metadata stands alone. A reader holds one at a time and each for some
 //! thousands of cheap steps at most, so that writers wait little.
 
 mod append;
 mod chunk_list;
+mod exemplar_list;
 mod export;
+mod extras;
+mod histogram_list;
 mod id_table;
 mod in_order;
 mod index_input;
 mod label_sets;
 mod labels;
+mod metadata;
+mod points;
 mod read;
 mod registry;
 mod replay;
 mod series;
 mod shard;
+mod start_runs;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -44,6 +54,7 @@ pub use registry::{LabelsView, RegistryError};
 pub use stats::HeadStats;
 pub use visibility::Pin;
 
+use metadata::MetadataTable;
 use registry::Registry;
 use shard::Shards;
 use stats::Totals;
@@ -58,6 +69,7 @@ pub struct Head {
     index: RwLock<Index>,
     /// Samples by series.
     shards: Shards,
+    metadata: MetadataTable,
     visibility: Arc<Visibility>,
     totals: Mutex<Totals>,
     /// Held while a group is applied: there is one applier at a time, and its list of pinned

@@ -1,5 +1,6 @@
 //! Selecting series and reading their samples.
 
+use super::points::find_points;
 use super::shard::{Shard, shard_of};
 use super::{Head, Pin};
 use crate::chunk::{ChunkError, overlay};
@@ -7,7 +8,7 @@ use crate::index::{IndexAccess, PostingsIndex, SymbolTable, evaluate};
 use crate::model::{Matcher, Samples, SeriesId, TimeRange};
 
 /// How many chunks are decoded while a shard is locked once, some microseconds each.
-const READ_CHUNKS: usize = 16;
+pub(super) const READ_CHUNKS: usize = 16;
 /// How many series are looked at while a shard is locked once.
 const SELECT_BATCH: usize = 128;
 
@@ -55,8 +56,8 @@ impl Head {
         Ok(selected)
     }
 
-    /// Reads the samples of a series in `range` that the pin sees into `out`, which is emptied
-    /// first. Of several at one timestamp the one that came last counts.
+    /// Reads the floats of a series in `range` that the pin sees into `out`, which is emptied
+    /// first; those that a histogram came over are not among them. Of several at one timestamp the one that came last counts.
     ///
     /// # Errors
     /// A chunk that cannot be read: only a bug makes one.
@@ -75,6 +76,14 @@ impl Head {
         let Some(mut reader) = shard.reader(id, pin.seq()) else {
             return Ok(());
         };
+        if shard.has_histograms(id) {
+            drop(shard);
+            let points = find_points(lock, reader, range)?;
+            for point in points.iter().filter(|point| !point.is_histogram) {
+                out.push(point.timestamp_ms, point.value);
+            }
+            return Ok(());
+        }
         loop {
             reader.read_in_order(&shard, range, READ_CHUNKS, |timestamp_ms, value| {
                 out.push(timestamp_ms, value);
@@ -102,7 +111,10 @@ impl Head {
 type ReadGuard<'a> = parking_lot::RwLockReadGuard<'a, Shard>;
 
 /// Lets a writer in: unlocks and locks again.
-fn between<'a>(guard: ReadGuard<'a>, lock: impl FnOnce() -> ReadGuard<'a>) -> ReadGuard<'a> {
+pub(super) fn between<'a>(
+    guard: ReadGuard<'a>,
+    lock: impl FnOnce() -> ReadGuard<'a>,
+) -> ReadGuard<'a> {
     drop(guard);
     lock()
 }

@@ -42,6 +42,13 @@ pub(super) struct Boundary {
     pub(super) before: Counts,
 }
 
+/// One of the two lists of samples of a series.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum List {
+    InOrder,
+    Overflow,
+}
+
 /// Where an appended sample went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Placed {
@@ -96,32 +103,41 @@ impl Series {
     }
 
     /// Whether the sample is the one that came last and nothing could have come over it, so
-    /// that storing it would change no answer.
-    pub(super) fn is_repeat(&self, times: &TimeColumns, timestamp_ms: i64, value: f64) -> bool {
-        self.in_order.last(times) == Some((timestamp_ms, value.to_bits()))
-            && self
-                .overflow
-                .as_ref()
-                .is_none_or(|overflow| overflow.range.end_ms < timestamp_ms)
+    /// that storing it would change no answer. `is_last` compares all but the timestamp with the
+    /// last sample in order, of which it gets the float's bits and the ordinal.
+    pub(super) fn is_repeat(
+        &self,
+        times: &TimeColumns,
+        timestamp_ms: i64,
+        is_last: impl FnOnce(u64, u64) -> bool,
+    ) -> bool {
+        self.in_order.last(times).is_some_and(|(last_ms, bits)| {
+            last_ms == timestamp_ms && is_last(bits, self.in_order.len() - 1)
+        }) && self
+            .overflow
+            .as_ref()
+            .is_none_or(|overflow| overflow.range.end_ms < timestamp_ms)
     }
 
-    /// Adds a sample of the group `seq`. If that is a new group, the caller has kept the
-    /// boundary of the one before as long as it is needed.
-    pub(super) fn append(
+    /// Adds a sample of the group `seq`, unless it is at or before the last one in order. If
+    /// that is a new group, the caller has kept the boundary of the one before as long as it is
+    /// needed. Returns by how many bytes the chunks and time columns grew.
+    pub(super) fn push(
         &mut self,
         times: &mut TimeColumns,
         seq: Seq,
         timestamp_ms: i64,
         value: f64,
-    ) -> Placed {
-        if let Some(grown) = self.in_order.push(times, timestamp_ms, value) {
-            self.enter(seq);
-            self.last_in_order += 1;
-            return Placed::InOrder(grown);
-        }
-        if self.is_repeat(times, timestamp_ms, value) {
-            return Placed::Duplicate;
-        }
+    ) -> Option<isize> {
+        let grown = self.in_order.push(times, timestamp_ms, value)?;
+        self.enter(seq);
+        self.last_in_order += 1;
+        Some(grown)
+    }
+
+    /// Adds a sample to the late ones, as [`Series::push`] does to those in order: the value
+    /// before once more where there is none.
+    pub(super) fn push_late(&mut self, seq: Seq, timestamp_ms: i64, value: Option<f64>) -> isize {
         self.enter(seq);
         let overflow = self.overflow.get_or_insert_with(|| {
             Box::new(Overflow {
@@ -133,7 +149,11 @@ impl Series {
         overflow.last += 1;
         overflow.range.start_ms = overflow.range.start_ms.min(timestamp_ms);
         overflow.range.end_ms = overflow.range.end_ms.max(timestamp_ms);
-        Placed::Overflow(overflow.chunks.push(timestamp_ms, value))
+        let value = value.unwrap_or_else(|| {
+            let last = overflow.chunks.last();
+            last.map_or(0.0, |(_, bits)| f64::from_bits(bits))
+        });
+        overflow.chunks.push(timestamp_ms, value)
     }
 
     /// Counts from here on what the group `seq` appends.

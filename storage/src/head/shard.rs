@@ -1,6 +1,7 @@
 //! Series by id, in shards that are locked one by one.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
@@ -8,10 +9,11 @@ use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
 use super::chunk_list::Cursor;
-use super::series::{Boundary, Counts, Placed, Series};
+use super::extras::{Extras, Point, PointValue};
+use super::series::{Boundary, Counts, List, Placed, Series};
 use super::time_columns::TimeColumns;
 use crate::chunk::ChunkError;
-use crate::model::{FloatRow, Seq, SeriesId, TimeRange};
+use crate::model::{Exemplar, FloatRow, Seq, SeriesId, TimeRange};
 
 /// Series a shard.
 pub(super) const SHARD_SERIES: u32 = 1024;
@@ -94,6 +96,8 @@ pub(super) struct Shard {
     older: HashMap<u32, Vec<Boundary>, RandomState>,
     /// The highest seq in `older`.
     older_newest: Seq,
+    /// What series have beside their floats, by place.
+    extras: BTreeMap<u32, Extras>,
 }
 
 impl Shard {
@@ -127,16 +131,82 @@ impl Shard {
         }
     }
 
-    /// Adds a sample; none if its series is not defined.
+    /// Adds a float without a start timestamp; none if its series is not defined.
+    ///
+    /// The way of nearly all samples there are, so it does only what they need: they come in
+    /// order, and nobody reads a state older than the last group.
+    #[inline]
     pub(super) fn append(&mut self, row: &FloatRow, group: &Group<'_>) -> Option<Placed> {
-        let place = row.series.0 % SHARD_SERIES;
+        let series = self
+            .series
+            .get_mut((row.series.0 % SHARD_SERIES) as usize)?
+            .as_mut()?;
+        let last = series.last_seq();
+        if (last == group.seq || (last <= group.floor() && self.older.is_empty()))
+            && let Some(grown) =
+                series.push(&mut self.times, group.seq, row.timestamp_ms, row.value)
+        {
+            return Some(Placed::InOrder(grown));
+        }
+        let point = Point {
+            timestamp_ms: row.timestamp_ms,
+            start_timestamp_ms: None,
+            value: PointValue::Float(row.value),
+        };
+        self.place(row.series, &point, group)
+    }
+
+    /// Adds any sample, and by how many bytes the list of extras grew; none if its series is not
+    /// defined.
+    pub(super) fn append_point(
+        &mut self,
+        id: SeriesId,
+        point: &Point<'_>,
+        group: &Group<'_>,
+    ) -> Option<(Placed, isize)> {
+        let placed = self.place(id, point, group)?;
+        if point.is_plain() {
+            return Some((placed, 0));
+        }
+        let place = id.0 % SHARD_SERIES;
+        let counts = self.get(place)?.counts();
+        let (list, ordinal) = match placed {
+            Placed::InOrder(_) => (List::InOrder, counts.in_order - 1),
+            Placed::Overflow(_) => (List::Overflow, counts.overflow - 1),
+            Placed::Duplicate => return Some((placed, 0)),
+        };
+        let (extras, made) = extras_of(&mut self.extras, place);
+        Some((placed, made + extras.push(list, ordinal, point)))
+    }
+
+    /// Adds an exemplar, and by how many bytes the list of extras grew; none if its series is
+    /// not defined, and no bytes if it is there already.
+    pub(super) fn append_exemplar(
+        &mut self,
+        id: SeriesId,
+        exemplar: &Exemplar,
+        group: &Group<'_>,
+    ) -> Option<Result<Option<isize>, ChunkError>> {
+        let place = id.0 % SHARD_SERIES;
+        self.get(place)?;
+        let (extras, made) = extras_of(&mut self.extras, place);
+        let grown = extras.push_exemplar(group.seq, exemplar);
+        Some(grown.map(|grown| grown.map(|grown| made + grown)))
+    }
+
+    /// Adds what of a sample stands in the lists of its series.
+    fn place(&mut self, id: SeriesId, point: &Point<'_>, group: &Group<'_>) -> Option<Placed> {
+        let place = id.0 % SHARD_SERIES;
         let series = self.series.get_mut(place as usize)?.as_mut()?;
+        let timestamp_ms = point.timestamp_ms;
+        let extras = &self.extras;
+        let is_last = |bits, ordinal| point.is_last(bits, ordinal, extras.get(&place));
         // A boundary is needed by the readers of states before it, and there are none of those
         // but for pins that are older than the last group: the usual case costs a comparison.
         let last = series.last_seq();
         if last != group.seq
             && (group.floor() < last || !self.older.is_empty())
-            && !series.is_repeat(&self.times, row.timestamp_ms, row.value)
+            && !series.is_repeat(&self.times, timestamp_ms, is_last)
         {
             let boundary = series.boundary();
             let list = self.older.entry(place).or_default();
@@ -148,7 +218,28 @@ impl Shard {
                 self.older_newest = self.older_newest.max(last);
             }
         }
-        Some(series.append(&mut self.times, group.seq, row.timestamp_ms, row.value))
+        let times = &mut self.times;
+        let value = point.float();
+        // A histogram is the value before once more, which takes the least room.
+        let in_order = value.unwrap_or_else(|| series.in_order.last_value());
+        if let Some(grown) = series.push(times, group.seq, timestamp_ms, in_order) {
+            return Some(Placed::InOrder(grown));
+        }
+        if series.is_repeat(times, timestamp_ms, is_last) {
+            return Some(Placed::Duplicate);
+        }
+        let grown = series.push_late(group.seq, timestamp_ms, value);
+        Some(Placed::Overflow(grown))
+    }
+
+    /// What a series has beside its floats.
+    pub(super) fn extras(&self, id: SeriesId) -> Option<&Extras> {
+        self.extras.get(&(id.0 % SHARD_SERIES))
+    }
+
+    /// Whether a series has a histogram, seen or not.
+    pub(super) fn has_histograms(&self, id: SeriesId) -> bool {
+        self.extras(id).is_some_and(Extras::has_histograms)
     }
 
     /// How many samples a reader at `seq` sees; none for a series that is not defined.
@@ -185,6 +276,7 @@ impl Shard {
         let (_, visible) = self.visible_at(place, seq)?;
         Some(SeriesReader {
             place,
+            visible,
             in_order: Cursor::new(visible.in_order),
             overflow: Cursor::new(visible.overflow),
         })
@@ -194,6 +286,17 @@ impl Shard {
     #[cfg(test)]
     pub(super) fn boundaries(&self) -> usize {
         self.older.values().map(Vec::len).sum()
+    }
+}
+
+/// What a series has beside its floats, and the bytes of a new entry if it had nothing.
+fn extras_of(extras: &mut BTreeMap<u32, Extras>, place: u32) -> (&mut Extras, isize) {
+    match extras.entry(place) {
+        Entry::Occupied(entry) => (entry.into_mut(), 0),
+        Entry::Vacant(entry) => {
+            let made = size_of::<u32>() + size_of::<Extras>();
+            (entry.insert(Extras::default()), made as isize)
+        }
     }
 }
 
@@ -215,6 +318,7 @@ fn retain_needed(boundaries: &mut Vec<Boundary>, pinned: &[Seq]) {
 #[derive(Debug)]
 pub(super) struct SeriesReader {
     place: u32,
+    visible: Counts,
     in_order: Cursor,
     overflow: Cursor,
 }
@@ -275,5 +379,96 @@ impl SeriesReader {
         };
         late.chunks
             .read(&mut self.overflow, range, chunks_max, each)
+    }
+
+    /// As [`SeriesReader::read_in_order`], with where the samples stand.
+    pub(super) fn find_in_order(
+        &mut self,
+        shard: &Shard,
+        range: TimeRange,
+        chunks_max: usize,
+        out: &mut Vec<FoundPoint>,
+    ) -> Result<(), ChunkError> {
+        let Some(series) = shard.get(self.place) else {
+            self.in_order = Cursor::new(0);
+            return Ok(());
+        };
+        let extras = shard.extras.get(&self.place);
+        for _ in 0..chunks_max {
+            let mut ordinal = self.visible.in_order - self.in_order.left;
+            let each = |timestamp_ms, value| {
+                if timestamp_ms > range.end_ms {
+                    return ControlFlow::Break(());
+                }
+                if timestamp_ms >= range.start_ms {
+                    let list = List::InOrder;
+                    out.push(FoundPoint::new(timestamp_ms, value, list, ordinal, extras));
+                }
+                ordinal += 1;
+                ControlFlow::Continue(())
+            };
+            series
+                .in_order
+                .read(&shard.times, &mut self.in_order, range, 1, each)?;
+        }
+        Ok(())
+    }
+
+    /// As [`SeriesReader::read_overflow`], with where the samples stand.
+    pub(super) fn find_overflow(
+        &mut self,
+        shard: &Shard,
+        range: TimeRange,
+        chunks_max: usize,
+        out: &mut Vec<FoundPoint>,
+    ) -> Result<(), ChunkError> {
+        let late = shard.get(self.place).and_then(|s| s.overflow.as_deref());
+        let Some(late) = late.filter(|late| late.range.overlaps(range)) else {
+            self.overflow = Cursor::new(0);
+            return Ok(());
+        };
+        let extras = shard.extras.get(&self.place);
+        for _ in 0..chunks_max {
+            let mut ordinal = self.visible.overflow - self.overflow.left;
+            let each = |timestamp_ms, value| {
+                if range.contains(timestamp_ms) {
+                    let list = List::Overflow;
+                    out.push(FoundPoint::new(timestamp_ms, value, list, ordinal, extras));
+                }
+                ordinal += 1;
+                ControlFlow::Continue(())
+            };
+            late.chunks.read(&mut self.overflow, range, 1, each)?;
+        }
+        Ok(())
+    }
+}
+
+/// A sample of a series, and where it stands there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundPoint {
+    pub(super) timestamp_ms: i64,
+    /// The float; nothing for a histogram.
+    pub(super) value: f64,
+    pub(super) list: List,
+    pub(super) ordinal: u64,
+    pub(super) is_histogram: bool,
+}
+
+impl FoundPoint {
+    fn new(
+        timestamp_ms: i64,
+        value: f64,
+        list: List,
+        ordinal: u64,
+        extras: Option<&Extras>,
+    ) -> Self {
+        Self {
+            timestamp_ms,
+            value,
+            list,
+            ordinal,
+            is_histogram: extras.is_some_and(|extras| extras.is_histogram(list, ordinal)),
+        }
     }
 }

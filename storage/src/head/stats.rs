@@ -11,6 +11,9 @@ pub(super) struct Totals {
     /// Signed, as a group may shrink what it seals.
     pub(super) chunk_bytes: i64,
     pub(super) overflow_bytes: i64,
+    pub(super) extras_bytes: i64,
+    pub(super) exemplar_bytes: i64,
+    pub(super) metadata_bytes: i64,
     pub(super) range: Option<TimeRange>,
 }
 
@@ -21,6 +24,8 @@ impl Applied {
         self.late += other.late;
         self.duplicates += other.duplicates;
         self.undefined_rows += other.undefined_rows;
+        self.histograms += other.histograms;
+        self.exemplars += other.exemplars;
     }
 }
 
@@ -38,6 +43,9 @@ impl Totals {
         self.series += group.series;
         self.chunk_bytes += group.chunk_bytes;
         self.overflow_bytes += group.overflow_bytes;
+        self.extras_bytes += group.extras_bytes;
+        self.exemplar_bytes += group.exemplar_bytes;
+        self.metadata_bytes += group.metadata_bytes;
         if let Some(range) = group.range {
             self.include(range.start_ms);
             self.include(range.end_ms);
@@ -57,6 +65,12 @@ pub struct HeadStats {
     pub chunk_bytes: u64,
     /// Bytes of chunks with late samples.
     pub overflow_bytes: u64,
+    /// Bytes of histograms and start timestamps.
+    pub extras_bytes: u64,
+    /// Bytes of exemplars.
+    pub exemplar_bytes: u64,
+    /// Bytes of metadata.
+    pub metadata_bytes: u64,
     /// Different label names and values, those of series not yet applied included.
     pub symbols: usize,
     /// Bytes of their strings.
@@ -72,10 +86,18 @@ const SERIES_BYTES: u64 = 96;
 const SYMBOL_BYTES: u64 = 13;
 
 impl HeadStats {
-    /// About how much memory the head takes, in bytes.
-    pub fn bytes(&self) -> u64 {
+    /// Bytes of all that was written, but for labels.
+    pub fn sample_bytes(&self) -> u64 {
         self.chunk_bytes
             + self.overflow_bytes
+            + self.extras_bytes
+            + self.exemplar_bytes
+            + self.metadata_bytes
+    }
+
+    /// About how much memory the head takes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.sample_bytes()
             + self.series * SERIES_BYTES
             + self.symbols as u64 * SYMBOL_BYTES
             + self.symbol_bytes as u64
@@ -95,6 +117,9 @@ impl Head {
             rows: totals.applied,
             chunk_bytes: totals.chunk_bytes.unsigned_abs(),
             overflow_bytes: totals.overflow_bytes.unsigned_abs(),
+            extras_bytes: totals.extras_bytes.unsigned_abs(),
+            exemplar_bytes: totals.exemplar_bytes.unsigned_abs(),
+            metadata_bytes: totals.metadata_bytes.unsigned_abs(),
             symbols,
             symbol_bytes,
             pins: self.visibility.pins(),

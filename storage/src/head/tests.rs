@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
+mod mixed;
+
 use super::*;
 use crate::model::{
     Batch, FloatRow, MatchOp, Matcher, STALE_NAN_BITS, Samples, SeriesDefinition, TimeRange,

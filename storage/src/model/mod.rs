@@ -15,7 +15,7 @@ mod time_range;
 pub use batch::{
     Batch, ExemplarRow, FloatRow, FloatStart, HistogramRow, MetadataRow, SeriesDefinition,
 };
-pub use exemplar::Exemplar;
+pub use exemplar::{Exemplar, SeriesExemplars};
 pub use histogram::{
     BucketSpan, CUSTOM_SCHEMA, Histogram, HistogramCounts, HistogramError, ResetHint, Side,
 };
@@ -23,5 +23,5 @@ pub use ids::{Seq, SeriesId, SymbolId};
 pub use labels::{LabelError, Labels, LabelsRef, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{Metadata, MetricType, family_name};
-pub use sample::{STALE_NAN_BITS, Sample, Samples, Value, is_stale};
+pub use sample::{HistogramPoint, STALE_NAN_BITS, Sample, Samples, Value, is_stale};
 pub use time_range::TimeRange;

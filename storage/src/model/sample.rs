@@ -30,6 +30,17 @@ pub enum Value {
     Histogram(Box<Histogram>),
 }
 
+/// A histogram sample.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HistogramPoint {
+    /// When it was taken, in milliseconds since the Unix epoch; any i64.
+    pub timestamp_ms: i64,
+    /// When the histogram began, in milliseconds, where the sender said so.
+    pub start_timestamp_ms: Option<i64>,
+    /// What was measured.
+    pub histogram: Histogram,
+}
+
 /// Float samples as two columns of the same length, in rising order of time.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Samples {

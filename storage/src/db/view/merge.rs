@@ -1,6 +1,6 @@
 //! Samples of one series from several sources.
 
-use crate::model::Samples;
+use crate::model::{Sample, Samples};
 
 /// Puts the samples of a later source over those of earlier ones: of two at one timestamp the
 /// later source's counts.
@@ -34,6 +34,25 @@ pub(super) fn lay_over(out: &mut Samples, newer: &Samples) {
     for (timestamp_ms, value) in older {
         out.push(timestamp_ms, value);
     }
+}
+
+/// Puts the samples of a later source, of any kinds, over those of earlier ones, as
+/// [`lay_over`].
+pub(super) fn lay_points_over(out: &mut Vec<Sample>, newer: Vec<Sample>) {
+    let Some(first_ms) = newer.first().map(|sample| sample.timestamp_ms) else {
+        return;
+    };
+    let kept = out.partition_point(|sample| sample.timestamp_ms < first_ms);
+    let mut older = out.split_off(kept).into_iter().peekable();
+    for sample in newer {
+        let before = |other: &Sample| other.timestamp_ms < sample.timestamp_ms;
+        while let Some(other) = older.next_if(before) {
+            out.push(other);
+        }
+        older.next_if(|other| other.timestamp_ms == sample.timestamp_ms);
+        out.push(sample);
+    }
+    out.extend(older);
 }
 
 #[cfg(test)]

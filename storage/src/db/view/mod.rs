@@ -1,5 +1,6 @@
 //! What a query sees: the sources of a database at one moment, and their series joined by labels.
 
+mod extras;
 mod join;
 mod lists;
 mod merge;

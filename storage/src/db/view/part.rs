@@ -7,7 +7,10 @@ use crate::chunk::ChunkError;
 use crate::error::{Error, ErrorKind};
 use crate::head::{Head, Pin};
 use crate::maintenance::files::segment_error;
-use crate::model::{Labels, Matcher, Samples, SeriesId, SymbolId, TimeRange};
+use crate::model::{
+    HistogramPoint, Labels, Matcher, Metadata, Sample, Samples, SeriesExemplars, SeriesId,
+    SymbolId, TimeRange, Value,
+};
 use crate::segment::{Reader, Segment};
 
 /// How many series are looked at while no other can be registered, and how many strings.
@@ -126,6 +129,33 @@ impl Part {
         Ok(())
     }
 
+    /// The exemplars in the range of the series for which all matchers hold.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    pub(super) fn exemplars(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<SeriesExemplars>, Error> {
+        match self {
+            Self::Head(own) => own.exemplars(matchers, range),
+            // Segments do not hold any yet.
+            Self::Segment(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The metadata of a metric family, or of all, in order of name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    pub(super) fn metadata(&self, metric: Option<&str>) -> Result<Vec<(String, Metadata)>, Error> {
+        match self {
+            Self::Head(own) => Ok(own.head.metadata(&own.pin, metric)),
+            Self::Segment(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Reads samples; one for many rows in rising order is quicker than one for each.
     pub(super) fn reader(&self) -> PartReader<'_> {
         match self {
@@ -145,8 +175,46 @@ pub(super) enum PartReader<'a> {
 }
 
 impl PartReader<'_> {
-    /// Reads the samples of a row in the range into `out` (emptied first), in rising order of
-    /// time, no timestamp twice.
+    /// Whether a row may have histograms, in whatever range.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    pub(super) fn has_histograms(&mut self, row: u32) -> Result<bool, Error> {
+        match self {
+            Self::Head(own) => Ok(own.has_histograms(row)),
+            Self::Segment(_) => Ok(false),
+        }
+    }
+
+    /// Reads all samples of a row in the range into `out` (emptied first), floats and histograms
+    /// with their start timestamps, in rising order of time, no timestamp twice.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    pub(super) fn read_points(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Vec<Sample>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Head(own) => own.read_points(row, range, out),
+            Self::Segment(own) => {
+                let mut samples = Samples::default();
+                own.read(row, range, &mut samples).map_err(segment_error)?;
+                out.clear();
+                out.extend(samples.iter().map(|(timestamp_ms, value)| Sample {
+                    timestamp_ms,
+                    start_timestamp_ms: None,
+                    value: Value::Float(value),
+                }));
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the floats of a row in the range into `out` (emptied first), in rising order of
+    /// time, no timestamp twice; none where a histogram came over it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
@@ -221,6 +289,47 @@ impl PinnedHead {
         self.head
             .read(&self.pin, SeriesId(row), range, out)
             .map_err(corrupt)
+    }
+
+    pub(super) fn has_histograms(&self, row: u32) -> bool {
+        self.head.has_histograms(SeriesId(row))
+    }
+
+    pub(super) fn read_histograms(
+        &self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Vec<HistogramPoint>,
+    ) -> Result<(), Error> {
+        self.head
+            .read_histograms(&self.pin, SeriesId(row), range, out)
+            .map_err(corrupt)
+    }
+
+    pub(super) fn read_points(
+        &self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Vec<Sample>,
+    ) -> Result<(), Error> {
+        self.head
+            .read_points(&self.pin, SeriesId(row), range, out)
+            .map_err(corrupt)
+    }
+
+    fn exemplars(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<SeriesExemplars>, Error> {
+        let found = self.head.exemplars(&self.pin, matchers, range);
+        let found = found.map_err(corrupt)?.into_iter();
+        Ok(found
+            .map(|(id, exemplars)| SeriesExemplars {
+                labels: self.labels(id.0),
+                exemplars,
+            })
+            .collect())
     }
 
     /// The labels of a row that was selected.

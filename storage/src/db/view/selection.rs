@@ -4,10 +4,10 @@ use parking_lot::Mutex;
 
 use super::join::{Place, Places, join};
 use super::lists::LabelLists;
-use super::merge::lay_over;
+use super::merge::{lay_over, lay_points_over};
 use super::part::{Part, PartReader, PinnedHead};
 use crate::error::Error;
-use crate::model::{Labels, Samples, SymbolId, TimeRange};
+use crate::model::{HistogramPoint, Labels, Sample, Samples, SymbolId, TimeRange, Value};
 
 /// The series of a [`super::View`] that match and have a sample in the range; a series is named
 /// by its place, from 0. Read from several threads at once.
@@ -129,8 +129,8 @@ impl Selection<'_> {
         }
     }
 
-    /// The samples of a series in the range of the selection, stale markers included, into
-    /// `out` (emptied first).
+    /// The floats of a series in the range of the selection, stale markers included, into `out`
+    /// (emptied first). Where a histogram came over a float of the same timestamp, there is none.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
@@ -140,18 +140,54 @@ impl Selection<'_> {
     pub fn samples(&self, series: usize, out: &mut Samples) -> Result<(), Error> {
         match &self.series {
             Series::Head { head, rows } => head.read(rows[series], self.range, out),
-            Series::Joined(joined) => joined.samples(series, self.range, out),
+            Series::Joined(joined) => {
+                joined.read(|reading| reading.read(joined.places.of(series), self.range, out))
+            }
+        }
+    }
+
+    /// The histograms of a series in the range of the selection, stale ones included, into `out`
+    /// (emptied first): what stands beside [`Selection::samples`], no timestamp in both. Costs
+    /// little for a series without any.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn histograms(&self, series: usize, out: &mut Vec<HistogramPoint>) -> Result<(), Error> {
+        match &self.series {
+            Series::Head { head, rows } => head.read_histograms(rows[series], self.range, out),
+            Series::Joined(joined) => joined
+                .read(|reading| reading.read_histograms(joined.places.of(series), self.range, out)),
+        }
+    }
+
+    /// All samples of a series in the range of the selection, floats and histograms with their
+    /// start timestamps, into `out` (emptied first).
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn points(&self, series: usize, out: &mut Vec<Sample>) -> Result<(), Error> {
+        match &self.series {
+            Series::Head { head, rows } => head.read_points(rows[series], self.range, out),
+            Series::Joined(joined) => joined
+                .read(|reading| reading.read_points(joined.places.of(series), self.range, out)),
         }
     }
 }
 
 impl<'a> Joined<'a> {
-    fn samples(&self, series: usize, range: TimeRange, out: &mut Samples) -> Result<(), Error> {
+    /// Reads with what no other thread reads with.
+    fn read(&self, read: impl FnOnce(&mut Reading<'a>) -> Result<(), Error>) -> Result<(), Error> {
         let idle = self.idle.lock().pop();
         let mut reading = idle.unwrap_or_else(|| self.reading());
-        let read = reading.read(self.places.of(series), range, out);
+        let done = read(&mut reading);
         self.idle.lock().push(reading);
-        read
+        done
     }
 
     fn reading(&self) -> Reading<'a> {
@@ -163,16 +199,75 @@ impl<'a> Joined<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads the samples of a series; `places` are in the order of the sources.
+    /// Reads the floats of a series; `places` are in the order of the sources.
     fn read(&mut self, places: &[Place], range: TimeRange, out: &mut Samples) -> Result<(), Error> {
         out.clear();
         let Some((oldest, newer)) = places.split_first() else {
             return Ok(());
         };
+        if self.has_histograms(newer)? {
+            // One of a later source may lie over a float of an earlier one.
+            let mut points = Vec::new();
+            self.read_points(places, range, &mut points)?;
+            for point in points {
+                if let Value::Float(value) = point.value {
+                    out.push(point.timestamp_ms, value);
+                }
+            }
+            return Ok(());
+        }
         self.parts[oldest.part as usize].read(oldest.row, range, out)?;
         for place in newer {
             self.parts[place.part as usize].read(place.row, range, &mut self.newer)?;
             lay_over(out, &self.newer);
+        }
+        Ok(())
+    }
+
+    fn has_histograms(&mut self, places: &[Place]) -> Result<bool, Error> {
+        for place in places {
+            if self.parts[place.part as usize].has_histograms(place.row)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read_points(
+        &mut self,
+        places: &[Place],
+        range: TimeRange,
+        out: &mut Vec<Sample>,
+    ) -> Result<(), Error> {
+        out.clear();
+        for place in places {
+            let mut newer = Vec::new();
+            self.parts[place.part as usize].read_points(place.row, range, &mut newer)?;
+            lay_points_over(out, newer);
+        }
+        Ok(())
+    }
+
+    fn read_histograms(
+        &mut self,
+        places: &[Place],
+        range: TimeRange,
+        out: &mut Vec<HistogramPoint>,
+    ) -> Result<(), Error> {
+        out.clear();
+        if !self.has_histograms(places)? {
+            return Ok(());
+        }
+        let mut points = Vec::new();
+        self.read_points(places, range, &mut points)?;
+        for point in points {
+            if let Value::Histogram(histogram) = point.value {
+                out.push(HistogramPoint {
+                    timestamp_ms: point.timestamp_ms,
+                    start_timestamp_ms: point.start_timestamp_ms,
+                    histogram: *histogram,
+                });
+            }
         }
         Ok(())
     }

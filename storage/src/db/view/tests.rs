@@ -1,5 +1,7 @@
 //! A view of several heads against one head that got all writes.
 
+mod kinds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
