@@ -53,13 +53,13 @@ impl StoredIndex {
     /// Adds those of `values`, which rise, that `pick` takes.
     fn pick(
         &self,
-        values: &[u32],
+        values: &[SymbolId],
         pick: &dyn Fn(&str) -> bool,
         out: &mut Vec<SymbolId>,
     ) -> Result<(), IndexError> {
         self.symbols.texts(values, |symbol, text| {
             if pick(text) {
-                out.push(SymbolId(symbol));
+                out.push(symbol);
             }
         })
     }
@@ -89,7 +89,7 @@ impl Searchable for StoredIndex {
         let mut values = Vec::new();
         for range in ranges {
             self.names.for_each_value(&name, range, |value| {
-                values.push(value.symbol);
+                values.push(SymbolId(value.symbol));
                 if values.len() >= SCAN_BATCH {
                     self.pick(&values, pick, &mut picked)?;
                     values.clear();

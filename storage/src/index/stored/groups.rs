@@ -63,15 +63,15 @@ impl Groups {
         self.window(part, group, group)
     }
 
-    /// The group of `entries[0]`, with those of the entries after it that lie close by. Entries
+    /// The group of the first entry, with those of the entries after it that lie close by. Entries
     /// rise, `per_group` of them stand in a group.
     pub(super) fn read_close<'a>(
         &self,
         part: &'a Part,
-        entries: &[u32],
+        entries: impl Iterator<Item = u32>,
         per_group: u32,
     ) -> Result<Window<'a>, IndexError> {
-        let mut groups = entries.iter().map(|entry| u64::from(entry / per_group));
+        let mut groups = entries.map(|entry| u64::from(entry / per_group));
         let first = groups.next().unwrap_or_default();
         let mut last = first;
         for group in groups {

@@ -2,13 +2,14 @@
 
 use roaring::RoaringBitmap;
 
-use super::names::Value;
+use super::names::Name;
 use super::{IndexError, RowsAt, StoredIndex};
-#[cfg(test)]
 use crate::model::SymbolId;
 
-/// Reading the labels of a row costs about as much as this many values' lists.
-const ROWS_A_VALUE: u64 = 2;
+/// What reading the labels of a row costs, where a byte of a list costs 1.
+const ROW_COST: u64 = 24;
+/// What reading a value without its list costs.
+const VALUE_COST: u64 = 5;
 /// Reading the labels of this many rows costs about as much as the rows of a name.
 const ROWS_A_NAME: u64 = 64;
 /// How many rows' labels are asked for at once.
@@ -18,7 +19,6 @@ const SYMBOLS_UNSORTED: usize = 64 << 10;
 
 impl StoredIndex {
     /// How many symbols there are: they are below this.
-    #[cfg(test)]
     pub fn symbols(&self) -> u32 {
         self.symbols.count()
     }
@@ -27,7 +27,6 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read.
-    #[cfg(test)]
     pub fn lookup(&self, text: &str) -> Result<Option<SymbolId>, IndexError> {
         self.symbols.lookup(text)
     }
@@ -36,11 +35,10 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read, or has no such symbol.
-    #[cfg(test)]
     pub fn text(&self, symbol: SymbolId) -> Result<String, IndexError> {
         let mut text = String::new();
         self.symbols
-            .texts(&[symbol.0], |_, own| own.clone_into(&mut text))?;
+            .texts(&[symbol], |_, own| own.clone_into(&mut text))?;
         Ok(text)
     }
 
@@ -48,7 +46,11 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read, or has no such symbol; `each` may have been called with some.
-    pub fn texts(&self, symbols: &[u32], each: impl FnMut(u32, &str)) -> Result<(), IndexError> {
+    pub fn texts(
+        &self,
+        symbols: &[SymbolId],
+        each: impl FnMut(SymbolId, &str),
+    ) -> Result<(), IndexError> {
         self.symbols.texts(symbols, each)
     }
 
@@ -57,27 +59,24 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read, or has no such row.
-    #[cfg(test)]
     pub fn symbols_of(
         &self,
         row: u32,
         out: &mut Vec<(SymbolId, SymbolId)>,
     ) -> Result<(), IndexError> {
         self.series.labels(&[row], |_, labels| {
-            let labels = labels.iter().copied();
-            out.extend(labels.map(|(name, value)| (SymbolId(name), SymbolId(value))));
+            out.extend_from_slice(labels);
         })
     }
 
-    /// Calls `each` with names and values of `rows`, which rise, as numbers of symbols: cheaper
-    /// than one by one.
+    /// Calls `each` with names and values of `rows`, which rise: cheaper than one by one.
     ///
     /// # Errors
     /// The index cannot be read, or has no such row; `each` may have been called with some.
     pub fn symbols_of_rows(
         &self,
         rows: &[u32],
-        each: impl FnMut(u32, &[(u32, u32)]),
+        each: impl FnMut(u32, &[(SymbolId, SymbolId)]),
     ) -> Result<(), IndexError> {
         self.series.labels(rows, each)
     }
@@ -98,7 +97,7 @@ impl StoredIndex {
                     None => true,
                 };
                 if has_any {
-                    names.push(name.symbol);
+                    names.push(SymbolId(name.symbol));
                 }
                 Ok(())
             })?,
@@ -122,58 +121,75 @@ impl StoredIndex {
         let Some(name) = name else {
             return Ok(Vec::new());
         };
-        let mut values = Vec::new();
-        match rows {
-            Some(rows) if rows.len() < ROWS_A_VALUE * u64::from(name.values) => {
-                self.collect(rows, &mut values, |own, value| {
-                    (own == name.symbol).then_some(value)
-                })?;
-            }
-            Some(rows) => {
-                let mut lists = Vec::new();
+        let values = match rows {
+            Some(rows) => self.values_of_rows(&name, rows)?,
+            None => {
+                let mut values = Vec::new();
                 self.names.for_each_value(&name, 0..u32::MAX, |value| {
-                    match value.rows {
-                        RowsAt::One(row) if rows.contains(row) => values.push(value.symbol),
-                        RowsAt::One(_) => {}
-                        RowsAt::List(list) => lists.push((list, value)),
-                    }
+                    values.push(SymbolId(value.symbol));
                     Ok(())
                 })?;
-                self.values_of_lists(rows, &lists, &mut values)?;
-                values.sort_unstable();
+                values
             }
-            None => self.names.for_each_value(&name, 0..u32::MAX, |value| {
-                values.push(value.symbol);
-                Ok(())
-            })?,
-        }
+        };
         self.sorted_texts(&values)
     }
 
-    /// Adds the values whose lists have one of `rows`.
-    fn values_of_lists(
+    /// The values that some rows have of a name, sorted.
+    fn values_of_rows(
         &self,
+        name: &Name,
         rows: &RoaringBitmap,
-        lists: &[(super::ListRef, Value)],
-        out: &mut Vec<u32>,
-    ) -> Result<(), IndexError> {
-        let refs: Vec<_> = lists.iter().map(|&(list, _)| list).collect();
-        let mut values = lists.iter().map(|&(_, value)| value.symbol);
-        self.lists.for_each(&refs, |list, bytes| {
-            let value = values.next();
-            if self.lists.intersects(list, bytes, rows)? {
-                out.extend(value);
+    ) -> Result<Vec<SymbolId>, IndexError> {
+        let by_rows = rows.len().saturating_mul(ROW_COST);
+        let of_values = u64::from(name.values) * VALUE_COST;
+        if by_rows < of_values {
+            return self.values_by_rows(name, rows);
+        }
+        let (mut values, mut lists, mut symbols) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = 0u64;
+        self.names.for_each_value(name, 0..u32::MAX, |value| {
+            match value.rows {
+                RowsAt::One(row) if rows.contains(row) => values.push(SymbolId(value.symbol)),
+                RowsAt::One(_) => {}
+                RowsAt::List(list) => {
+                    bytes = bytes.saturating_add(list.bytes);
+                    lists.push(list);
+                    symbols.push(SymbolId(value.symbol));
+                }
             }
             Ok(())
-        })
+        })?;
+        if by_rows < of_values.saturating_add(bytes) {
+            return self.values_by_rows(name, rows);
+        }
+        let mut symbols = symbols.into_iter();
+        self.lists
+            .for_each_intersecting(&lists, rows, |intersects| {
+                values.extend(symbols.next().filter(|_| intersects));
+            })?;
+        values.sort_unstable();
+        Ok(values)
+    }
+
+    fn values_by_rows(
+        &self,
+        name: &Name,
+        rows: &RoaringBitmap,
+    ) -> Result<Vec<SymbolId>, IndexError> {
+        let mut values = Vec::new();
+        self.collect(rows, &mut values, |own, value| {
+            (own.0 == name.symbol).then_some(value)
+        })?;
+        Ok(values)
     }
 
     /// Adds the different symbols that `pick` takes from the labels of `rows`, sorted.
     fn collect(
         &self,
         rows: &RoaringBitmap,
-        out: &mut Vec<u32>,
-        pick: impl Fn(u32, u32) -> Option<u32>,
+        out: &mut Vec<SymbolId>,
+        pick: impl Fn(SymbolId, SymbolId) -> Option<SymbolId>,
     ) -> Result<(), IndexError> {
         let mut rows = rows.iter();
         let mut length_max = SYMBOLS_UNSORTED;
@@ -194,7 +210,7 @@ impl StoredIndex {
         }
     }
 
-    fn sorted_texts(&self, symbols: &[u32]) -> Result<Vec<String>, IndexError> {
+    fn sorted_texts(&self, symbols: &[SymbolId]) -> Result<Vec<String>, IndexError> {
         let mut texts = Vec::with_capacity(symbols.len());
         self.symbols
             .texts(symbols, |_, text| texts.push(text.to_owned()))?;

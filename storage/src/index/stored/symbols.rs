@@ -169,26 +169,29 @@ impl Symbols {
     /// Calls `each` with the strings of `symbols`, which rise.
     pub(super) fn texts(
         &self,
-        mut symbols: &[u32],
-        mut each: impl FnMut(u32, &str),
+        mut symbols: &[SymbolId],
+        mut each: impl FnMut(SymbolId, &str),
     ) -> Result<(), IndexError> {
         let mut buffer = Vec::new();
         while let Some(&first) = symbols.first() {
-            let window = self.groups.read_close(&self.part, symbols, GROUP)?;
-            let mut number = u64::from(first / GROUP);
+            let window =
+                self.groups
+                    .read_close(&self.part, symbols.iter().map(|symbol| symbol.0), GROUP)?;
+            let group_of = |symbol: SymbolId| u64::from(symbol.0 / GROUP);
+            let mut number = group_of(first);
             while window.contains(number) {
-                let in_group = symbols.partition_point(|&s| u64::from(s / GROUP) <= number);
+                let in_group = symbols.partition_point(|&symbol| group_of(symbol) <= number);
                 let (wanted, later) = symbols.split_at(in_group);
                 symbols = later;
                 let group = window.group(number)?;
                 let mut strings = Strings::with_buffer(group, std::mem::take(&mut buffer));
                 let mut next = number as u32 * GROUP;
                 for &symbol in wanted {
-                    while next < symbol {
+                    while next < symbol.0 {
                         strings.next()?;
                         next += 1;
                     }
-                    if next == symbol {
+                    if next == symbol.0 {
                         strings.next()?;
                         next += 1;
                     }
@@ -196,7 +199,7 @@ impl Symbols {
                 }
                 buffer = strings.buffer;
                 match symbols.first() {
-                    Some(symbol) => number = u64::from(symbol / GROUP),
+                    Some(&symbol) => number = group_of(symbol),
                     None => return Ok(()),
                 }
             }

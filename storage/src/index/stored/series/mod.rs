@@ -28,8 +28,8 @@ const GROUP: u32 = 32;
 /// How many labels of a row have a bit that says whether their value stands there.
 const MASKED: usize = 32;
 
-/// For each label of a row its value in the row before: 0 for none. Both rows are in order of
-/// name.
+/// For each label of a row its value in the row before, if that has one. Both rows are in
+/// order of name.
 fn values_before<'a>(
     names: &'a [u32],
     before: &'a [reader::Pair],
@@ -37,12 +37,12 @@ fn values_before<'a>(
     let mut rest = before;
     names.iter().map(move |&name| {
         while let Some((&(other, value), later)) = rest.split_first() {
-            if other > name {
+            if other.0 > name {
                 return None;
             }
             rest = later;
-            if other == name {
-                return Some(value);
+            if other.0 == name {
+                return Some(value.0);
             }
         }
         None

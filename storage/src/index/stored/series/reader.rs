@@ -5,10 +5,11 @@ use super::{GROUP, MASKED, values_before};
 use crate::index::stored::IndexError;
 use crate::index::stored::groups::Groups;
 use crate::index::stored::part::{Decoder, Part};
+use crate::model::SymbolId;
 use crate::section::Bytes;
 
 /// Symbols of a label's name and value.
-pub(in crate::index::stored) type Pair = (u32, u32);
+pub(in crate::index::stored) type Pair = (SymbolId, SymbolId);
 
 /// Reads the section.
 #[derive(Debug)]
@@ -53,7 +54,9 @@ impl Series {
             before: Row::default(),
         };
         while let Some(&first) = rows.first() {
-            let window = self.groups.read_close(&self.part, rows, GROUP)?;
+            let window = self
+                .groups
+                .read_close(&self.part, rows.iter().copied(), GROUP)?;
             let mut number = u64::from(first / GROUP);
             while window.contains(number) {
                 let in_group = rows.partition_point(|&row| u64::from(row / GROUP) <= number);
@@ -127,7 +130,7 @@ impl RowReader<'_> {
                 (false, Some(old)) => old,
                 (false, None) => return Err(group.malformed("the row before has no such label")),
             };
-            self.row.labels.push((name, value));
+            self.row.labels.push((SymbolId(name), SymbolId(value)));
         }
         Ok(())
     }
@@ -139,7 +142,7 @@ impl RowReader<'_> {
     ) -> Result<(), IndexError> {
         for (index, (_, own)) in self.row.labels.iter_mut().enumerate() {
             if index >= MASKED || mask & 1 == 1 {
-                *own = value(group, *own, self.symbols)?;
+                own.0 = value(group, own.0, self.symbols)?;
             }
             mask >>= 1;
         }

@@ -12,6 +12,7 @@ use crate::codec::varint;
 use crate::index::stored::groups::put_offset;
 use crate::index::stored::input::{IndexInput, invalid};
 use crate::index::stored::symbols::Ranks;
+use crate::model::SymbolId;
 use crate::section::{FileWriter, SectionRef};
 
 /// Writes the section; says how many shapes it has.
@@ -42,7 +43,7 @@ pub(in crate::index::stored) fn write(
         for &(name, value) in &labels {
             let name = ranks.of(name)?;
             names.push(name);
-            row_labels.push((name, ranks.of(value)?));
+            row_labels.push((SymbolId(name), SymbolId(ranks.of(value)?)));
         }
         let shape = shapes.number(&names)?;
         encode(
@@ -86,7 +87,7 @@ fn encode(
 ) {
     let mut head = u64::from(shape != shape_before);
     for (index, (&(_, value), old)) in row.iter().zip(values_before(names, before)).enumerate() {
-        if index < MASKED && old != Some(value) {
+        if index < MASKED && old != Some(value.0) {
             head |= 2 << index;
         }
     }
@@ -95,8 +96,8 @@ fn encode(
         varint::put_u64(out, shape.into());
     }
     for (index, (&(_, value), old)) in row.iter().zip(values_before(names, before)).enumerate() {
-        if index >= MASKED || old != Some(value) {
-            varint::put_i64(out, i64::from(value) - i64::from(old.unwrap_or(0)));
+        if index >= MASKED || old != Some(value.0) {
+            varint::put_i64(out, i64::from(value.0) - i64::from(old.unwrap_or(0)));
         }
     }
 }

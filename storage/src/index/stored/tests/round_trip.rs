@@ -70,7 +70,7 @@ fn long_strings_and_lists() {
         .collect();
     let index = stored(&rows);
     assert_eq!(index.label_values("long", None).unwrap().len(), 10);
-    let all: Vec<u32> = (0..index.symbols()).collect();
+    let all: Vec<SymbolId> = (0..index.symbols()).map(SymbolId).collect();
     let mut texts = Vec::new();
     index
         .texts(&all, |_, text| texts.push(text.to_owned()))
@@ -105,7 +105,7 @@ proptest! {
             prop_assert_eq!(&labels_of(&index, number), row.as_deref().unwrap_or_default());
         }
         let mut texts = Vec::new();
-        let all: Vec<u32> = (0..index.symbols()).collect();
+        let all: Vec<SymbolId> = (0..index.symbols()).map(SymbolId).collect();
         index.texts(&all, |_, text| texts.push(text.to_owned())).unwrap();
         prop_assert!(texts.is_sorted_by(|a, b| a < b));
         for (number, text) in (0..).zip(&texts) {
@@ -133,15 +133,15 @@ proptest! {
             prop_assert_eq!(row, *number);
             let mut alone = Vec::new();
             index.symbols_of(row, &mut alone).unwrap();
-            let alone: Vec<_> = alone.iter().map(|(n, v)| (n.0, v.0)).collect();
             prop_assert_eq!(&alone, labels);
         }
         let mut texts = Vec::new();
-        let symbols: Vec<u32> = picked.into_iter().filter(|&s| s < index.symbols()).collect();
+        let picked = picked.into_iter().filter(|&symbol| symbol < index.symbols());
+        let symbols: Vec<SymbolId> = picked.map(SymbolId).collect();
         index.texts(&symbols, |symbol, text| texts.push((symbol, text.to_owned()))).unwrap();
         let alone: Vec<_> = symbols
             .iter()
-            .map(|&symbol| (symbol, index.text(SymbolId(symbol)).unwrap()))
+            .map(|&symbol| (symbol, index.text(symbol).unwrap()))
             .collect();
         prop_assert_eq!(texts, alone);
     }
