@@ -21,7 +21,7 @@ use thiserror::Error;
 
 pub use overlay::overlay;
 pub use parts::{LateChunk, OrderedChunk};
-pub use times::{TIMES_BYTES_MAX, TimeColumn, decode_times};
+pub use times::{TIMES_BYTES_MAX, TimeColumn, decode_times, times_within};
 pub use values::{OpenValues, SealedValues, ValuesRef};
 pub use xor::{XorChunk, XorReader};
 

@@ -4,7 +4,7 @@ mod stored;
 
 use super::CHUNK_SAMPLES_MAX;
 
-pub use stored::{TIMES_BYTES_MAX, decode_times};
+pub use stored::{TIMES_BYTES_MAX, decode_times, times_within};
 
 /// How many deltas a column takes room for at a time.
 const GROWTH: usize = 16;

@@ -12,7 +12,7 @@ use super::record::{Decoder, Part};
 use super::rows::{RowAt, Rows, table_bytes};
 use super::stretch::Stretch;
 use super::{SegmentInfo, SeqRange};
-use crate::chunk::{TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay};
+use crate::chunk::{TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay, times_within};
 use crate::index::stored::{IndexError, IndexRefs, StoredIndex};
 use crate::model::{Samples, TimeRange};
 use crate::section::{Bytes, Section, guarded};
@@ -322,8 +322,8 @@ impl Parts<'_> {
                     count,
                     ..
                 } => {
-                    let times = self.times.get(column_at, start, count)?;
-                    !within(times, range).is_empty()
+                    self.times.may_overlap(column_at, start, count, range)?
+                        && !within(self.times.get(column_at, start, count)?, range).is_empty()
                 }
                 Part::Late { range: all, xor } if all.overlaps(range) => {
                     let mut found = false;
@@ -351,7 +351,9 @@ impl Parts<'_> {
             return Ok(());
         };
         let mut decoder = decoder(&mut self.chunks, &at)?;
-        let mut last_ms = None;
+        // Whoever wants all of them needs no chunk skipped.
+        let all = at.summary.range;
+        let is_whole = range.start_ms <= all.start_ms && all.end_ms <= range.end_ms;
         let mut later = Vec::new();
         while let Some(part) = decoder.next_part().map_err(corrupt)? {
             match part {
@@ -361,13 +363,10 @@ impl Parts<'_> {
                     count,
                     values,
                 } => {
-                    let times = self.times.get(column_at, start, count)?;
-                    let first_ms = times.first().copied();
-                    if last_ms.is_some() && first_ms <= last_ms {
-                        return Err(corrupt("chunks in order go back in time"));
+                    if is_whole || self.times.may_overlap(column_at, start, count, range)? {
+                        let times = self.times.get(column_at, start, count)?;
+                        in_order(times, values, range, out)?;
                     }
-                    last_ms = times.last().copied();
-                    in_order(times, values, range, out)?;
                 }
                 Part::Late { range: all, xor } if all.overlaps(range) => {
                     late(xor, |timestamp_ms, value| {
@@ -440,6 +439,9 @@ fn in_order(
     if wanted.is_empty() {
         return Ok(());
     }
+    if out.timestamps_ms.last() >= times.get(wanted.start) {
+        return Err(corrupt("chunks in order go back in time"));
+    }
     // Values are read from the first one on: each is coded against the one before.
     let mut place = 0;
     let read = values.for_each(wanted.end as u16, |value| {
@@ -489,26 +491,50 @@ impl<'a> Times<'a> {
         }
     }
 
+    /// Whether `count` timestamps from place `start` on of the column at `at` may lie in `range`.
+    fn may_overlap(
+        &mut self,
+        at: u64,
+        start: u8,
+        count: u8,
+        range: TimeRange,
+    ) -> Result<bool, Fault> {
+        if self.at == Some(at) {
+            return Ok(true);
+        }
+        let all = times_within(self.column_bytes(at)?, start, count);
+        Ok(all.ok_or_else(|| no_column(at))?.overlaps(range))
+    }
+
     /// `count` timestamps from place `start` on, at least one, of the column at `at`.
-    fn get(&mut self, at: u64, start: usize, count: u8) -> Result<&[i64], Fault> {
-        let section = Kind::Times.name();
+    fn get(&mut self, at: u64, start: u8, count: u8) -> Result<&[i64], Fault> {
         if self.at != Some(at) {
             self.at = None;
-            let bytes = self.section.get_up_to(at, TIMES_BYTES_MAX);
-            let bytes = bytes.map_err(|error| Fault::Section(section, error))?;
-            decode_times(bytes, &mut self.column)
-                .ok_or_else(|| Fault::corrupt(section, format!("no column is at {at}")))?;
+            let mut column = std::mem::take(&mut self.column);
+            let decoded = decode_times(self.column_bytes(at)?, &mut column);
+            self.column = column;
+            decoded.ok_or_else(|| no_column(at))?;
             self.at = Some(at);
         }
-        let times = self.column.get(start..start + usize::from(count));
+        let start = usize::from(start);
+        let end = start + usize::from(count);
+        let times = self.column.get(start..end);
         times.filter(|times| !times.is_empty()).ok_or_else(|| {
             corrupt(format!(
-                "a chunk has the timestamps {start}..{} of a column of {}",
-                start + usize::from(count),
+                "a chunk has the timestamps {start}..{end} of a column of {}",
                 self.column.len()
             ))
         })
     }
+
+    fn column_bytes(&mut self, at: u64) -> Result<&[u8], Fault> {
+        let bytes = self.section.get_up_to(at, TIMES_BYTES_MAX);
+        bytes.map_err(|error| Fault::Section(Kind::Times.name(), error))
+    }
+}
+
+fn no_column(at: u64) -> Fault {
+    Fault::corrupt(Kind::Times.name(), format!("no column is at {at}"))
 }
 
 #[cfg(test)]

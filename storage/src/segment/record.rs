@@ -101,7 +101,7 @@ pub(super) enum Part<'a> {
     /// Samples in order: values, and where their timestamps are.
     InOrder {
         column_at: u64,
-        start: usize,
+        start: u8,
         count: u8,
         values: ValuesRef<'a>,
     },
@@ -176,7 +176,7 @@ impl<'a> Decoder<'a> {
         };
         Some(Part::InOrder {
             column_at,
-            start: usize::from(start),
+            start,
             count,
             values,
         })
@@ -202,5 +202,100 @@ impl<'a> Decoder<'a> {
         let (counted, rest) = self.rest.split_at_checked(bytes)?;
         self.rest = rest;
         Some(counted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chunk::TimeColumn;
+
+    /// A chunk in order as a test knows it: column, start, count; bits of a constant or a stream.
+    type Chunk = (u64, u8, u8, Result<u64, Vec<u8>>);
+
+    fn chunk() -> impl Strategy<Value = Chunk> {
+        let values = prop_oneof![
+            3 => (0..3u64).prop_map(Ok),
+            1 => any::<u64>().prop_map(Ok),
+            2 => prop::collection::vec(any::<u8>(), 0..300).prop_map(Err),
+        ];
+        let column = prop_oneof![4 => 0..2000u64, 1 => any::<u64>()];
+        let start = prop_oneof![Just(0), 0..120u8];
+        (column, start, prop_oneof![Just(120), 1..=120u8], values).prop_map(
+            |(column, start, count, values)| (column, start, count.min(120 - start), values),
+        )
+    }
+
+    fn late() -> impl Strategy<Value = (TimeRange, u16, Vec<u8>)> {
+        let bytes = prop::collection::vec(any::<u8>(), 0..200);
+        (any::<i64>(), any::<i64>(), any::<u16>(), bytes)
+            .prop_map(|(a, b, count, bytes)| (TimeRange::new(a.min(b), a.max(b)), count, bytes))
+    }
+
+    fn values_of(values: &Result<u64, Vec<u8>>) -> ValuesRef<'_> {
+        match values {
+            Ok(bits) => ValuesRef::Constant(*bits),
+            Err(bytes) => ValuesRef::Stream(bytes),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_come_back(
+            chunks in prop::collection::vec(chunk(), 0..12),
+            lates in prop::collection::vec(late(), 0..3),
+            times_base in prop_oneof![0..2000u64, any::<u64>()],
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut out = vec![9];
+            let mut encoder = Encoder::new(&mut out, times_base);
+            let times = TimeColumn::new(0);
+            let mut ends = vec![0];
+            for (column_at, start, count, values) in &chunks {
+                let chunk = OrderedChunk {
+                    column: 0,
+                    times: &times,
+                    start: *start,
+                    count: *count,
+                    values: values_of(values),
+                };
+                encoder.in_order(&chunk, *column_at);
+                ends.push(encoder.out.len() - 1);
+            }
+            for (range, count, samples) in &lates {
+                let (range, count) = (*range, *count);
+                encoder.late(&LateChunk { range, count, samples });
+                ends.push(encoder.out.len() - 1);
+            }
+            let row = &out[1..];
+            let mut decoder = Decoder::new(row, times_base);
+            let mut next = || decoder.next_part().unwrap();
+            for (column_at, start, count, values) in &chunks {
+                let expected = Part::InOrder {
+                    column_at: *column_at,
+                    start: *start,
+                    count: *count,
+                    values: values_of(values),
+                };
+                prop_assert_eq!(format!("{:?}", next()), format!("{:?}", Some(expected)));
+            }
+            for (range, count, samples) in &lates {
+                let xor = [&count.to_be_bytes(), samples.as_slice()].concat();
+                let expected = Part::Late { range: *range, xor: &xor };
+                prop_assert_eq!(format!("{:?}", next()), format!("{:?}", Some(expected)));
+            }
+            prop_assert!(next().is_none());
+            // A row cut within a chunk is refused there.
+            let cut = cut.index(row.len() + 1);
+            let mut decoder = Decoder::new(&row[..cut], times_base);
+            let whole = ends.iter().filter(|&&end| end <= cut).count() - 1;
+            for _ in 0..whole {
+                prop_assert!(decoder.next_part().unwrap().is_some());
+            }
+            let at_end = ends.contains(&cut);
+            prop_assert_eq!(decoder.next_part().is_ok_and(|part| part.is_none()), at_end);
+        }
     }
 }

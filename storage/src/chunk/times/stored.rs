@@ -5,6 +5,7 @@
 use super::{CHUNK_SAMPLES_MAX, Deltas, TimeColumn};
 use crate::codec::bits::BitReader;
 use crate::codec::varint;
+use crate::model::TimeRange;
 
 /// Deltas of a column are below 2^32.
 const WIDTH_MAX: u8 = 32;
@@ -48,28 +49,53 @@ fn pack<T: Copy + Into<u32>>(deltas: &[T], out: &mut Vec<u8>) {
     }
 }
 
+/// What stands before the deltas of a column.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    count: u8,
+    first_ms: i64,
+    /// Smallest delta and bits of each; 0 in a column of one timestamp.
+    least: u32,
+    width: u32,
+}
+
+impl Head {
+    /// Reads it; also the bytes of the deltas and what follows.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (&count, mut rest) = bytes.split_first()?;
+        if count == 0 || u16::from(count) > CHUNK_SAMPLES_MAX {
+            return None;
+        }
+        let first_ms = varint::take_i64(&mut rest)?;
+        let mut head = Self {
+            count,
+            first_ms,
+            least: 0,
+            width: 0,
+        };
+        if count > 1 {
+            head.least = u32::try_from(varint::take_u64(&mut rest)?).ok()?;
+            let (&width, packed) = rest.split_first()?;
+            if width > WIDTH_MAX {
+                return None;
+            }
+            head.width = width.into();
+            rest = packed;
+        }
+        Some((head, rest))
+    }
+}
+
 /// Reads a column off the front of `bytes` into `out`, which is emptied first. What is read rises
 /// strictly. None where no column begins there, or it does not end.
-pub fn decode_times(mut bytes: &[u8], out: &mut Vec<i64>) -> Option<()> {
+pub fn decode_times(bytes: &[u8], out: &mut Vec<i64>) -> Option<()> {
     out.clear();
-    let (&count, rest) = bytes.split_first()?;
-    if count == 0 || u16::from(count) > CHUNK_SAMPLES_MAX {
-        return None;
-    }
-    bytes = rest;
-    let mut timestamp_ms = varint::take_i64(&mut bytes)?;
+    let (head, packed) = Head::read(bytes)?;
+    let mut timestamp_ms = head.first_ms;
     out.push(timestamp_ms);
-    if count == 1 {
-        return Some(());
-    }
-    let least = u32::try_from(varint::take_u64(&mut bytes)?).ok()?;
-    let (&width, packed) = bytes.split_first()?;
-    if width > WIDTH_MAX {
-        return None;
-    }
     let mut bits = BitReader::new(packed);
-    for _ in 1..count {
-        let delta = i64::from(least) + bits.read(u32::from(width)).ok()? as i64;
+    for _ in 1..head.count {
+        let delta = i64::from(head.least) + bits.read(head.width).ok()? as i64;
         if delta == 0 {
             return None;
         }
@@ -77,6 +103,20 @@ pub fn decode_times(mut bytes: &[u8], out: &mut Vec<i64>) -> Option<()> {
         out.push(timestamp_ms);
     }
     Some(())
+}
+
+/// A range in which `count` timestamps from place `start` on of the column at the front of
+/// `bytes` lie, found without reading them; close to theirs where deltas differ by little. None
+/// where no column begins there.
+pub fn times_within(bytes: &[u8], start: u8, count: u8) -> Option<TimeRange> {
+    let (head, _) = Head::read(bytes)?;
+    let most = i64::from(head.least) + (1i64 << head.width) - 1;
+    let after = |deltas: i64, delta: i64| head.first_ms.saturating_add(deltas * delta);
+    let last = (i64::from(start) + i64::from(count) - 1).max(0);
+    Some(TimeRange::new(
+        after(start.into(), head.least.into()),
+        after(last, most),
+    ))
 }
 
 #[cfg(test)]
@@ -103,7 +143,11 @@ mod tests {
         assert_eq!(encoded(&regular).len(), 1 + 1 + 2 + 1);
         let jitter: Vec<i64> = (0..120).map(|i| 15_000 * i + i * i % 3).collect();
         // Differences of -1 to 1: two bits.
-        assert_eq!(encoded(&jitter).len(), 5 + 30);
+        let bytes = encoded(&jitter);
+        assert_eq!(bytes.len(), 5 + 30);
+        // The first 20, as far as the smallest and the largest difference can say.
+        let range = TimeRange::new(0, 19 * 15_002);
+        assert_eq!(times_within(&bytes, 0, 20), Some(range));
     }
 
     #[test]
@@ -142,6 +186,8 @@ mod tests {
             ),
             cut in any::<prop::sample::Index>(),
             behind in prop::collection::vec(any::<u8>(), 0..3),
+            start in any::<prop::sample::Index>(),
+            end in any::<prop::sample::Index>(),
         ) {
             let mut timestamps = vec![first_ms];
             timestamps.extend(deltas.iter().scan(first_ms, |at, &delta| {
@@ -154,7 +200,11 @@ mod tests {
             prop_assert_eq!(decode_times(&bytes[..cut], &mut out), None);
             bytes.extend(behind);
             prop_assert_eq!(decode_times(&bytes, &mut out), Some(()));
-            prop_assert_eq!(out, timestamps);
+            prop_assert_eq!(&out, &timestamps);
+            let (a, b) = (start.index(out.len()), end.index(out.len()));
+            let (start, end) = (a.min(b), a.max(b));
+            let range = times_within(&bytes, start as u8, (end - start + 1) as u8).unwrap();
+            prop_assert!(range.contains(out[start]) && range.contains(out[end]), "{range:?}");
         }
 
         #[test]
@@ -164,7 +214,10 @@ mod tests {
         ) {
             let bytes: Vec<u8> = std::iter::once(count).chain(bytes).collect();
             let mut out = Vec::new();
+            let range = times_within(&bytes, 0, count);
             if decode_times(&bytes, &mut out).is_some() {
+                let range = range.unwrap();
+                prop_assert!(out.iter().all(|&t| range.contains(t)), "{range:?}");
                 prop_assert_eq!(out.len(), usize::from(count));
                 prop_assert!(out.is_sorted_by(|a, b| a < b));
             }

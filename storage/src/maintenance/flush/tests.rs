@@ -48,10 +48,10 @@ fn value() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step(changes: u32) -> impl Strategy<Value = Step> {
     prop_oneof![
         400 => Just(Step::Same),
-        100 => value().prop_map(Step::Scraped),
+        changes => value().prop_map(Step::Scraped),
         10 => Just(Step::Missed),
         5 => (1..5i64, value()).prop_map(|(by_ms, bits)| Step::Own(by_ms, bits)),
         20 => (1..100i64, value()).prop_map(|(by, bits)| Step::Late(by, bits)),
@@ -193,7 +193,10 @@ proptest! {
 
     #[test]
     fn a_segment_reads_as_its_head(
-        scrapes in prop::collection::vec(prop::collection::vec(step(), 7), 1..300),
+        // Chunks of one value, and chunks of many.
+        scrapes in prop_oneof![Just(1), Just(10), Just(200)].prop_flat_map(|changes| {
+            prop::collection::vec(prop::collection::vec(step(changes), 7), 1..300)
+        }),
         from in 0..300i64,
         length in 0..300i64,
         point in 0..300i64,
