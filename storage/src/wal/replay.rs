@@ -31,7 +31,7 @@ pub type Sink<'a> = dyn FnMut(u64, Batch) -> Result<(), SinkError> + 'a;
 ///
 /// What a crash left of a write that was never acknowledged is cut off, the directory is created
 /// if there is none, and all that was handed on is durable when this returns; the next
-/// [`Writer`](super::Writer) begins a new file. No file is removed. With `options.read_only` none of that is done,
+/// [`Writer`](super::Writer) begins a new file. One file is in memory at a time, as a whole. No file is removed. With `options.read_only` none of that is done,
 /// and a file that its owner drops meanwhile is an [`ReplayError::Io`] of the kind
 /// [`io::ErrorKind::NotFound`].
 ///
@@ -51,6 +51,7 @@ pub fn replay(
         sink,
         ledger: Ledger::new(options.covered_seq),
         recovery: Recovery::default(),
+        buffer: Vec::new(),
     };
     replay.run()
 }
@@ -62,6 +63,8 @@ struct Replay<'a, 's> {
     sink: &'a mut Sink<'s>,
     ledger: Ledger,
     recovery: Recovery,
+    /// The bytes of the file before, kept for their memory.
+    buffer: Vec<u8>,
 }
 
 /// A file of the log while it is read.
@@ -316,8 +319,10 @@ impl Replay<'_, '_> {
             self.disk.open_read(&path)
         };
         let file = file.map_err(io_error("open", &path))?;
+        let mut bytes = std::mem::take(&mut self.buffer);
+        read_all(&*file, &mut bytes).map_err(io_error("read", &path))?;
         let mut source = Source {
-            bytes: read_all(&*file).map_err(io_error("read", &path))?,
+            bytes,
             path,
             file,
             number,
@@ -342,6 +347,7 @@ impl Replay<'_, '_> {
             last_seq: self.ledger.last(),
             bytes: kept.end as u64,
         });
+        self.buffer = source.bytes;
         Ok(())
     }
 
@@ -404,8 +410,8 @@ impl Replay<'_, '_> {
                     // The log may be growing while it is read: the frame may have been whole a
                     // moment later.
                     read_again_at = Some(at);
-                    let read = read_all(&*source.file);
-                    source.bytes = read.map_err(io_error("read", &source.path))?;
+                    let read = read_all(&*source.file, &mut source.bytes);
+                    read.map_err(io_error("read", &source.path))?;
                 }
                 Gap::Torn => {
                     self.recovery.torn_bytes += used(source.after(at)) as u64;
@@ -564,12 +570,13 @@ fn mend(source: &Source, kept: Kept) -> Result<(), ReplayError> {
     sync.map_err(io_error("sync", &source.path))
 }
 
-fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
+/// Reads a file into `bytes`, in place of what was there.
+fn read_all(file: &dyn File, bytes: &mut Vec<u8>) -> io::Result<()> {
     let length = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length)?;
+    bytes.truncate(length);
+    bytes.try_reserve_exact(length - bytes.len())?;
     bytes.resize(length, 0);
-    let read = file.read_at(&mut bytes, 0)?;
+    let read = file.read_at(bytes, 0)?;
     bytes.truncate(read);
-    Ok(bytes)
+    Ok(())
 }
