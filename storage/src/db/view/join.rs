@@ -6,6 +6,7 @@ use super::lists::{LabelLists, List, count};
 use super::part::{Part, RowLabels};
 use super::symbol_map::SymbolMap;
 use crate::error::{Error, ErrorKind};
+use crate::model::SymbolId;
 
 /// For how many series labels are asked for at once: of a file, what many have in common is read
 /// once.
@@ -159,7 +160,7 @@ struct Translation {
     /// The labels of a batch of rows, in symbols of the source.
     rows: RowLabels,
     /// Symbols that are met in the batch for the first time.
-    new: Vec<u32>,
+    new: Vec<SymbolId>,
     /// The labels of one row, in symbols of the selection.
     names: Vec<u32>,
     values: Vec<u32>,
@@ -193,7 +194,7 @@ impl Translation {
 /// Puts the labels of a row into `names` and `values`, as symbols of the selection.
 fn translate(
     map: &SymbolMap,
-    row: &[(u32, u32)],
+    row: &[(SymbolId, SymbolId)],
     names: &mut Vec<u32>,
     values: &mut Vec<u32>,
 ) -> Result<(), Error> {

@@ -121,7 +121,11 @@ impl Part {
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`]; `each` may have been called with some, and may
     /// be called with some twice in any case.
-    pub(super) fn texts(&self, symbols: &[u32], each: impl FnMut(u32, &str)) -> Result<(), Error> {
+    pub(super) fn texts(
+        &self,
+        symbols: &[SymbolId],
+        each: impl FnMut(SymbolId, &str),
+    ) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.texts(symbols, each),
             Self::Segment(own) => stored::texts(own, symbols, each).map_err(segment_error)?,
@@ -235,7 +239,7 @@ impl PartReader<'_> {
 #[derive(Debug, Default)]
 pub(super) struct RowLabels {
     /// Names and values of all rows, each row's in order of name.
-    pairs: Vec<(u32, u32)>,
+    pairs: Vec<(SymbolId, SymbolId)>,
     /// Where those of each row end in `pairs`.
     ends: Vec<usize>,
 }
@@ -253,18 +257,18 @@ impl RowLabels {
     }
 
     /// Adds the labels of the next row.
-    pub(super) fn push(&mut self, labels: impl Iterator<Item = (u32, u32)>) {
+    pub(super) fn push(&mut self, labels: impl Iterator<Item = (SymbolId, SymbolId)>) {
         self.pairs.extend(labels);
         self.ends.push(self.pairs.len());
     }
 
     /// Names and values of all rows together.
-    pub(super) fn pairs(&self) -> &[(u32, u32)] {
+    pub(super) fn pairs(&self) -> &[(SymbolId, SymbolId)] {
         &self.pairs
     }
 
     /// Names and values, row by row.
-    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = &[(u32, u32)]> {
+    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = &[(SymbolId, SymbolId)]> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
             let row = &self.pairs[start..end];
@@ -355,16 +359,16 @@ impl PinnedHead {
             let labels = self.head.labels_view();
             for &row in rows {
                 let symbols = labels.symbols_of(SeriesId(row)).into_iter().flatten();
-                out.push(symbols.map(|(name, value)| (name.0, value.0)));
+                out.push(symbols);
             }
         }
     }
 
-    fn texts(&self, symbols: &[u32], mut each: impl FnMut(u32, &str)) {
+    fn texts(&self, symbols: &[SymbolId], mut each: impl FnMut(SymbolId, &str)) {
         for symbols in symbols.chunks(LOCKED_TEXTS) {
             let labels = self.head.labels_view();
             for &symbol in symbols {
-                each(symbol, labels.symbols().text(SymbolId(symbol)));
+                each(symbol, labels.symbols().text(symbol));
             }
         }
     }

@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::part::RowLabels;
 use crate::error::Error;
 use crate::maintenance::files::segment_error;
-use crate::model::{Matcher, TimeRange};
+use crate::model::{Matcher, SymbolId, TimeRange};
 use crate::segment::{Segment, SegmentError};
 
 /// The rows of the series for which all matchers hold and that have a sample in the range, in
@@ -76,8 +76,8 @@ pub(super) fn row_labels(
 /// Calls `each` with the strings of symbols, which rise. It may be called with one twice.
 pub(super) fn texts(
     segment: &Segment,
-    symbols: &[u32],
-    mut each: impl FnMut(u32, &str),
+    symbols: &[SymbolId],
+    mut each: impl FnMut(SymbolId, &str),
 ) -> Result<(), SegmentError> {
     segment.with_index(|index| index.texts(symbols, &mut each))
 }

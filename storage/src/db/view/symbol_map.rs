@@ -22,15 +22,15 @@ pub(super) struct SymbolMap {
 
 impl SymbolMap {
     /// The entry of a symbol, if it was set.
-    pub(super) fn get(&self, symbol: u32) -> Option<SymbolId> {
-        let page = *self.pages.get(symbol as usize / PAGE)? as usize;
+    pub(super) fn get(&self, symbol: SymbolId) -> Option<SymbolId> {
+        let page = *self.pages.get(symbol.index() / PAGE)? as usize;
         // A page that is not there lies behind all entries.
-        let entry = *self.entries.get(page * PAGE + symbol as usize % PAGE)?;
+        let entry = *self.entries.get(page * PAGE + symbol.index() % PAGE)?;
         (entry < MET).then_some(SymbolId(entry))
     }
 
     /// Whether a symbol is met for the first time.
-    pub(super) fn meet(&mut self, symbol: u32) -> bool {
+    pub(super) fn meet(&mut self, symbol: SymbolId) -> bool {
         let entry = self.entry(symbol);
         let is_new = *entry == NONE;
         if is_new {
@@ -40,12 +40,12 @@ impl SymbolMap {
     }
 
     /// Sets the entry of a symbol.
-    pub(super) fn set(&mut self, symbol: u32, to: SymbolId) {
+    pub(super) fn set(&mut self, symbol: SymbolId, to: SymbolId) {
         *self.entry(symbol) = to.0;
     }
 
-    fn entry(&mut self, symbol: u32) -> &mut u32 {
-        let index = symbol as usize / PAGE;
+    fn entry(&mut self, symbol: SymbolId) -> &mut u32 {
+        let index = symbol.index() / PAGE;
         if index >= self.pages.len() {
             self.pages.resize(index + 1, NONE);
         }
@@ -54,7 +54,7 @@ impl SymbolMap {
             self.entries.resize(self.entries.len() + PAGE, NONE);
         }
         let page = self.pages[index] as usize;
-        &mut self.entries[page * PAGE + symbol as usize % PAGE]
+        &mut self.entries[page * PAGE + symbol.index() % PAGE]
     }
 }
 
@@ -67,17 +67,17 @@ mod tests {
         let mut map = SymbolMap::default();
         let symbols = [0, 1, 63, 64, 1000, 3_000_000];
         for (to, &symbol) in (7..).zip(&symbols) {
-            assert!(map.meet(symbol));
-            assert!(!map.meet(symbol));
-            assert_eq!(map.get(symbol), None);
-            map.set(symbol, SymbolId(to));
-            assert!(!map.meet(symbol));
+            assert!(map.meet(SymbolId(symbol)));
+            assert!(!map.meet(SymbolId(symbol)));
+            assert_eq!(map.get(SymbolId(symbol)), None);
+            map.set(SymbolId(symbol), SymbolId(to));
+            assert!(!map.meet(SymbolId(symbol)));
         }
         for (to, &symbol) in (7..).zip(&symbols) {
-            assert_eq!(map.get(symbol), Some(SymbolId(to)));
+            assert_eq!(map.get(SymbolId(symbol)), Some(SymbolId(to)));
         }
         for absent in [2, 62, 65, 128, 999, 2_999_999, 3_000_001, u32::MAX] {
-            assert_eq!(map.get(absent), None);
+            assert_eq!(map.get(SymbolId(absent)), None);
         }
         assert_eq!(map.entries.len(), 4 * PAGE);
     }

@@ -90,3 +90,35 @@ fn the_index_of_a_head_answers_as_the_head() {
     assert!(names.contains(&"instance".to_owned()) && names.is_sorted());
     assert_eq!(index.label_values("job", None).unwrap(), ["api", "node"]);
 }
+
+#[test]
+fn strings_that_begin_alike_are_sorted() {
+    let ends = [
+        "",
+        "a",
+        "b",
+        "ab",
+        "\0",
+        "\0\0",
+        "a\0",
+        "\u{e9}",
+        "zzzzzzzzz",
+        "aaaaaaaaaaaaaaaaaa",
+    ];
+    let starts = [String::new(), "x".repeat(8), "x".repeat(300)];
+    let texts: Vec<String> = starts
+        .iter()
+        .flat_map(|start| ends.map(|end| format!("{start}{end}")))
+        .collect();
+    let mut symbols = SymbolTable::default();
+    let interned = texts.iter().rev().map(|text| symbols.intern(text).unwrap());
+    let mut sorted: Vec<_> = interned.map(|symbol| (0, symbol)).collect();
+    sort_from(&mut sorted, &symbols, 0);
+    let found: Vec<&str> = sorted
+        .iter()
+        .map(|&(_, symbol)| symbols.text(symbol))
+        .collect();
+    let mut expected = texts.clone();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}

@@ -19,6 +19,7 @@ const SYMBOLS_UNSORTED: usize = 64 << 10;
 
 impl StoredIndex {
     /// How many symbols there are: they are below this.
+    #[cfg(test)]
     pub fn symbols(&self) -> u32 {
         self.symbols.count()
     }
@@ -27,6 +28,7 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read.
+    #[cfg(test)]
     pub fn lookup(&self, text: &str) -> Result<Option<SymbolId>, IndexError> {
         self.symbols.lookup(text)
     }
@@ -35,6 +37,7 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read, or has no such symbol.
+    #[cfg(test)]
     pub fn text(&self, symbol: SymbolId) -> Result<String, IndexError> {
         let mut text = String::new();
         self.symbols
@@ -59,6 +62,7 @@ impl StoredIndex {
     ///
     /// # Errors
     /// The index cannot be read, or has no such row.
+    #[cfg(test)]
     pub fn symbols_of(
         &self,
         row: u32,

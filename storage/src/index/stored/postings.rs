@@ -19,8 +19,8 @@ const LONG_RUN: u32 = 64;
 const DENSE_ROWS: u64 = 64;
 /// How many bytes of lists that lie one after the other are read at once.
 const READ_BYTES: u64 = 128 << 10;
-/// The runs of lists of up to this many bytes are looked up one by one.
-const SMALL_BYTES: u64 = 64;
+/// To mark this many rows as bits costs less than it saves a byte of lists that is compared.
+const MARKS_A_BYTE: u64 = 9;
 
 /// How a list is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -207,21 +207,39 @@ impl Lists {
         Ok(bitmaps.union())
     }
 
-    /// Whether a list has one of `rows`.
-    pub(super) fn intersects(
+    /// Calls `each`, list after list, with whether the list has one of `rows`.
+    pub(super) fn for_each_intersecting(
         &self,
-        list: ListRef,
-        bytes: &[u8],
+        lists: &[ListRef],
         rows: &RoaringBitmap,
-    ) -> Result<bool, IndexError> {
-        if list.form == Form::Roaring || list.bytes > SMALL_BYTES {
-            return Ok(!rows.is_disjoint(&self.decode(list, bytes)?));
-        }
-        let mut found = false;
-        self.for_each_run(list, bytes, |first, last| {
-            found = found || rows.range(first..=last).next().is_some();
-        })?;
-        Ok(found)
+        mut each: impl FnMut(bool),
+    ) -> Result<(), IndexError> {
+        // Bits answer quickly and take time to set.
+        let bytes = lists
+            .iter()
+            .fold(0u64, |sum, list| sum.saturating_add(list.bytes));
+        let is_marked = rows.len() < bytes.saturating_mul(MARKS_A_BYTE);
+        let bits = is_marked.then(|| self.bits(rows));
+        self.for_each(lists, |list, bytes| {
+            let mut found = false;
+            match (list.form, &bits) {
+                (Form::Roaring, _) => found = !rows.is_disjoint(&self.decode(list, bytes)?),
+                (Form::Runs, Some(bits)) => self.for_each_run(list, bytes, |first, last| {
+                    found = found || bits.any(first, last);
+                })?,
+                (Form::Runs, None) => self.for_each_run(list, bytes, |first, last| {
+                    found = found || rows.range(first..=last).next().is_some();
+                })?,
+            }
+            each(found);
+            Ok(())
+        })
+    }
+
+    fn bits(&self, rows: &RoaringBitmap) -> Bits {
+        let mut bits = Bits::new(self.rows);
+        rows.iter().for_each(|row| bits.set(row, row));
+        bits
     }
 
     /// Takes a list apart.
@@ -287,15 +305,14 @@ impl Lists {
 enum Sink {
     /// Single ones, and those of long runs.
     Sparse(Vec<u32>, RoaringBitmap),
-    /// A bit for each row, the lowest first.
-    Dense(Vec<u8>),
+    Dense(Bits),
 }
 
 impl Sink {
     /// For the rows of lists of this many bytes, which are below `rows`.
     fn new(bytes: u64, rows: u32) -> Self {
         match bytes.saturating_mul(DENSE_ROWS) > u64::from(rows) {
-            true => Self::Dense(vec![0; rows.div_ceil(8) as usize]),
+            true => Self::Dense(Bits::new(rows)),
             false => Self::Sparse(Vec::new(), RoaringBitmap::new()),
         }
     }
@@ -307,20 +324,7 @@ impl Sink {
                 long.insert_range(first..=last);
             }
             Self::Sparse(rows, _) => rows.extend(first..=last),
-            Self::Dense(bits) => {
-                let (from, to) = ((first / 8) as usize, (last / 8) as usize);
-                let (head, tail) = (0xff << (first % 8), 0xff >> (7 - last % 8));
-                match bits.get_mut(from..=to) {
-                    Some([only]) => *only |= head & tail,
-                    Some([start, between @ .., end]) => {
-                        *start |= head;
-                        between.fill(0xff);
-                        *end |= tail;
-                    }
-                    // Whoever calls has checked the rows.
-                    _ => {}
-                }
-            }
+            Self::Dense(bits) => bits.set(first, last),
         }
     }
 
@@ -330,7 +334,47 @@ impl Sink {
                 rows.sort_unstable();
                 RoaringBitmap::from_iter(rows) | long
             }
-            Self::Dense(bits) => RoaringBitmap::from_lsb0_bytes(0, &bits),
+            Self::Dense(bits) => RoaringBitmap::from_lsb0_bytes(0, &bits.0),
         }
+    }
+}
+
+/// A bit for each row, the lowest of a byte first. Rows beyond the last are left out.
+struct Bits(Vec<u8>);
+
+impl Bits {
+    fn new(rows: u32) -> Self {
+        Self(vec![0; rows.div_ceil(8) as usize])
+    }
+
+    /// Sets those from `first` to `last`.
+    fn set(&mut self, first: u32, last: u32) {
+        let (head, tail) = Self::masks(first, last);
+        match self.0.get_mut((first / 8) as usize..=(last / 8) as usize) {
+            Some([only]) => *only |= head & tail,
+            Some([start, between @ .., end]) => {
+                *start |= head;
+                between.fill(u8::MAX);
+                *end |= tail;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether one from `first` to `last` is set.
+    fn any(&self, first: u32, last: u32) -> bool {
+        let (head, tail) = Self::masks(first, last);
+        match self.0.get((first / 8) as usize..=(last / 8) as usize) {
+            Some([only]) => only & head & tail != 0,
+            Some([start, between @ .., end]) => {
+                start & head != 0 || end & tail != 0 || between.iter().any(|&byte| byte != 0)
+            }
+            _ => false,
+        }
+    }
+
+    /// The bits of the first byte and of the last.
+    fn masks(first: u32, last: u32) -> (u8, u8) {
+        (u8::MAX << (first % 8), u8::MAX >> (7 - last % 8))
     }
 }

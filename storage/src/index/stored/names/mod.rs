@@ -15,7 +15,7 @@ mod writer;
 use super::groups::OFFSET_BYTES;
 use super::postings::ListRef;
 
-pub(super) use reader::{Names, Value};
+pub(super) use reader::Names;
 pub(super) use writer::write;
 
 /// Values a group.

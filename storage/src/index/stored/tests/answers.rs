@@ -116,3 +116,49 @@ fn a_prefix_narrows_what_is_tried() {
     let picked = index.pick_values(name, Some(".*1"), &pick).unwrap();
     assert_eq!((picked.len(), tried.take()), (1000, 1000));
 }
+
+#[test]
+fn many_values_are_searched_as_few() {
+    // More values than are read, scanned or looked up at once, of which some are single rows.
+    let rows: Vec<Row> = (0..9000u32)
+        .map(|n| {
+            let value = format!("v{:04}", n.wrapping_mul(2_654_435_761) >> 20);
+            row(&[
+                ("a", &value),
+                ("b", &format!("{}", n % 700)),
+                ("c", &format!("w{n:05}")),
+            ])
+        })
+        .collect();
+    let table = Table::new(&rows);
+    let (file, refs) = written(&table);
+    let index = StoredIndex::open(&file, &refs).unwrap();
+    let patterns = [
+        "v1.*",
+        "v12.*|v30.*7",
+        ".*7",
+        "v...[05]",
+        "w0.*",
+        "w01..[13579]",
+        "[1-3].*5",
+        "x.*",
+        "v9.*|w.*",
+        "(v1.*)?",
+    ];
+    for pattern in patterns {
+        for name in ["a", "b", "c"] {
+            for op in [MatchOp::Regex, MatchOp::NotRegex] {
+                let matchers = [Matcher::new(op, name, pattern).unwrap()];
+                let Ok(expected) = evaluate(&table.access(), &matchers);
+                assert_eq!(index.evaluate(&matchers).unwrap(), expected, "{matchers:?}");
+            }
+        }
+    }
+    for step in [1, 3, 40, 2000] {
+        let among: RoaringBitmap = (5..9000).step_by(step).collect();
+        for name in ["a", "b", "c"] {
+            let values = index.label_values(name, Some(&among)).unwrap();
+            assert_eq!(values, listed(&rows, &among, Some(name)), "{step} {name}");
+        }
+    }
+}

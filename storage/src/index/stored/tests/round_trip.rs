@@ -183,3 +183,22 @@ fn the_bytes_are_those_of_the_format_page() {
     expected.extend(table(&[0, 8]));
     assert_eq!(series, expected);
 }
+
+#[test]
+fn the_place_of_a_string_is_found_wherever_groups_begin() {
+    for count in [1, 15, 16, 17, 33, 512, 2000] {
+        let texts: Vec<String> = (0..count).map(|n| format!("t{:05}", n * 2)).collect();
+        let rows: Vec<Row> = texts.iter().map(|text| row(&[("n", text)])).collect();
+        let index = stored(&rows);
+        // `n` comes before them.
+        for number in 0..=count * 2 {
+            let text = format!("t{number:05}");
+            let place = texts.partition_point(|own| *own < text) as u32;
+            let found = index.symbols.lower_bound(text.as_bytes()).unwrap();
+            let is_it = number % 2 == 0 && number < count * 2;
+            assert_eq!(found, (1 + place, is_it), "{text} of {count}");
+        }
+        assert_eq!(index.symbols.lower_bound(b"").unwrap(), (0, false));
+        assert_eq!(index.symbols.lower_bound(b"n").unwrap(), (0, true));
+    }
+}
