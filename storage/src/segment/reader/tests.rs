@@ -145,6 +145,27 @@ fn a_file_cut_short_or_of_another_name_is_refused() {
     assert!(matches!(error, SegmentError::Io { .. }), "{error}");
 }
 
+/// A segment of which summaries and footer lie in one page of memory: where it is, its rows, and
+/// where its summaries begin.
+fn with_a_last_page(sys: &Sys, dir: &Path) -> (PathBuf, Vec<Row>, u64) {
+    let page = 4096;
+    let mut written = (8..=20).map(|count| {
+        let rows = some_rows()[..count].to_vec();
+        let path = write(sys, &dir.join(count.to_string()), &rows);
+        let file = sys.disk.open_read(&path).unwrap();
+        let bytes = file.len().unwrap();
+        let io = |error| panic!("{error}");
+        let unusable = |why| panic!("{why:?}");
+        let (footer, _) = read_footer(&*file, bytes, HEADER_BYTES, io, unusable).unwrap();
+        let summaries = footer.section(Kind::Summaries).unwrap();
+        (path, rows, summaries.offset, bytes)
+    });
+    let (path, rows, at, _) = written
+        .find(|&(_, _, at, bytes)| at / page == (bytes - 1) / page)
+        .unwrap();
+    (path, rows, at)
+}
+
 #[test]
 fn bytes_of_a_mapped_file_that_go_missing_are_an_error() {
     let dir = tempfile::tempdir().unwrap();
@@ -152,16 +173,15 @@ fn bytes_of_a_mapped_file_that_go_missing_are_an_error() {
         disk: Arc::new(RealDisk::mapped()),
         ..Sys::real()
     };
-    let rows = some_rows();
-    let path = write(&sys, dir.path(), &rows);
+    let (path, rows, summaries_at) = with_a_last_page(&sys, dir.path());
     let segment = Segment::open(&sys, &path).unwrap();
     let mut reader = segment.reader();
     let mut out = Samples::default();
     reader.read(7, TimeRange::ALL, &mut out).unwrap();
     assert_eq!(bits(&out), expected(&rows[7], TimeRange::ALL));
-    // Within one page of memory, where a cut gives no signal: footer and summaries are zeros.
-    let left = segment.info().bytes / 4096 * 4096 + 1;
-    sys.disk.open(&path).unwrap().set_len(left).unwrap();
+    // Within one page of memory a cut gives no signal: what was there is zeros.
+    let file = sys.disk.open(&path).unwrap();
+    file.set_len(summaries_at + 1).unwrap();
     let error = reader.read(7, TimeRange::ALL, &mut out).unwrap_err();
     let section = matches!(
         error,
