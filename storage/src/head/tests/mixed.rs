@@ -5,7 +5,6 @@ use crate::model::{
     BucketSpan, CUSTOM_SCHEMA, Exemplar, ExemplarRow, FloatStart, Histogram, HistogramCounts,
     HistogramPoint, HistogramRow, Metadata, MetadataRow, MetricType, ResetHint, Sample, Value,
 };
-use crate::wal::record::{decode_body, encode_body};
 
 /// A histogram that follows from a number: the same one, other counts, another layout.
 fn histogram(n: u8) -> Histogram {
@@ -343,15 +342,14 @@ fn mixed_steps() -> impl Strategy<Value = Vec<MixedStep>> {
     prop::collection::vec(step, 1..16)
 }
 
-/// A head that reads back the bodies of batches, one at a time, as replay does.
-fn replayed(batches: &[(Seq, Vec<u8>)]) -> Head {
+/// A head that gets the batches as from a log, several at a time.
+fn replayed(batches: &[Batch]) -> Head {
     let head = Head::new();
-    for (seq, body) in batches {
-        let batch = decode_body(*seq, body).unwrap();
-        for definition in &batch.definitions {
+    for batches in batches.chunks(3) {
+        for definition in batches.iter().flat_map(|batch| &batch.definitions) {
             head.define(definition.id, &definition.labels).unwrap();
         }
-        head.apply(&[batch]);
+        head.replay(batches, 2);
     }
     head
 }
@@ -366,7 +364,7 @@ proptest! {
         let head = Head::new();
         let mut writer = Writer::new(&head);
         let mut model = MixedModel::default();
-        let mut bodies = Vec::new();
+        let mut batches = Vec::new();
         let mut pins = vec![head.pin()];
         for step in &steps {
             match step {
@@ -374,9 +372,7 @@ proptest! {
                     let mut group = Vec::new();
                     for request in requests {
                         let batch = batch(&mut writer, request);
-                        let mut body = Vec::new();
-                        encode_body(&batch, &mut body).unwrap();
-                        bodies.push((batch.seq, body));
+                        batches.push(batch.clone());
                         model.0.push((batch.seq, request.clone()));
                         group.push(batch);
                     }
@@ -398,7 +394,7 @@ proptest! {
         for pin in &pins {
             check_all(&head, &writer.ids, &model, pin, TimeRange::ALL);
         }
-        let again = replayed(&bodies);
+        let again = replayed(&batches);
         check_all(&again, &writer.ids, &model, &again.pin(), TimeRange::ALL);
         check_all(&again, &writer.ids, &model, &again.pin(), range);
     }
