@@ -7,6 +7,15 @@
 
 mod chunk;
 mod codec;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "columns are written and read by the blocks to come"
+    )
+)]
+mod column;
 mod config;
 mod db;
 mod error;
