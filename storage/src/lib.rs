@@ -8,7 +8,7 @@
 mod chunk;
 mod codec;
 #[cfg_attr(
-    not(test),
+    not(any(test, feature = "bench-internals")),
     expect(
         dead_code,
         unused_imports,
@@ -48,3 +48,13 @@ pub use model::{
     LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, Samples, SeriesId, SymbolId,
     TimeRange,
 };
+
+/// What the benches measure though it is private: no part of the interface.
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::column::{
+        ColumnError, ColumnStats, decode_timestamps, decode_timestamps_range, decode_values,
+        decode_values_range, encode_timestamps, encode_values,
+    };
+}

@@ -10,8 +10,8 @@ use crate::codec::varint;
 
 /// In the place of the first length: what follows stands for all samples, whatever their number.
 pub(super) const UNCUT: u8 = 0;
-/// Samples of a chunk.
-pub(super) const CHUNK_SAMPLES: usize = 1024;
+/// Samples of a chunk: two hours of a scrape in 15 s.
+pub(super) const CHUNK_SAMPLES: usize = 480;
 
 /// Appends a column's items in chunks, each of them as `encode` appends it.
 pub(super) fn encode<T>(

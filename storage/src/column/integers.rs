@@ -5,20 +5,22 @@
 //!
 //! | form | k | stored |
 //! |---|---|---|
-//! | 0 line | k = i * step, divisor 1 | the step |
-//! | 1 plain | k >= 0 | k |
+//! | 0 line | the multiples of the step, from 0 | the step |
+//! | 1 plain | 0 and more | k |
 //! | 2 delta | begins with 0 | k less the one before, zigzag |
-//! | 3 rise | begins with 0 | k less the one before, less the smallest of these |
-//! | 4 turn | begins with 0 | how the difference to the one before changes, zigzag |
+//! | 3 rise | begins with 0 | k less the one before, less the smallest such difference |
+//! | 4 turn | begins with 0 | the difference to the one before less the difference before, zigzag |
 //!
-//! A tag byte: the form in its lowest three bits, 8 if a divisor follows, 16 if the residuals are
-//! a list ([`residuals`]). Then the divisor (a varint), the origin (a zigzag varint), for a line
-//! or a turn the first step and for a rise the smallest (zigzag varints), then the residuals: all
-//! k of plain integers, without the first of others, without the first two of a turn.
+//! A tag byte: the form in its lowest three bits, 8 if a divisor follows (else it is 1, as it is
+//! for a line), 16 if the residuals are a list (see `residuals`). Then the divisor (a varint), the
+//! origin (a zigzag varint), of a line and a turn the first difference and of a rise the smallest
+//! (zigzag varints), then the residuals: those of all k of plain integers, without the first one's
+//! of others, without the first two's of a turn.
 
 use super::bitpack::BLOCK;
+use super::divisor::{self, Divisor};
 use super::error::Fault;
-use super::residuals::{self, Layout, Residuals, take_byte, varint_bytes};
+use super::residuals::{self, Estimate, Layout, Residuals, Widths, take_byte, varint_bytes};
 use crate::codec::varint;
 
 const FORM_MASK: u8 = 7;
@@ -46,36 +48,45 @@ impl Form {
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     form: Form,
+    layout: Layout,
     divisor: u64,
     origin: i64,
-    /// What stands after the origin, if the form has something there.
-    step: Option<i64>,
-    residuals: Vec<u64>,
-    layout: Layout,
-    /// How many bytes it takes.
+    step: i64,
+    /// How far each integer is above the smallest, over the divisor.
+    heights: Vec<u64>,
+    /// About how many bytes it takes.
     pub(super) bytes: usize,
 }
 
 impl Plan {
-    /// The smallest form of at least one integer.
-    pub(super) fn best(integers: &[i64]) -> Option<Self> {
+    /// The form that seems smallest, of at least one integer.
+    pub(super) fn best(integers: Vec<i64>) -> Option<Self> {
         let scaled = Scaled::new(integers)?;
-        if let Some(line) = scaled.plan(Form::Line) {
-            return Some(line);
-        }
-        let plans = Form::ALL.into_iter().filter_map(|form| scaled.plan(form));
-        plans.min_by_key(|plan| plan.bytes)
+        let estimates = scaled.estimates();
+        let forms = Form::ALL.into_iter();
+        let possible = forms.filter(|&form| form != Form::Line || estimates.turn.is_zero());
+        let form = possible.min_by_key(|&form| scaled.bytes(form, &estimates))?;
+        Some(scaled.plan(form, &estimates))
     }
 
     /// One form, if the integers have it.
     #[cfg(test)]
-    pub(super) fn of(integers: &[i64], form: Form) -> Option<Self> {
-        Scaled::new(integers)?.plan(form)
+    pub(super) fn of(integers: Vec<i64>, form: Form) -> Option<Self> {
+        let scaled = Scaled::new(integers)?;
+        let estimates = scaled.estimates();
+        let possible = form != Form::Line || estimates.turn.is_zero();
+        possible.then(|| scaled.plan(form, &estimates))
     }
 
     /// Appends the integers.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let mut tag = self.form as u8;
+        if self.form == Form::Line {
+            out.push(tag);
+            varint::put_i64(out, self.origin);
+            varint::put_i64(out, self.step.wrapping_mul(self.divisor as i64));
+            return;
+        }
         if self.divisor > 1 {
             tag |= DIVISOR_FOLLOWS;
         }
@@ -87,13 +98,50 @@ impl Plan {
             varint::put_u64(out, self.divisor);
         }
         varint::put_i64(out, self.origin);
-        if let Some(step) = self.step {
-            varint::put_i64(out, step);
+        if matches!(self.form, Form::Rise | Form::Turn) {
+            varint::put_i64(out, self.step);
         }
-        if self.form != Form::Line {
-            residuals::encode(&self.residuals, self.layout, out);
+        let mut writer = residuals::Writer::new(self.layout, out);
+        self.each_block(|block| writer.block(block));
+        writer.finish();
+    }
+
+    /// Hands the residuals to `each`, block by block.
+    fn each_block(&self, mut each: impl FnMut(&[u64])) {
+        let stored = self.form.stored().min(self.heights.len());
+        let (head, rest) = self.heights.split_at(stored);
+        let mut before = head.last().copied().unwrap_or(0);
+        let mut step = self.step;
+        let mut block = [0; BLOCK];
+        for heights in rest.chunks(BLOCK) {
+            for (slot, &height) in block.iter_mut().zip(heights) {
+                let delta = height.wrapping_sub(before) as i64;
+                before = height;
+                *slot = match self.form {
+                    Form::Line | Form::Plain => height,
+                    Form::Delta => zigzag(delta),
+                    Form::Rise => delta.wrapping_sub(step) as u64,
+                    Form::Turn => zigzag(delta.wrapping_sub(std::mem::replace(&mut step, delta))),
+                };
+            }
+            each(block.get(..heights.len()).unwrap_or_default());
         }
     }
+}
+
+impl Form {
+    /// How many integers stand in the header.
+    fn stored(self) -> usize {
+        match self {
+            Self::Line | Self::Plain => 0,
+            Self::Delta | Self::Rise => 1,
+            Self::Turn => 2,
+        }
+    }
+}
+
+fn zigzag(n: i64) -> u64 {
+    ((n << 1) ^ (n >> 63)) as u64
 }
 
 /// Integers over their greatest common divisor.
@@ -101,148 +149,133 @@ struct Scaled {
     first: i64,
     min: i64,
     divisor: u64,
-    /// How far each is above the smallest, over the divisor.
     heights: Vec<u64>,
+    /// The first difference of neighbours, over the divisor, and the smallest.
+    first_step: i64,
+    step_min: i64,
+}
+
+/// What the residuals of each form take.
+#[derive(Default)]
+struct Estimates {
+    plain: Estimate,
+    delta: Estimate,
+    rise: Estimate,
+    turn: Estimate,
 }
 
 impl Scaled {
-    fn new(integers: &[i64]) -> Option<Self> {
+    fn new(integers: Vec<i64>) -> Option<Self> {
         let &first = integers.first()?;
         let (mut min, mut max) = (first, first);
-        for &integer in integers {
+        for &integer in &integers {
             min = min.min(integer);
             max = max.max(integer);
         }
+        // In the same allocation.
         let height = |integer: i64| (integer as u64).wrapping_sub(min as u64);
-        let mut heights: Vec<u64> = integers.iter().map(|&i| height(i)).collect();
+        let mut heights: Vec<u64> = integers.into_iter().map(height).collect();
+        let mut divisor = Divisor::common(&heights);
         // With a divisor, differences of heights must be what they are and not modulo 2^64.
-        let divisor = match max.checked_sub(min) {
-            Some(_) => common_divisor(&heights),
-            None => 1,
-        };
-        if divisor > 1 {
-            divide(&mut heights, divisor);
+        if max.checked_sub(min).is_none() {
+            divisor = 1;
         }
+        if divisor > 1 {
+            divisor::divide(&mut heights, divisor);
+        }
+        let steps = || {
+            let pairs = heights.iter().zip(heights.iter().skip(1));
+            pairs.map(|(before, after)| after.wrapping_sub(*before) as i64)
+        };
         Some(Self {
             first,
             min,
             divisor,
+            first_step: steps().next().unwrap_or(0),
+            step_min: steps().min().unwrap_or(0),
             heights,
         })
     }
 
-    /// Differences of neighbours over the divisor.
-    fn deltas(&self) -> impl Iterator<Item = i64> {
-        let pairs = self.heights.iter().zip(self.heights.iter().skip(1));
-        pairs.map(|(before, after)| after.wrapping_sub(*before) as i64)
+    /// Looks at all forms in one pass, as if all had as many residuals as there are integers.
+    fn estimates(&self) -> Estimates {
+        let mut estimates = Estimates::default();
+        let mut before = self.heights.first().copied().unwrap_or(0);
+        let mut step = self.first_step;
+        let mut first = true;
+        for heights in self.heights.chunks(BLOCK) {
+            let mut plain = Widths::new();
+            let mut delta = Widths::new();
+            let mut rise = Widths::new();
+            let mut turn = Widths::new();
+            if first {
+                // The first integer stands in the header, and the second may.
+                delta.add(0);
+                rise.add(0);
+                turn.add(0);
+                plain.add(before);
+            }
+            for &height in heights.iter().skip(usize::from(first)) {
+                let change = height.wrapping_sub(before) as i64;
+                plain.add(height);
+                delta.add(zigzag(change));
+                rise.add(change.wrapping_sub(self.step_min) as u64);
+                turn.add(zigzag(change.wrapping_sub(step)));
+                before = height;
+                step = change;
+            }
+            first = false;
+            estimates.plain.add(&plain, heights.len());
+            estimates.delta.add(&delta, heights.len());
+            estimates.rise.add(&rise, heights.len());
+            estimates.turn.add(&turn, heights.len());
+        }
+        estimates
     }
 
-    fn plan(&self, form: Form) -> Option<Plan> {
-        let zigzag = |n: i64| ((n << 1) ^ (n >> 63)) as u64;
-        let first_step = || self.deltas().next().unwrap_or(0);
-        let (step, residuals) = match form {
-            Form::Line => {
-                let step = first_step();
-                if self.deltas().any(|delta| delta != step) {
-                    return None;
-                }
-                return Some(self.line(step.wrapping_mul(self.divisor as i64)));
-            }
-            Form::Plain => (None, self.heights.clone()),
-            Form::Delta => (None, self.deltas().map(zigzag).collect()),
-            Form::Rise => {
-                let step = self.deltas().min().unwrap_or(0);
-                let above = self.deltas().map(|d| d.wrapping_sub(step) as u64);
-                (Some(step), above.collect())
-            }
-            Form::Turn => {
-                let mut before = first_step();
-                let turns = self.deltas().skip(1).map(|delta| {
-                    let turn = delta.wrapping_sub(before);
-                    before = delta;
-                    zigzag(turn)
-                });
-                let turns = turns.collect();
-                (Some(first_step()), turns)
-            }
+    /// Origin, step and residuals of a form.
+    fn parts(&self, form: Form, estimates: &Estimates) -> (i64, i64, (Layout, usize)) {
+        let residuals = match form {
+            Form::Line => (Layout::Blocks, 0),
+            Form::Plain => estimates.plain.best(),
+            Form::Delta => estimates.delta.best(),
+            Form::Rise => estimates.rise.best(),
+            Form::Turn => estimates.turn.best(),
         };
-        let origin = if form == Form::Plain {
-            self.min
-        } else {
-            self.first
-        };
-        let (layout, bytes) = residuals::best(&residuals);
-        let mut plan = Plan {
-            form,
-            divisor: self.divisor,
-            origin,
-            step,
-            residuals,
-            layout,
-            bytes,
-        };
-        plan.bytes += plan.header_bytes();
-        Some(plan)
+        match form {
+            Form::Plain => (self.min, 0, residuals),
+            Form::Delta => (self.first, 0, residuals),
+            Form::Rise => (self.first, self.step_min, residuals),
+            Form::Line | Form::Turn => (self.first, self.first_step, residuals),
+        }
     }
 
-    fn line(&self, step: i64) -> Plan {
-        let mut plan = Plan {
-            form: Form::Line,
-            divisor: 1,
-            origin: self.first,
-            step: Some(step),
-            residuals: Vec::new(),
-            layout: Layout::Blocks,
-            bytes: 0,
-        };
-        plan.bytes = plan.header_bytes();
-        plan
-    }
-}
-
-impl Plan {
-    fn header_bytes(&self) -> usize {
-        let zigzag = |n: i64| ((n << 1) ^ (n >> 63)) as u64;
+    /// About how many bytes a form takes.
+    fn bytes(&self, form: Form, estimates: &Estimates) -> usize {
+        let (origin, step, (_, residuals_bytes)) = self.parts(form, estimates);
         let divisor = match self.divisor {
             1 => 0,
             divisor => varint_bytes(divisor),
         };
-        let step = self.step.map_or(0, |step| varint_bytes(zigzag(step)));
-        1 + divisor + varint_bytes(zigzag(self.origin)) + step
+        let step = match form {
+            Form::Plain | Form::Delta => 0,
+            Form::Line | Form::Rise | Form::Turn => varint_bytes(zigzag(step)),
+        };
+        1 + divisor + varint_bytes(zigzag(origin)) + step + residuals_bytes
     }
-}
 
-/// The greatest common divisor of heights; 1 where all are zero.
-fn common_divisor(heights: &[u64]) -> u64 {
-    let mut divisor = 0;
-    let mut before = 0;
-    for &height in heights {
-        // The same height again, and its multiples, are settled without a division or with one.
-        if height == before {
-            continue;
+    fn plan(self, form: Form, estimates: &Estimates) -> Plan {
+        let bytes = self.bytes(form, estimates);
+        let (origin, step, (layout, _)) = self.parts(form, estimates);
+        Plan {
+            form,
+            layout,
+            divisor: self.divisor,
+            origin,
+            step,
+            heights: self.heights,
+            bytes,
         }
-        before = height;
-        divisor = greatest_common_divisor(height, divisor);
-        if divisor == 1 {
-            break;
-        }
-    }
-    divisor.max(1)
-}
-
-fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
-}
-
-fn divide(heights: &mut [u64], divisor: u64) {
-    if divisor.is_power_of_two() {
-        let shift = divisor.trailing_zeros();
-        heights.iter_mut().for_each(|height| *height >>= shift);
-    } else {
-        heights.iter_mut().for_each(|height| *height /= divisor);
     }
 }
 
@@ -300,24 +333,17 @@ pub(super) fn decode(
         form: header.form,
         divisor: header.divisor,
         value: header.origin,
-        step: match header.form {
-            Form::Line => header.step,
-            _ => step,
-        },
+        step,
     };
     // The integers that stand in the header.
     let second = header.origin.wrapping_add(step);
-    let stored = [header.origin as i64, second as i64];
-    let stored = match header.form {
-        Form::Line | Form::Plain => &[],
-        Form::Delta | Form::Rise => &stored[..1.min(count)],
-        Form::Turn => &stored[..2.min(count)],
-    };
-    each(stored);
-    if let (Form::Turn, 2) = (header.form, stored.len()) {
+    let stored = header.form.stored().min(count);
+    let first = [header.origin as i64, second as i64];
+    each(first.get(..stored).unwrap_or_default());
+    if stored == 2 {
         state.value = second;
     }
-    let mut left = count - stored.len();
+    let mut left = count - stored;
     let mut residuals = match header.form {
         Form::Line => None,
         _ => Some(Residuals::new(header.layout, input)?),
@@ -329,8 +355,9 @@ pub(super) fn decode(
         if let Some(residuals) = &mut residuals {
             residuals.next_block(input, count, &mut block)?;
         }
-        state.advance(&block, &mut integers);
-        each(integers.get(..count).unwrap_or_default());
+        let integers = integers.get_mut(..count).unwrap_or_default();
+        state.advance(&block, integers);
+        each(integers);
         left -= count;
     }
     residuals.map_or(Ok(()), |residuals| residuals.finish())
@@ -347,10 +374,9 @@ struct State {
 }
 
 impl State {
-    /// Turns residuals into integers. Beyond those that are wanted they are nonsense, which does
-    /// no harm: only a last block has such.
+    /// Turns residuals into integers, as many as `integers` takes.
     #[inline]
-    fn advance(&mut self, residuals: &[u64; BLOCK], integers: &mut [i64; BLOCK]) {
+    fn advance(&mut self, residuals: &[u64; BLOCK], integers: &mut [i64]) {
         let Self {
             form,
             divisor,

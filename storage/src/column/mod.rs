@@ -9,6 +9,7 @@
 
 mod bitpack;
 mod chunks;
+mod divisor;
 mod error;
 mod integers;
 mod residuals;

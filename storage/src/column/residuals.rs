@@ -25,67 +25,60 @@ pub(super) enum Layout {
     List,
 }
 
-/// The smaller layout, and its bytes.
-pub(super) fn best(residuals: &[u64]) -> (Layout, usize) {
-    let blocks = residuals
-        .chunks(BLOCK)
-        .map(|b| BlockPlan::new(b).bytes)
-        .sum();
-    match list_bytes(residuals, blocks) {
-        Some(list) => (Layout::List, list),
-        None => (Layout::Blocks, blocks),
-    }
+/// How many residuals of a block have how many bits.
+#[derive(Debug)]
+pub(super) struct Widths {
+    /// A block has 128 residuals at most. More room than widths, to look beyond the widest.
+    counts: [u8; WIDTHS],
 }
 
-/// Appends residuals.
-pub(super) fn encode(residuals: &[u64], layout: Layout, out: &mut Vec<u8>) {
-    match layout {
-        Layout::Blocks => {
-            for block in residuals.chunks(BLOCK) {
-                encode_block(block, out);
-            }
+/// The widths 0 to 64, and seven more that none has.
+const WIDTHS: usize = 72;
+
+impl Widths {
+    /// Of no residuals.
+    pub(super) fn new() -> Self {
+        Self {
+            counts: [0; WIDTHS],
         }
-        Layout::List => encode_list(residuals, out),
     }
-}
 
-/// How a block is packed.
-struct BlockPlan {
-    width: u32,
-    patches: usize,
-    bytes: usize,
-}
-
-impl BlockPlan {
-    fn new(block: &[u64]) -> Self {
-        // By how many bits a number has.
-        let mut counts = [0usize; 65];
-        for &residual in block {
-            counts[bits_of(residual) as usize] += 1;
+    /// Counts a residual.
+    #[inline]
+    pub(super) fn add(&mut self, residual: u64) {
+        if let Some(count) = self.counts.get_mut(bits_of(residual) as usize) {
+            *count = count.wrapping_add(1);
         }
-        let widest = (0..=64)
-            .rev()
-            .find(|&w| counts[w as usize] > 0)
-            .unwrap_or(0);
-        let mut best = Self {
-            width: widest,
+    }
+
+    /// The smallest way to pack a block of so many residuals.
+    fn plan(&self, residuals: usize) -> BlockPlan {
+        // How many residuals do not fit in a width.
+        let mut wider = [0u8; WIDTHS];
+        let mut sum = 0;
+        for (wider, count) in wider.iter_mut().zip(&self.counts).rev() {
+            *wider = sum;
+            sum = sum.wrapping_add(*count);
+        }
+        let widest = wider.iter().position(|&wider| wider == 0).unwrap_or(0);
+        let mut best = BlockPlan {
+            width: widest as u32,
             patches: 0,
-            bytes: 1 + bitpack::packed_bytes(block.len(), widest),
+            bytes: 1 + bitpack::packed_bytes(residuals, widest as u32),
         };
-        let mut patches = 0;
-        for width in (0..widest).rev() {
-            patches += counts[width as usize + 1];
-            if patches > block.len() / 3 {
+        for (width, &patches) in wider.iter().enumerate().take(widest).rev() {
+            let patches = usize::from(patches);
+            if patches * PATCHED_RESIDUALS_MIN > residuals {
                 break;
             }
-            let wider = (width + 1..=widest).map(|bits| {
-                let varint = (bits - width).div_ceil(7) as usize;
-                counts[bits as usize] * (1 + varint)
-            });
-            let bytes = 2 + bitpack::packed_bytes(block.len(), width) + wider.sum::<usize>();
+            // Each patch has a place, a byte of its varint, and one more for seven bits each.
+            let varints = wider.iter().skip(width).step_by(7);
+            let varints: usize = varints.map(|&longer| usize::from(longer)).sum();
+            let packed = bitpack::packed_bytes(residuals, width as u32);
+            let bytes = 2 + packed + patches + varints;
             if bytes < best.bytes {
-                best = Self {
-                    width,
+                best = BlockPlan {
+                    width: width as u32,
                     patches,
                     bytes,
                 };
@@ -95,8 +88,107 @@ impl BlockPlan {
     }
 }
 
+/// No more than one residual in so many is patched.
+const PATCHED_RESIDUALS_MIN: usize = 3;
+
+/// How a block is packed.
+struct BlockPlan {
+    width: u32,
+    patches: usize,
+    bytes: usize,
+}
+
+/// How many bytes residuals take in either layout.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Estimate {
+    blocks_bytes: usize,
+    list_bytes: usize,
+}
+
+impl Estimate {
+    /// Adds a block of so many residuals.
+    pub(super) fn add(&mut self, widths: &Widths, residuals: usize) {
+        self.blocks_bytes += widths.plan(residuals).bytes;
+        let entries = widths.counts.iter().zip(0u32..).skip(1);
+        // Two bytes of place are rare where the list is the smaller layout.
+        let bytes = entries.map(|(&count, bits)| usize::from(count) * (1 + varint_of(bits)));
+        self.list_bytes += bytes.sum::<usize>();
+    }
+
+    /// The smaller layout, and how many bytes that takes.
+    pub(super) fn best(&self) -> (Layout, usize) {
+        let list_bytes = 1 + self.list_bytes;
+        if list_bytes <= self.blocks_bytes {
+            (Layout::List, list_bytes)
+        } else {
+            (Layout::Blocks, self.blocks_bytes)
+        }
+    }
+
+    /// Whether all residuals are zero.
+    pub(super) fn is_zero(&self) -> bool {
+        self.list_bytes == 0
+    }
+}
+
+/// Appends residuals, which come in blocks of [`BLOCK`], the last of them shorter or none.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    layout: Layout,
+    out: &'a mut Vec<u8>,
+    /// Of a list: what was appended to it, and how many entries that is.
+    list: Vec<u8>,
+    entries: u64,
+    /// Of a list: how many residuals were zero since the last entry.
+    zeros: u64,
+}
+
+impl<'a> Writer<'a> {
+    /// Begins residuals at the end of `out`.
+    pub(super) fn new(layout: Layout, out: &'a mut Vec<u8>) -> Self {
+        Self {
+            layout,
+            out,
+            list: Vec::new(),
+            entries: 0,
+            zeros: 0,
+        }
+    }
+
+    /// Appends a block.
+    pub(super) fn block(&mut self, block: &[u64]) {
+        match self.layout {
+            Layout::Blocks => encode_block(block, self.out),
+            Layout::List => block
+                .iter()
+                .for_each(|&residual| self.add_to_list(residual)),
+        }
+    }
+
+    fn add_to_list(&mut self, residual: u64) {
+        if residual == 0 {
+            self.zeros += 1;
+            return;
+        }
+        varint::put_u64(&mut self.list, self.zeros);
+        varint::put_u64(&mut self.list, residual);
+        self.entries += 1;
+        self.zeros = 0;
+    }
+
+    /// Ends the residuals.
+    pub(super) fn finish(self) {
+        if self.layout == Layout::List {
+            varint::put_u64(self.out, self.entries);
+            self.out.extend_from_slice(&self.list);
+        }
+    }
+}
+
 fn encode_block(block: &[u64], out: &mut Vec<u8>) {
-    let BlockPlan { width, patches, .. } = BlockPlan::new(block);
+    let mut widths = Widths::new();
+    block.iter().for_each(|&residual| widths.add(residual));
+    let BlockPlan { width, patches, .. } = widths.plan(block.len());
     if patches == 0 {
         out.push(width as u8);
         bitpack::pack(block, width, out);
@@ -113,45 +205,19 @@ fn encode_block(block: &[u64], out: &mut Vec<u8>) {
     }
 }
 
-fn encode_list(residuals: &[u64], out: &mut Vec<u8>) {
-    let count = residuals.iter().filter(|&&residual| residual != 0).count();
-    varint::put_u64(out, count as u64);
-    let mut next = 0;
-    for (place, &residual) in (0u64..).zip(residuals) {
-        if residual != 0 {
-            varint::put_u64(out, place - next);
-            varint::put_u64(out, residual);
-            next = place + 1;
-        }
-    }
+#[inline]
+fn bits_of(number: u64) -> u32 {
+    64 - number.leading_zeros()
 }
 
-/// Bytes of the list, if they are not more than `bytes_max`.
-fn list_bytes(residuals: &[u64], bytes_max: usize) -> Option<usize> {
-    let mut bytes = 0;
-    let mut count = 0;
-    let mut next = 0;
-    for (place, &residual) in (0u64..).zip(residuals) {
-        if residual != 0 {
-            bytes += varint_bytes(place - next) + varint_bytes(residual);
-            if bytes > bytes_max {
-                return None;
-            }
-            count += 1;
-            next = place + 1;
-        }
-    }
-    bytes += varint_bytes(count);
-    (bytes <= bytes_max).then_some(bytes)
-}
-
-fn bits_of(residual: u64) -> u32 {
-    64 - residual.leading_zeros()
+/// Length of a varint of so many bits.
+fn varint_of(bits: u32) -> usize {
+    bits.div_ceil(7).max(1) as usize
 }
 
 /// Length of a varint.
 pub(super) fn varint_bytes(number: u64) -> usize {
-    bits_of(number).div_ceil(7).max(1) as usize
+    varint_of(bits_of(number))
 }
 
 /// Reads residuals in blocks.

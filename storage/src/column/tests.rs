@@ -1,4 +1,5 @@
 mod damage;
+mod fixtures;
 mod round_trip;
 
 use proptest::prelude::*;

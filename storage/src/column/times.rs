@@ -7,7 +7,7 @@ use super::integers::{self, Plan};
 /// Appends timestamps.
 pub(super) fn encode(timestamps_ms: &[i64], out: &mut Vec<u8>) {
     chunks::encode(timestamps_ms, out, |chunk, out| {
-        if let Some(plan) = Plan::best(chunk) {
+        if let Some(plan) = Plan::best(chunk.to_vec()) {
             plan.encode(out);
         }
     });

@@ -125,7 +125,7 @@ impl Decimals {
     /// The smallest way to write decimals, if the values are that.
     pub(super) fn best(values: &[f64]) -> Option<Self> {
         let (exponent, integers) = scale_all(values)?;
-        let plan = Plan::best(&integers)?;
+        let plan = Plan::best(integers)?;
         Some(Self { exponent, plan })
     }
 
@@ -133,7 +133,7 @@ impl Decimals {
     #[cfg(test)]
     pub(super) fn of(values: &[f64], form: Form) -> Option<Self> {
         let (exponent, integers) = scale_all(values)?;
-        let plan = Plan::of(&integers, form)?;
+        let plan = Plan::of(integers, form)?;
         Some(Self { exponent, plan })
     }
 

@@ -39,8 +39,8 @@ impl NearDecimals {
         }
         Some(Self {
             exponent,
-            integers: Plan::best(&integers)?,
-            errors: Plan::best(&errors)?,
+            integers: Plan::best(integers)?,
+            errors: Plan::best(errors)?,
         })
     }
 

@@ -9,13 +9,13 @@ use crate::column::integers::{self, Plan};
 
 /// The best form of the bits of at least one value.
 pub(super) fn plan(values: &[f64]) -> Option<Plan> {
-    Plan::best(&integers(values))
+    Plan::best(integers(values))
 }
 
 /// One form of the bits.
 #[cfg(test)]
 pub(super) fn plan_of(values: &[f64], form: Form) -> Option<Plan> {
-    Plan::of(&integers(values), form)
+    Plan::of(integers(values), form)
 }
 
 fn integers(values: &[f64]) -> Vec<i64> {
