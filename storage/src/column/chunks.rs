@@ -95,6 +95,9 @@ pub(super) fn decode<T: Copy + Default>(
     if !in_range {
         return Err(at(bytes.len())(Fault::Range));
     }
+    if count == 0 && !bytes.is_empty() {
+        return Err(at(bytes.len())(Fault::Trailing(bytes.len())));
+    }
     let mut chunks = Chunks::new(bytes, count).map_err(at(bytes.len()))?;
     let mut skip = start;
     let mut rest = out;

@@ -35,6 +35,8 @@ fn nothing_is_a_column_too() {
     assert_eq!(bytes, []);
     assert_eq!(decode_values(&[], &mut []), Ok(()));
     assert_eq!(decode_timestamps(&[], &mut []), Ok(()));
+    let fault = decode_values(&[0, 2], &mut []).unwrap_err().fault;
+    assert_eq!(fault, Fault::Trailing(2));
 }
 
 #[test]
