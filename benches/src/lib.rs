@@ -4,6 +4,7 @@
 //! read back (`verify`) while its cost is measured (`measure`). `run` joins these, `report` says
 //! what came out. `benches/README.md` has the command.
 
+pub mod columns;
 pub mod error;
 mod http;
 pub mod load;

@@ -54,7 +54,7 @@ pub use model::{
 #[doc(hidden)]
 pub mod bench {
     pub use crate::column::{
-        ColumnError, ColumnStats, decode_timestamps, decode_timestamps_range, decode_values,
+        ColumnError, ColumnStats, Fault, decode_timestamps, decode_timestamps_range, decode_values,
         decode_values_range, encode_timestamps, encode_values,
     };
 }
