@@ -58,7 +58,12 @@ pub(super) fn depth(expr: &Expr) -> usize {
                 left.push((&node.expr, below));
                 left.extend(node.param.iter().map(|parameter| (parameter, below)));
             }
-            Expr::Binary(node) => left.extend([(&node.lhs, below), (&node.rhs, below)]),
+            // Operators in a row are one level.
+            Expr::Binary(node) => {
+                let (chain, first) = node.chain();
+                left.push((first, below));
+                left.extend(chain.into_iter().map(|operation| (&operation.rhs, below)));
+            }
             Expr::Unary(node) => left.push((&node.expr, below)),
             Expr::Paren(node) => left.push((&node.expr, below)),
         }
@@ -76,6 +81,7 @@ mod tests {
         for (text, levels) in [
             ("1", 1),
             ("-(1)", 3),
+            ("1 + 2 - 3 + (4 - 5)", 4),
             ("sum(rate(up[5m]) > 2)", 4),
             ("topk(scalar(sum(a)), b)", 4),
             ("max_over_time(sum(a)[5m:])", 4),

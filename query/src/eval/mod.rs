@@ -110,9 +110,8 @@ impl<'e> Evaluator<'e> {
                 };
                 self.without_metadata(child, transform)
             }
-            VectorNode::WithScalar(node) => self.open_with_scalar(node),
+            VectorNode::Chain(chain) => self.open_chain(chain),
             VectorNode::Once(child) => self.made(|| self.once(child)),
-            VectorNode::Match(node) => self.made(|| self.match_vectors(node)),
             VectorNode::Aggregate(node) => self.made(|| self.aggregate(node)),
             VectorNode::Absent { child, labels } => self.made(|| self.absent(child, labels)),
             VectorNode::AbsentOverTime { range, labels } => {

@@ -37,9 +37,12 @@ impl<'e> Evaluator<'e> {
                 self.limits.release_to(held, 0);
                 Ok(values)
             }
-            ScalarNode::Binary { op, lhs, rhs } => {
-                let (mut lhs, rhs) = (self.scalar(lhs)?, self.scalar(rhs)?);
-                arithmetic::scalars(*op, &mut lhs, &rhs);
+            ScalarNode::Chain { first, rest } => {
+                let mut lhs = self.scalar(first)?;
+                for (op, rhs) in rest {
+                    self.limits.check()?;
+                    arithmetic::scalars(*op, &mut lhs, &self.scalar(rhs)?);
+                }
                 Ok(lhs)
             }
             ScalarNode::Negate(inner) => {

@@ -349,7 +349,11 @@ pub struct VectorMatching {
 }
 
 /// A binary operation.
-#[derive(Clone, PartialEq, Debug)]
+///
+/// Operations in a row nest in their left sides, thousands deep where a program wrote them. So
+/// whoever walks them does so in a loop ([`Binary::chain`]), dropping, cloning and comparing
+/// included.
+#[derive(Debug)]
 pub struct Binary {
     /// What joins the two.
     pub op: BinaryOp,
@@ -415,9 +419,9 @@ impl Expr {
             Self::Unary(unary) => unary.expr.value_type(),
             Self::Paren(paren) => paren.expr.value_type(),
             Self::Binary(binary) => {
-                let scalars = binary.lhs.value_type() == ValueType::Scalar
-                    && binary.rhs.value_type() == ValueType::Scalar;
-                if scalars {
+                let scalar = |expr: &Self| expr.value_type() == ValueType::Scalar;
+                let (chain, first) = binary.chain();
+                if scalar(first) && chain.iter().all(|operation| scalar(&operation.rhs)) {
                     ValueType::Scalar
                 } else {
                     ValueType::Vector

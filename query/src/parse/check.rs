@@ -1,6 +1,7 @@
 //! The rules that syntax cannot express: types, numbers of arguments, matchers.
 //!
-//! Recursive: a tree is at most [`super::DEPTH_MAX`] deep.
+//! Recursive but for operators in a row: a tree is at most [`super::DEPTH_MAX`] deep beside
+//! them.
 
 use std::collections::HashSet;
 
@@ -195,8 +196,21 @@ fn check_info_selector(parser: &mut Parser<'_>, call: Span, arg: &Expr) {
     }
 }
 
+/// Checks operations in a row from the first one on.
 fn check_binary(parser: &mut Parser<'_>, node: &mut Binary) -> ValueType {
-    let lhs = check(parser, &mut node.lhs);
+    let (mut lhs, mut chain) = node.take_left();
+    let mut found = check(parser, &mut lhs);
+    while let Some(mut operation) = chain.pop() {
+        operation.give_back(lhs);
+        found = check_operation(parser, &mut operation, found);
+        lhs = Expr::Binary(operation);
+    }
+    node.give_back(lhs);
+    check_operation(parser, node, found)
+}
+
+/// Checks an operation whose left side is checked.
+fn check_operation(parser: &mut Parser<'_>, node: &mut Binary, lhs: ValueType) -> ValueType {
     let rhs = check(parser, &mut node.rhs);
     let scalars = lhs == ValueType::Scalar && rhs == ValueType::Scalar;
     let op_span = operator_span(parser.text(), node);

@@ -141,6 +141,13 @@ fn paren(inner: DurationExpr, span: Span) -> DurationExpr {
     }
 }
 
+fn sign_of(token: Token) -> BinaryOp {
+    match token.kind {
+        TokenKind::Operator(BinaryOp::Sub) => BinaryOp::Sub,
+        _ => BinaryOp::Add,
+    }
+}
+
 impl Parser<'_> {
     /// A number or duration, as seconds; the token is the next one.
     pub(super) fn number_literal(&mut self) -> Parsed<NumberLiteral> {
@@ -202,10 +209,17 @@ impl Parser<'_> {
                     }
                     _ => {
                         let operand = self.duration_operand(true)?;
-                        if !matches!(operand, DurationExpr::Number(_)) {
-                            self.check_duration_flag(sign.span.to(error_span(&operand)));
+                        if matches!(operand, DurationExpr::Number(_)) {
+                            self.signed_duration(sign, operand)
+                        } else {
+                            let span = sign.span.to(error_span(&operand));
+                            self.check_duration_flag(span);
+                            DurationExpr::Unary {
+                                op: sign_of(sign),
+                                operand: Box::new(operand),
+                                span,
+                            }
                         }
-                        self.signed_duration(sign, operand)
                     }
                 }
             }
@@ -351,7 +365,7 @@ impl Parser<'_> {
 
     /// Applies a sign: to a number at once, `+` to anything else not at all.
     fn signed_duration(&mut self, sign: Token, operand: DurationExpr) -> DurationExpr {
-        let negative = sign.kind == TokenKind::Operator(BinaryOp::Sub);
+        let negative = sign_of(sign) == BinaryOp::Sub;
         match operand {
             DurationExpr::Number(mut number) => {
                 if negative {

@@ -8,6 +8,7 @@
 
 mod aggregate;
 pub mod ast;
+mod chain;
 mod check;
 mod duration;
 mod error;
@@ -15,6 +16,7 @@ mod lexer;
 mod number;
 mod parser;
 pub(crate) mod pattern;
+mod pretty;
 mod print;
 mod selector;
 pub(crate) mod strings;
@@ -25,6 +27,7 @@ mod tests;
 
 pub use error::{ParseError, ParseErrors};
 pub use parser::{DEPTH_MAX, parse, parse_metric_selector};
+pub use pretty::{PRETTY_BYTES_MAX, TooLong, prettify};
 
 /// Which experimental parts of PromQL are taken. Each is or was a feature flag of Prometheus
 /// (`--enable-feature`); by default they are as in Prometheus 3.14 without flags.

@@ -17,9 +17,10 @@ use crate::functions::{Signature, signature};
 use crate::parse::ast::{Cardinality, ValueType};
 use crate::source::Matcher;
 
-/// How many nodes deep a tree may be. A chain of operators counts as it nests: `1 + 2 + 3` is
-/// three deep. Prometheus knows no limit; ours lets whoever walks a tree recurse.
-pub const DEPTH_MAX: u32 = 1_000;
+/// How many nodes deep a tree may be. Operators in a row are one node, however many they are:
+/// `1 + 2 + 3` is two deep, `1 + (2 + 3)` four, and so is `1 ^ 2 ^ 3 ^ 4`, which nests to the
+/// right. Prometheus knows no limit; ours lets whoever walks a tree recurse.
+pub const DEPTH_MAX: u32 = 1_200;
 
 /// How many errors are collected; the first is the one that matters.
 const ERRORS_MAX: usize = 64;
@@ -470,6 +471,11 @@ impl<'a> Parser<'a> {
                 "binop fill modifiers are experimental and not enabled",
             );
         }
+        // A row of operators goes on.
+        let below_left = match frame.lhs.expr {
+            Expr::Binary(_) => frame.lhs.depth - 1,
+            _ => frame.lhs.depth,
+        };
         let expr = Expr::Binary(Box::new(Binary {
             op: frame.op,
             lhs: frame.lhs.expr,
@@ -479,7 +485,7 @@ impl<'a> Parser<'a> {
             span,
             op_span: frame.op_span,
         }));
-        self.deeper(expr, frame.lhs.depth.max(rhs.depth), frame.op_span)
+        self.deeper(expr, below_left.max(rhs.depth), frame.op_span)
     }
 
     /// A node above one of the given depth.

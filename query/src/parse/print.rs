@@ -3,13 +3,15 @@
 //! of `^`, whose sign then stands before the whole (and changes nothing).
 //!
 //! Matchers come sorted, signs without effect and doubled brackets of durations are left out,
-//! modifiers come in a fixed order. Recursive: a tree is at most [`super::DEPTH_MAX`] deep.
+//! modifiers come in a fixed order. Recursive but for operators in a row: a tree is at most
+//! [`super::DEPTH_MAX`] deep beside them.
 
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{
-    Aggregate, At, Binary, Cardinality, Duration, DurationExpr, DurationOp, Expr, Grouping,
-    MatrixSelector, Modifiers, NumberLiteral, RangeEdges, Subquery, VectorMatching, VectorSelector,
+    Aggregate, At, Binary, BinaryOp, Cardinality, Duration, DurationExpr, DurationOp, Expr,
+    Grouping, MatrixSelector, Modifiers, NumberLiteral, RangeEdges, Subquery, VectorMatching,
+    VectorSelector,
 };
 use super::duration::format_duration_ms;
 use super::number::{format_general, format_plain};
@@ -79,20 +81,33 @@ impl Display for MatrixSelector {
 
 impl Display for Subquery {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}:", self.expr, self.range)?;
-        if let Some(step) = &self.step {
-            step.fmt(f)?;
-        }
-        f.write_str("]")?;
-        write_at(f, &self.modifiers)?;
-        write_offset(f, &self.modifiers)
+        write!(f, "{}{}", self.expr, SubqueryTimes(self))
     }
 }
 
-impl Display for Aggregate {
+/// What stands behind the expression of a subquery.
+pub(super) struct SubqueryTimes<'x>(pub(super) &'x Subquery);
+
+impl Display for SubqueryTimes<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.op.as_str())?;
-        match &self.grouping {
+        let node = self.0;
+        write!(f, "[{}:", node.range)?;
+        if let Some(step) = &node.step {
+            step.fmt(f)?;
+        }
+        f.write_str("]")?;
+        write_at(f, &node.modifiers)?;
+        write_offset(f, &node.modifiers)
+    }
+}
+
+/// What stands before the brackets of an aggregation.
+pub(super) struct AggregateHead<'x>(pub(super) &'x Aggregate);
+
+impl Display for AggregateHead<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.op.as_str())?;
+        match &self.0.grouping {
             Grouping::By(labels) if labels.is_empty() => {}
             Grouping::By(labels) => {
                 f.write_str(" by (")?;
@@ -105,7 +120,13 @@ impl Display for Aggregate {
                 f.write_str(") ")?;
             }
         }
-        f.write_str("(")?;
+        Ok(())
+    }
+}
+
+impl Display for Aggregate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", AggregateHead(self))?;
         if let Some(param) = &self.param {
             write!(f, "{param}, ")?;
         }
@@ -115,14 +136,28 @@ impl Display for Aggregate {
 
 impl Display for Binary {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.lhs, self.op.as_str())?;
-        if self.return_bool {
+        let (chain, first) = self.chain();
+        first.fmt(f)?;
+        for operation in chain.into_iter().rev() {
+            write!(f, " {} {}", Operator(operation), operation.rhs)?;
+        }
+        Ok(())
+    }
+}
+
+/// What stands between the sides of an operation.
+pub(super) struct Operator<'x>(pub(super) &'x Binary);
+
+impl Display for Operator<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.op.as_str())?;
+        if self.0.return_bool {
             f.write_str(" bool")?;
         }
-        if let Some(matching) = &self.matching {
-            matching.fmt(f)?;
+        match &self.0.matching {
+            Some(matching) => matching.fmt(f),
+            None => Ok(()),
         }
-        write!(f, " {}", self.rhs)
     }
 }
 
@@ -180,6 +215,12 @@ impl Display for DurationExpr {
             Self::Range(_) => f.write_str("range()"),
             Self::Start(_) => f.write_str("start()"),
             Self::End(_) => f.write_str("end()"),
+            // A sign without effect is left out, as Prometheus does.
+            Self::Unary {
+                op: BinaryOp::Add,
+                operand,
+                ..
+            } => operand.fmt(f),
             Self::Unary { op, operand, .. } => write!(f, "{}{operand}", op.as_str()),
             Self::Binary { op, lhs, rhs, .. } => match op {
                 DurationOp::Arithmetic(op) => write!(f, "{lhs} {} {rhs}", op.as_str()),

@@ -6,8 +6,8 @@
 
 use super::duration::milliseconds;
 use super::{
-    Aggregate, Match, Node, Parameter, QueryTimes, RangeNode, Samples, ScalarNode, Selector,
-    VectorNode, When, WithScalar, call,
+    Aggregate, Chain, Match, Node, Operation, Parameter, QueryTimes, RangeNode, Samples,
+    ScalarNode, Selector, VectorNode, When, WithScalar, call,
 };
 use crate::functions;
 use crate::parse::ast::{
@@ -94,6 +94,29 @@ pub(super) fn without_parens(mut expr: &Expr) -> &Expr {
         expr = &paren.expr;
     }
     expr
+}
+
+/// One more operator in a row, or the first of one.
+fn scalar_chain(lhs: ScalarNode, op: BinaryOp, rhs: ScalarNode) -> ScalarNode {
+    let (first, mut rest) = match lhs {
+        ScalarNode::Chain { first, rest } => (first, rest),
+        lhs => (Box::new(lhs), Vec::new()),
+    };
+    rest.push((op, rhs));
+    ScalarNode::Chain { first, rest }
+}
+
+/// The same of vectors.
+fn vector_chain(vector: VectorNode, operation: Operation) -> VectorNode {
+    let mut chain = match vector {
+        VectorNode::Chain(chain) => chain,
+        first => Box::new(Chain {
+            first,
+            rest: Vec::new(),
+        }),
+    };
+    chain.rest.push(operation);
+    VectorNode::Chain(chain)
 }
 
 impl Lowering<'_> {
@@ -235,10 +258,20 @@ impl Lowering<'_> {
     }
 
     fn binary(&self, binary: &ast::Binary) -> Result<Part, Error> {
+        let (chain, first) = binary.chain();
+        let mut lhs = self.part(first)?;
+        for operation in chain.into_iter().rev() {
+            lhs = self.operation(operation, lhs)?;
+        }
+        Ok(lhs)
+    }
+
+    /// An operation on a left side that is lowered.
+    fn operation(&self, binary: &ast::Binary, lhs: Part) -> Result<Part, Error> {
         if let BinaryOp::TrimLower | BinaryOp::TrimUpper = binary.op {
             return Err(self.unsupported("native histograms", binary.op_span));
         }
-        let (lhs, rhs) = (self.part(&binary.lhs)?, self.part(&binary.rhs)?);
+        let rhs = self.part(&binary.rhs)?;
         let invariant = lhs.invariant && rhs.invariant;
         let (lhs, rhs) = if invariant {
             (lhs.node, rhs.node)
@@ -246,39 +279,31 @@ impl Lowering<'_> {
             (lhs.wrapped(), rhs.wrapped())
         };
         let (op, return_bool) = (binary.op, binary.return_bool);
-        let node = match (lhs, rhs) {
-            (Node::Scalar(lhs), Node::Scalar(rhs)) => Node::Scalar(ScalarNode::Binary {
+        let with_scalar = |scalar, scalar_left| {
+            Operation::WithScalar(WithScalar {
                 op,
-                lhs: Box::new(lhs),
-                rhs: Box::new(rhs),
-            }),
+                scalar,
+                scalar_left,
+                return_bool,
+            })
+        };
+        let node = match (lhs, rhs) {
+            (Node::Scalar(lhs), Node::Scalar(rhs)) => Node::Scalar(scalar_chain(lhs, op, rhs)),
             (Node::Vector(vector), Node::Scalar(scalar)) => {
-                Node::Vector(VectorNode::WithScalar(Box::new(WithScalar {
-                    op,
-                    vector,
-                    scalar,
-                    scalar_left: false,
-                    return_bool,
-                })))
+                Node::Vector(vector_chain(vector, with_scalar(scalar, false)))
             }
             (Node::Scalar(scalar), Node::Vector(vector)) => {
-                Node::Vector(VectorNode::WithScalar(Box::new(WithScalar {
-                    op,
-                    vector,
-                    scalar,
-                    scalar_left: true,
-                    return_bool,
-                })))
+                Node::Vector(vector_chain(vector, with_scalar(scalar, true)))
             }
             (lhs, rhs) => {
                 let matching = binary.matching.clone();
-                Node::Vector(VectorNode::Match(Box::new(Match {
+                let operation = Operation::Match(Match {
                     op,
-                    lhs: lhs.into_vector()?,
                     rhs: rhs.into_vector()?,
                     matching: matching.ok_or_else(|| wrong_type("scalar"))?,
                     return_bool,
-                })))
+                });
+                Node::Vector(vector_chain(lhs.into_vector()?, operation))
             }
         };
         Ok(Part::of(node, invariant))

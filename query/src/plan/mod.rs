@@ -47,10 +47,10 @@ pub(crate) enum ScalarNode {
     Once(Box<ScalarNode>),
     /// The value of the one element, NaN where there is not exactly one.
     OfVector(Box<VectorNode>),
-    Binary {
-        op: BinaryOp,
-        lhs: Box<ScalarNode>,
-        rhs: Box<ScalarNode>,
+    /// Operators in a row, each with what stands on its right.
+    Chain {
+        first: Box<ScalarNode>,
+        rest: Vec<(BinaryOp, ScalarNode)>,
     },
     Negate(Box<ScalarNode>),
     /// `max_of`, `min_of`
@@ -81,8 +81,7 @@ pub(crate) enum VectorNode {
         function: ColumnFunction,
         parameters: Vec<ScalarNode>,
     },
-    WithScalar(Box<WithScalar>),
-    Match(Box<Match>),
+    Chain(Box<Chain>),
     Aggregate(Box<Aggregate>),
     Absent {
         child: Box<VectorNode>,
@@ -165,22 +164,34 @@ pub(crate) struct WindowCall {
     pub(crate) first_argument: Span,
 }
 
+/// Operators in a row on a vector. They may be a great many, so that they do not nest.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) first: VectorNode,
+    pub(crate) rest: Vec<Operation>,
+}
+
+/// An operator and what stands on its other side.
+#[derive(Debug)]
+pub(crate) enum Operation {
+    WithScalar(WithScalar),
+    Match(Match),
+}
+
 /// An operator between a vector and a scalar.
 #[derive(Debug)]
 pub(crate) struct WithScalar {
     pub(crate) op: BinaryOp,
-    pub(crate) vector: VectorNode,
     pub(crate) scalar: ScalarNode,
     /// Whether the scalar stands on the left.
     pub(crate) scalar_left: bool,
     pub(crate) return_bool: bool,
 }
 
-/// An operator between two vectors.
+/// An operator between two vectors, the left one of which is there.
 #[derive(Debug)]
 pub(crate) struct Match {
     pub(crate) op: BinaryOp,
-    pub(crate) lhs: VectorNode,
     pub(crate) rhs: VectorNode,
     pub(crate) matching: VectorMatching,
     pub(crate) return_bool: bool,

@@ -258,3 +258,33 @@ fn the_deepest_expressions_do_not_overflow_the_stack() {
         result.unwrap_or_else(|error| panic!("{query}: {error}"));
     }
 }
+
+#[test]
+fn operators_in_a_row_need_no_stack() {
+    let test = || {
+        let source = source(2, 10);
+        let engine = Engine::new(EngineOptions {
+            timeout: None,
+            ..EngineOptions::default()
+        });
+        let count = 20_000;
+        let m = r#"m{n="0"}"#;
+        for (query, expected) in [
+            (format!("1{}", " + 1".repeat(count)), 20_001.0),
+            (format!("{m}{}", " + 1".repeat(count)), 20_002.0),
+            (format!("{m}{}", format!(" - -{m}").repeat(count)), 40_002.0),
+            (format!("1 * {m}{}", format!(" or {m}").repeat(count)), 2.0),
+            (format!("time(){}", " > bool 2".repeat(count)), 0.0),
+        ] {
+            let options = QueryOptions::default();
+            let result = engine.range(&source, &query, 2000, 2000, 1, &options);
+            let Value::Matrix(series) = result.unwrap().value else {
+                panic!("no matrix");
+            };
+            let first = series.first().and_then(|series| series.values.first());
+            assert_eq!(first, Some(&expected), "{}", &query[..20]);
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20);
+    thread.spawn(test).unwrap().join().unwrap();
+}

@@ -7,14 +7,45 @@ mod set;
 mod vector;
 
 use super::Evaluator;
-use super::rows::Row;
+use super::rows::{Row, cells};
 use super::stream::{Stream, Transform};
 use crate::Error;
-use crate::plan::{Match, WithScalar};
+use crate::plan::{Chain, Match, Operation, WithScalar};
+
+/// How many operators of a row a stream passes through before its rows are gathered: each holds
+/// a column for its scalar, and calls the one before it.
+const STREAMED_MAX: usize = 32;
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn open_with_scalar(&self, node: &'e WithScalar) -> Result<Stream<'e>, Error> {
-        let child = self.open(&node.vector)?;
+    /// The rows of operators in a row, each applied to what those before it have made.
+    pub(super) fn open_chain(&self, chain: &'e Chain) -> Result<Stream<'e>, Error> {
+        let held = self.limits.held();
+        let mut stream = self.open(&chain.first)?;
+        let mut streamed = 0;
+        for operation in &chain.rest {
+            self.limits.check()?;
+            streamed += 1;
+            let rows = match operation {
+                Operation::WithScalar(node) => {
+                    stream = self.with_scalar(stream, node)?;
+                    if streamed < STREAMED_MAX {
+                        continue;
+                    }
+                    self.gather(stream)?
+                }
+                Operation::Match(node) => {
+                    let lhs = self.gather(stream)?;
+                    self.match_vectors(node, lhs)?
+                }
+            };
+            self.limits.release_to(held, cells(&rows));
+            stream = Stream::Made(rows);
+            streamed = 0;
+        }
+        Ok(stream)
+    }
+
+    fn with_scalar(&self, child: Stream<'e>, node: &'e WithScalar) -> Result<Stream<'e>, Error> {
         let transform = Transform::Operator {
             op: node.op,
             scalar: self.scalar(&node.scalar)?,
@@ -28,8 +59,7 @@ impl<'e> Evaluator<'e> {
         }
     }
 
-    pub(super) fn match_vectors(&self, node: &'e Match) -> Result<Vec<Row>, Error> {
-        let lhs = self.vector(&node.lhs)?;
+    fn match_vectors(&self, node: &'e Match, lhs: Vec<Row>) -> Result<Vec<Row>, Error> {
         let rhs = self.vector(&node.rhs)?;
         if node.op.is_set() {
             set::combine(self, node, lhs, &rhs)

@@ -34,7 +34,7 @@ fn subquery(text: &str) -> Subquery {
 
 fn matching(text: &str) -> Option<VectorMatching> {
     match tree(text) {
-        Expr::Binary(binary) => binary.matching,
+        Expr::Binary(binary) => binary.matching.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -299,18 +299,18 @@ fn nodes_know_where_they_stand() {
     assert_eq!(at(product.op_span), "*");
     assert_eq!(product.op, BinaryOp::Mul);
     assert_eq!(at(product.rhs.span()), "bool_");
-    let Expr::Aggregate(sum) = product.lhs else {
+    let Expr::Aggregate(sum) = &product.lhs else {
         panic!("not a sum");
     };
     assert_eq!(
         at(sum.span),
         "sum by (x) ( -rate(a{b=\"c\"}[5m] offset 1m) )"
     );
-    let Expr::Unary(minus) = sum.expr else {
+    let Expr::Unary(minus) = &sum.expr else {
         panic!("no sign");
     };
     assert_eq!(at(minus.span), "-rate(a{b=\"c\"}[5m] offset 1m)");
-    let Expr::Call(rate) = minus.expr else {
+    let Expr::Call(rate) = &minus.expr else {
         panic!("not a call");
     };
     let Expr::Matrix(range) = &rate.args[0] else {
