@@ -84,6 +84,11 @@ impl Engine {
         Self { options }
     }
 
+    /// Which parts of PromQL it takes.
+    pub fn parse_options(&self) -> &parse::Options {
+        &self.options.parse
+    }
+
     /// Evaluates an expression at one moment, in milliseconds since the Unix epoch.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 use super::Evaluator;
 use super::rows::Row;
 use crate::Error;
-use crate::functions::sort::{by_labels, sort_by_value, value_before};
+use crate::functions::go_sort::go_sort;
+use crate::functions::sort::{by_labels, value_before};
 use crate::parse::ast::Span;
 use crate::plan::{SortBy, VectorNode};
 
@@ -21,7 +22,7 @@ impl<'e> Evaluator<'e> {
             return Ok(rows);
         }
         match by {
-            SortBy::Value => sort_by_value(&mut rows, |a, b| {
+            SortBy::Value => go_sort(&mut rows, |a, b| {
                 // The reverse of an order with NaN first puts it last.
                 value_before(b.at(0), a.at(0), !descending)
             }),

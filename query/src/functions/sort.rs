@@ -4,45 +4,10 @@ use std::cmp::Ordering;
 
 use crate::Labels;
 
-/// The length up to which Go sorts by insertion.
-const INSERTION_MAX: usize = 12;
-
 /// Whether `a` stands before `b` on a heap of Prometheus: NaN before all else, then the smaller
 /// one, or the larger one if `descending`.
 pub(crate) fn value_before(a: f64, b: f64, descending: bool) -> bool {
     a.is_nan() || if descending { a > b } else { a < b }
-}
-
-/// Sorts as Go's `sort` and `slices` do as long as they insert: the place of elements that are
-/// equal, or not comparable, follows from it. Above that length a stable sort by `order`, which
-/// must be a total one.
-pub(crate) fn insertion_sort<T>(
-    elements: &mut [T],
-    before: impl Fn(&T, &T) -> bool,
-    order: impl Fn(&T, &T) -> Ordering,
-) {
-    if elements.len() > INSERTION_MAX {
-        elements.sort_by(order);
-        return;
-    }
-    for sorted in 1..elements.len() {
-        let mut at = sorted;
-        while at > 0 && before(&elements[at], &elements[at - 1]) {
-            elements.swap(at, at - 1);
-            at -= 1;
-        }
-    }
-}
-
-/// Sorts by value, with NaN before all else or, the other way round, after it.
-pub(crate) fn sort_by_value<T>(elements: &mut [T], before: impl Fn(&T, &T) -> bool) {
-    insertion_sort(elements, &before, |a, b| {
-        match (before(a, b), before(b, a)) {
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            _ => Ordering::Equal,
-        }
-    });
 }
 
 /// By the labels named, in natural order (`a2` before `a10`), then by all labels.
@@ -96,6 +61,7 @@ fn chunks(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::go_sort::go_sort;
 
     #[test]
     fn numbers_in_labels_sort_as_numbers() {
@@ -111,7 +77,7 @@ mod tests {
         for length in [5, 20] {
             let mut values: Vec<f64> = (0..length).map(|at| f64::from(at * 7 % 5)).collect();
             values[1] = f64::NAN;
-            sort_by_value(&mut values, |a, b| value_before(*b, *a, true));
+            go_sort(&mut values, |a, b| value_before(*b, *a, true));
             assert!(values[values.len() - 1].is_nan());
             assert!(values[..values.len() - 1].is_sorted());
         }

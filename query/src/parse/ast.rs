@@ -63,8 +63,10 @@ pub struct NumberLiteral {
 /// A text, its escapes resolved.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StringLiteral {
-    /// The text.
+    /// The text; U+FFFD stands for bytes that are no UTF-8.
     pub value: String,
+    /// The bytes where some are no UTF-8: such a text is no name of a label.
+    pub broken: Option<Vec<u8>>,
     /// Where it stands.
     pub span: Span,
 }

@@ -27,7 +27,10 @@ impl Binary {
 
     /// Takes the left side apart: the operand that it begins with and the operations on it, the
     /// last one first. What is left has no left side until [`Self::give_back`].
-    #[expect(clippy::vec_box, reason = "they stay where they are, in and out of the tree")]
+    #[expect(
+        clippy::vec_box,
+        reason = "they stay where they are, in and out of the tree"
+    )]
     pub(super) fn take_left(&mut self) -> (Expr, Vec<Box<Self>>) {
         let mut chain = Vec::new();
         let mut first = mem::replace(&mut self.lhs, TAKEN);

@@ -16,14 +16,17 @@ use super::ast::{
 use super::duration::format_duration_ms;
 use super::number::{format_general, format_plain};
 use super::selector::METRIC_NAME;
-use super::strings::quote_literal;
+use super::strings::{quote_bytes, quote_literal};
 use crate::source::{MatchOp, Matcher};
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(node) => node.fmt(f),
-            Self::String(node) => f.write_str(&quote_literal(&node.value)),
+            Self::String(node) => match &node.broken {
+                Some(bytes) => f.write_str(&quote_bytes(bytes)),
+                None => f.write_str(&quote_literal(&node.value)),
+            },
             Self::Vector(node) => node.fmt(f),
             Self::Matrix(node) => node.fmt(f),
             Self::Subquery(node) => node.fmt(f),

@@ -83,17 +83,40 @@ pub(super) fn truncate_chars(text: &str, count: usize) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-/// What a string token means, quotes included on the way in. The lexer has checked its escapes.
-///
-/// `\xff` and `\377` stand for bytes, so that they can spell what is not UTF-8; such bytes become
-/// U+FFFD here. No stored label holds them.
+/// As [`quote`], of bytes: those that are no UTF-8 show as `\xff`.
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            push_escaped(&mut out, c, '"');
+        }
+        for byte in chunk.invalid() {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// What a string token means. `\xff` and `\377` stand for bytes, so that they can spell what is
+/// not UTF-8; such bytes become U+FFFD here. No stored label holds them.
 pub(super) fn unquote(token: &str) -> String {
+    match String::from_utf8(unquote_bytes(token)) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }
+}
+
+/// The bytes of a string token, quotes included on the way in. The lexer has checked its
+/// escapes.
+pub(super) fn unquote_bytes(token: &str) -> Vec<u8> {
     let mut chars = token.chars();
     let mark = chars.next();
     chars.next_back();
     let inner = chars.as_str();
     if mark == Some('`') || !inner.contains('\\') {
-        return inner.to_owned();
+        return inner.as_bytes().to_vec();
     }
     let mut bytes = Vec::with_capacity(inner.len());
     let mut chars = inner.chars();
@@ -104,10 +127,7 @@ pub(super) fn unquote(token: &str) -> String {
             push_char(&mut bytes, c);
         }
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    }
+    bytes
 }
 
 fn push_char(bytes: &mut Vec<u8>, c: char) {

@@ -141,19 +141,7 @@ impl Lowering<'_> {
                     span: call.span,
                 }
             }
-            (None, "label_replace") => VectorNode::LabelReplace(Box::new(LabelReplace {
-                child: arguments.vector()?,
-                destination: arguments.string()?,
-                replacement: arguments.string()?,
-                source: arguments.string()?,
-                regex: arguments.string()?,
-            })),
-            (None, "label_join") => VectorNode::LabelJoin(Box::new(LabelJoin {
-                child: arguments.vector()?,
-                destination: arguments.string()?,
-                separator: arguments.string()?,
-                sources: arguments.strings()?,
-            })),
+            (None, "label_replace" | "label_join") => label_call(call, arguments)?,
             (None, "histogram_quantile" | "histogram_quantiles" | "histogram_fraction") => {
                 histogram_call(call, arguments)?
             }
@@ -197,6 +185,55 @@ impl Lowering<'_> {
             _ => Ok(None),
         }
     }
+}
+
+fn label_call(call: &Call, mut arguments: Arguments) -> Result<VectorNode, Error> {
+    check_label_names(call)?;
+    let (child, destination) = (arguments.vector()?, arguments.string()?);
+    Ok(if call.function.name == "label_replace" {
+        VectorNode::LabelReplace(Box::new(LabelReplace {
+            child,
+            destination,
+            replacement: arguments.string()?,
+            source: arguments.string()?,
+            regex: arguments.string()?,
+        }))
+    } else {
+        VectorNode::LabelJoin(Box::new(LabelJoin {
+            child,
+            destination,
+            separator: arguments.string()?,
+            sources: arguments.strings()?,
+        }))
+    })
+}
+
+/// Refuses names of labels that are not UTF-8; a label of a series always is.
+fn check_label_names(call: &Call) -> Result<(), Error> {
+    let roles: &[(usize, &str)] = match call.function.name {
+        "label_replace" => &[(1, "destination")],
+        "label_join" => &[(3, "source"), (1, "destination")],
+        _ => return Ok(()),
+    };
+    for &(first, role) in roles {
+        let last = if role == "source" {
+            call.args.len()
+        } else {
+            first + 1
+        };
+        let arguments = call.args.get(first..last).unwrap_or_default();
+        for argument in arguments.iter().map(without_parens) {
+            if let Expr::String(text) = argument
+                && text.broken.is_some()
+            {
+                let (function, value) = (call.function.name, &text.value);
+                return Err(refused(format!(
+                    "invalid {role} label name in {function}(): {value}"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn argument_span(call: &Call, at: usize) -> Span {

@@ -13,6 +13,7 @@ use crate::functions;
 use crate::parse::ast::{
     self, At, BinaryOp, Expr, MatrixSelector, Modifiers, RangeEdges, Span, Subquery, VectorSelector,
 };
+use crate::parse::strings::quote_bytes;
 use crate::{Error, ErrorKind, position};
 
 /// Makes the plan of an expression; `text` is what its spans point into.
@@ -238,6 +239,12 @@ impl Lowering<'_> {
             None => Parameter::None,
             Some(expr) => {
                 let expr = without_parens(expr);
+                if let Expr::String(label) = expr
+                    && let Some(bytes) = &label.broken
+                {
+                    let message = format!("invalid label name {}", quote_bytes(bytes));
+                    return Err(Error::new(ErrorKind::Execution, message));
+                }
                 match self.part(expr)?.node {
                     Node::String(label) => Parameter::Label(label),
                     node => Parameter::Scalar(node.into_scalar()?, expr.span()),

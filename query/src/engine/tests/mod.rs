@@ -1,7 +1,5 @@
-//! Queries from their texts to their answers.
+//! Queries from their texts to their answers. What each function and operator gives stands in
+//! the scripts of `tests/promql`, which `query/tests/scripts.rs` runs.
 
-mod corpus;
-mod examples;
 mod limits;
-mod script;
 mod steps;

@@ -4,8 +4,9 @@ use super::quantile::grouped;
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, present_range};
 use crate::eval::rows::Row;
+use crate::functions::go_sort::go_sort;
 use crate::functions::numeric::{go_float, max, min};
-use crate::functions::sort::{sort_by_value, value_before};
+use crate::functions::sort::value_before;
 use crate::parse::ast::AggregateOp;
 use crate::plan::Aggregate;
 use crate::{Error, ErrorKind};
@@ -195,7 +196,7 @@ impl Heap {
         let descending = !self.smallest_first();
         let mut elements = std::mem::take(&mut self.elements);
         if self.keeps != Keeps::First {
-            sort_by_value(&mut elements, |a, b| value_before(b.0, a.0, descending));
+            go_sort(&mut elements, |a, b| value_before(b.0, a.0, descending));
         }
         elements.into_iter().map(|(_, row)| row).collect()
     }

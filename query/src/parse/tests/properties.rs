@@ -267,7 +267,7 @@ proptest! {
     #[test]
     fn any_string_reads_back(value in any::<String>()) {
         use crate::parse::ast::{Expr, Span, StringLiteral};
-        let literal = |value: String, span| Expr::String(StringLiteral { value, span });
+        let literal = |value: String, span| Expr::String(StringLiteral { value, broken: None, span });
         let printed = literal(value.clone(), Span::default()).to_string();
         let end = printed.len() as u32;
         prop_assert_eq!(
