@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use silverback_query::{Engine, EngineOptions};
+use silverback_query::Engine;
 use silverback_storage::Db;
 use tokio::sync::Semaphore;
 use tower_http::CompressionLevel;
@@ -19,6 +19,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::api::{self, ApiError, ErrorType};
 use crate::config::Config;
+use crate::features::engine_options;
 use crate::metrics::Metrics;
 use crate::remote_write::{self, Limits, ScratchPool};
 use crate::{health, ui};
@@ -56,9 +57,8 @@ impl App {
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             metrics: Metrics::new(db.clone())?,
-            config,
             db,
-            engine: Engine::new(EngineOptions::default()),
+            engine: Engine::new(engine_options(&config.features)),
             local_addr,
             started: Instant::now(),
             query_turns: Arc::new(Semaphore::new(api::QUERIES_MAX)),
@@ -66,6 +66,7 @@ impl App {
             write_scratch: ScratchPool::default(),
             metadata_told: Once::new(),
             exemplars_told: Once::new(),
+            config,
         })
     }
 }
@@ -78,6 +79,14 @@ pub(crate) fn router(app: &AppRef) -> Router {
         .route(
             "/api/v1/query_range",
             query(get(api::range).post(api::range)),
+        )
+        .route(
+            "/api/v1/format_query",
+            query(get(api::format_query).post(api::format_query)),
+        )
+        .route(
+            "/api/v1/parse_query",
+            query(get(api::parse_query).post(api::parse_query)),
         )
         .route(
             "/api/v1/labels",
@@ -143,11 +152,13 @@ async fn observe(State(app): State<AppRef>, request: Request, next: Next) -> Res
 
 /// The handler of a path, as a label value: a bounded number of them.
 fn handler_name(path: &str) -> &'static str {
-    const HANDLERS: [&str; 10] = [
+    const HANDLERS: [&str; 12] = [
         "/",
         "/-/healthy",
         "/-/ready",
+        "/api/v1/format_query",
         "/api/v1/labels",
+        "/api/v1/parse_query",
         "/api/v1/query",
         "/api/v1/query_range",
         "/api/v1/series",

@@ -61,6 +61,11 @@ pub(crate) struct Serve {
     /// How often the server stores its own metrics; 0 for never.
     #[arg(long, env = "SILVERBACK_SELF_SCRAPE_INTERVAL", default_value = "15s", value_parser = units::parse_duration)]
     self_scrape_interval: Duration,
+    /// Experimental parts to enable, by Prometheus's names, separated by commas:
+    /// promql-experimental-functions, promql-extended-range-selectors,
+    /// promql-binop-fill-modifiers, promql-delayed-name-removal, type-and-unit-labels.
+    #[arg(long, env = "SILVERBACK_ENABLE_FEATURE", value_delimiter = ',')]
+    enable_feature: Vec<String>,
     /// Serve the endpoints that change or delete data.
     #[arg(long, env = "SILVERBACK_ENABLE_ADMIN_API")]
     enable_admin_api: bool,
@@ -116,6 +121,7 @@ impl Serve {
             retention: unless_zero(self.retention_time),
             max_future: unless_zero(self.max_future),
             self_scrape_interval: unless_zero(self.self_scrape_interval),
+            features: self.enable_feature,
             enable_admin_api: self.enable_admin_api,
         }
     }
@@ -183,6 +189,9 @@ mod tests {
                 "1h",
                 "--self-scrape-interval",
                 "0",
+                "--enable-feature",
+                "a,b",
+                "--enable-feature=c",
                 "--enable-admin-api",
             ];
             let config = config(&[prefix, &flags].concat()).unwrap();
@@ -196,6 +205,7 @@ mod tests {
             assert_eq!(config.retention, None);
             assert_eq!(config.max_future, Some(Duration::from_secs(3600)));
             assert_eq!(config.self_scrape_interval, None);
+            assert_eq!(config.features, ["a", "b", "c"]);
             assert!(config.enable_admin_api);
         }
     }

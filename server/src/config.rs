@@ -27,6 +27,8 @@ pub struct Config {
     pub max_future: Option<Duration>,
     /// How often the server writes its own metrics to its own database; `None` for never.
     pub self_scrape_interval: Option<Duration>,
+    /// Experimental parts to enable, by the names of Prometheus's `--enable-feature`.
+    pub features: Vec<String>,
     /// Whether endpoints that change or delete data are served.
     pub enable_admin_api: bool,
 }
@@ -42,6 +44,7 @@ impl Default for Config {
             retention: Some(Duration::from_secs(30 * 24 * 3600)),
             max_future: Some(Duration::from_secs(600)),
             self_scrape_interval: Some(Duration::from_secs(15)),
+            features: Vec::new(),
             enable_admin_api: false,
         }
     }

@@ -9,6 +9,7 @@ mod app;
 mod cli;
 mod clock;
 mod config;
+mod features;
 mod health;
 mod logging;
 mod metrics;

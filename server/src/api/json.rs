@@ -24,6 +24,21 @@ pub(super) fn html_string(out: &mut Vec<u8>, text: &str) {
     });
 }
 
+/// Writes bytes as [`html_string`] does; Go escapes U+FFFD where it stands for a byte that is no
+/// UTF-8.
+pub(super) fn broken_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    for chunk in bytes.utf8_chunks() {
+        let mut quoted = Vec::new();
+        html_string(&mut quoted, chunk.valid());
+        out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+        for _ in chunk.invalid() {
+            out.extend_from_slice(b"\\ufffd");
+        }
+    }
+    out.push(b'"');
+}
+
 fn escaped(out: &mut Vec<u8>, text: &str, special: impl Fn(u8) -> bool) {
     out.push(b'"');
     let mut rest = text;
@@ -234,6 +249,16 @@ mod tests {
             written(|out| html_string(out, text)),
             "\"a\\u003cb\\u003e\\u0026\\\"q\\\"\\\\ \\n\\t\\r\\u0001\u{7f} \\u2028 \\u2029 é 😀 \\u0008\\u000c/'\u{2020}\""
         );
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_escaped() {
+        let broken = |bytes: &[u8]| written(|out| broken_string(out, bytes));
+        assert_eq!(
+            broken(b"a<\xff\xe2\x82b"),
+            r#""a\u003c\ufffd\ufffd\ufffdb""#
+        );
+        assert_eq!(broken("\u{fffd}".as_bytes()), "\"\u{fffd}\"");
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 //! were taken from the running program.
 
 mod admin;
+mod ast;
+mod expression;
 mod form;
 mod go_text;
 mod json;
@@ -20,6 +22,7 @@ mod status;
 mod time;
 
 pub(crate) use admin::flush;
+pub(crate) use expression::{format_query, parse_query};
 pub(crate) use labels::{label_names, label_values};
 pub(crate) use query::{instant, range};
 pub(crate) use response::{ApiError, ErrorType};

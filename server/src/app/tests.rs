@@ -381,3 +381,34 @@ fn handlers_are_a_bounded_set() {
     );
     assert_eq!(handler_name("/api/v1/whatever"), "other");
 }
+
+#[tokio::test]
+async fn expressions_are_formatted_and_taken_apart() {
+    let app = TestApp::new();
+    let answer = app
+        .get("/api/v1/format_query?query=sum(foo)by(a)%20%3C%201")
+        .await;
+    assert_eq!(
+        answer.text(),
+        r#"{"status":"success","data":"sum by (a) (foo) \u003c 1"}"#
+    );
+    let answer = app.get("/api/v1/parse_query?query=2").await;
+    assert_eq!(
+        answer.text(),
+        r#"{"status":"success","data":{"type":"numberLiteral","val":"2"}}"#
+    );
+    for endpoint in ["format_query", "parse_query"] {
+        let answer = app
+            .get(&format!("/api/v1/{endpoint}?query=invalid_expression/"))
+            .await;
+        assert_eq!(answer.status, 400);
+        assert_eq!(
+            answer.text(),
+            r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:20: parse error: unexpected end of input"}"#
+        );
+        // A flag away, as in Prometheus.
+        let uri = format!("/api/v1/{endpoint}?query=a[5m]smoothed");
+        let refused = app.get(&uri).await;
+        assert!(refused.text().contains("is experimental and not enabled"));
+    }
+}
