@@ -1,39 +1,39 @@
 //! Functions of single values: arithmetic, powers and logarithms, trigonometry.
 
-use std::f64::consts::{LN_2, LOG2_E, LOG10_2, PI};
+use std::f64::consts::{LN_2, PI};
 
-use super::ColumnFunction;
 use super::numeric::{max, min};
+use super::{ColumnFunction, go_math};
 use crate::eval::column::{ABSENT, cell, each_present, is_present};
 
 pub(super) static FUNCTIONS: &[(&str, ColumnFunction)] = &[
     ("abs", |values, _| each_present(values, f64::abs)),
-    ("acos", |values, _| each_present(values, f64::acos)),
+    ("acos", |values, _| each_present(values, go_math::acos)),
     ("acosh", |values, _| each_present(values, acosh)),
-    ("asin", |values, _| each_present(values, f64::asin)),
+    ("asin", |values, _| each_present(values, go_math::asin)),
     ("asinh", |values, _| each_present(values, asinh)),
-    ("atan", |values, _| each_present(values, f64::atan)),
+    ("atan", |values, _| each_present(values, go_math::atan)),
     ("atanh", |values, _| each_present(values, atanh)),
     ("ceil", |values, _| each_present(values, f64::ceil)),
     ("clamp", clamp),
     ("clamp_max", clamp_max),
     ("clamp_min", clamp_min),
-    ("cos", |values, _| each_present(values, f64::cos)),
-    ("cosh", |values, _| each_present(values, f64::cosh)),
+    ("cos", |values, _| each_present(values, go_math::cos)),
+    ("cosh", |values, _| each_present(values, go_math::cosh)),
     ("deg", |values, _| each_present(values, |v| v * 180.0 / PI)),
     ("exp", |values, _| each_present(values, f64::exp)),
     ("floor", |values, _| each_present(values, f64::floor)),
-    ("ln", |values, _| each_present(values, f64::ln)),
-    ("log10", |values, _| each_present(values, log10)),
-    ("log2", |values, _| each_present(values, log2)),
+    ("ln", |values, _| each_present(values, go_math::ln)),
+    ("log10", |values, _| each_present(values, go_math::log10)),
+    ("log2", |values, _| each_present(values, go_math::log2)),
     ("rad", |values, _| each_present(values, |v| v * PI / 180.0)),
     ("round", round),
     ("sgn", |values, _| each_present(values, sign)),
-    ("sin", |values, _| each_present(values, f64::sin)),
-    ("sinh", |values, _| each_present(values, f64::sinh)),
+    ("sin", |values, _| each_present(values, go_math::sin)),
+    ("sinh", |values, _| each_present(values, go_math::sinh)),
     ("sqrt", |values, _| each_present(values, f64::sqrt)),
-    ("tan", |values, _| each_present(values, f64::tan)),
-    ("tanh", |values, _| each_present(values, f64::tanh)),
+    ("tan", |values, _| each_present(values, go_math::tan)),
+    ("tanh", |values, _| each_present(values, go_math::tanh)),
 ];
 
 /// Unary minus.
@@ -109,20 +109,6 @@ fn sign(value: f64) -> f64 {
     }
 }
 
-/// Go computes the logarithm to base 2 from mantissa and exponent, exact for powers of two,
-/// and that to base 10 from it.
-fn log2(value: f64) -> f64 {
-    let (mantissa, exponent) = split(value);
-    if mantissa == 0.5 {
-        return f64::from(exponent - 1);
-    }
-    mantissa.ln() * LOG2_E + f64::from(exponent)
-}
-
-fn log10(value: f64) -> f64 {
-    log2(value) * LOG10_2
-}
-
 /// Above this the square of a number swallows 1.
 const LARGE: f64 = (1u64 << 28) as f64;
 
@@ -133,9 +119,9 @@ fn asinh(value: f64) -> f64 {
     let result = if !(1.0 / LARGE..=f64::MAX).contains(&size) {
         return value;
     } else if size > LARGE {
-        size.ln() + LN_2
+        go_math::ln(size) + LN_2
     } else if size > 2.0 {
-        (2.0 * size + 1.0 / ((size * size + 1.0).sqrt() + size)).ln()
+        go_math::ln(2.0 * size + 1.0 / ((size * size + 1.0).sqrt() + size))
     } else {
         (size + size * size / (1.0 + (1.0 + size * size).sqrt())).ln_1p()
     };
@@ -146,9 +132,9 @@ fn acosh(value: f64) -> f64 {
     if value < 1.0 {
         f64::NAN
     } else if value >= LARGE {
-        value.ln() + LN_2
+        go_math::ln(value) + LN_2
     } else if value > 2.0 {
-        (2.0 * value - 1.0 / (value + (value * value - 1.0).sqrt())).ln()
+        go_math::ln(2.0 * value - 1.0 / (value + (value * value - 1.0).sqrt()))
     } else {
         let above = value - 1.0;
         (above + (2.0 * above + above * above).sqrt()).ln_1p()
@@ -166,24 +152,6 @@ fn atanh(value: f64) -> f64 {
         0.5 * (doubled / (1.0 - size)).ln_1p()
     };
     result.copysign(value)
-}
-
-/// Mantissa in [0.5, 1) and exponent of a number; itself and 0 for what has none.
-fn split(value: f64) -> (f64, i32) {
-    const EXPONENT: u64 = 0x7ff << 52;
-    if value == 0.0 || !value.is_finite() {
-        return (value, 0);
-    }
-    // 2^54 makes a subnormal number normal.
-    let (value, shift) = if value.abs() < f64::MIN_POSITIVE {
-        (value * 18_014_398_509_481_984.0, 54)
-    } else {
-        (value, 0)
-    };
-    let bits = value.to_bits();
-    let exponent = (bits & EXPONENT) >> 52;
-    let mantissa = f64::from_bits(bits & !EXPONENT | 1022 << 52);
-    (mantissa, exponent as i32 - 1022 - shift)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 pub(crate) mod date;
 pub(crate) mod extended;
+pub(crate) mod go_math;
 pub(crate) mod go_sort;
 pub(crate) mod histogram;
 pub(crate) mod label;

@@ -179,6 +179,27 @@ mod tests {
     }
 
     #[test]
+    fn every_function_has_its_status_in_the_documentation() {
+        let page = include_str!("../../../docs/promql.md");
+        let rows: Vec<&str> = page.lines().filter(|row| row.starts_with("| `")).collect();
+        for it in signatures() {
+            let name = format!("| `{}` |", it.name);
+            let status = rows.iter().find_map(|row| {
+                let (_, rest) = row.split_once(&name)?;
+                rest.split('|').next()
+            });
+            let status = status.unwrap_or_else(|| panic!("{} is not listed", it.name));
+            let known = it.name == "start_timestamp" || status.contains("experimental");
+            assert_eq!(it.experimental, it.experimental && known, "{}", it.name);
+            assert!(
+                it.experimental || !status.contains("experimental"),
+                "{}",
+                it.name
+            );
+        }
+    }
+
+    #[test]
     fn the_last_argument_is_the_variadic_one() {
         for it in signatures().iter().filter(|it| it.variadic != 0) {
             assert!(!it.args.is_empty(), "{}", it.name);

@@ -1,6 +1,7 @@
 //! Expressions of durations, computed with the range and step of the query at hand.
 
 use super::QueryTimes;
+use crate::functions::go_math;
 use crate::functions::numeric::seconds;
 use crate::parse::ast::{BinaryOp, Duration, DurationExpr, DurationOp, Span};
 use crate::{Error, ErrorKind};
@@ -62,7 +63,7 @@ fn compute(expr: &DurationExpr, times: &QueryTimes) -> Result<f64, Error> {
                     return Err(refused(expr, "modulo by zero"));
                 }
                 DurationOp::Arithmetic(BinaryOp::Mod) => lhs % rhs,
-                DurationOp::Arithmetic(BinaryOp::Pow) => lhs.powf(rhs),
+                DurationOp::Arithmetic(BinaryOp::Pow) => go_math::pow(lhs, rhs),
                 DurationOp::Arithmetic(_) => {
                     return Err(refused(expr, "unexpected duration expression operator"));
                 }

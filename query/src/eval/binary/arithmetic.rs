@@ -1,6 +1,7 @@
 //! The operators on columns.
 
 use crate::eval::column::{ABSENT, is_present};
+use crate::functions::go_math;
 use crate::parse::ast::BinaryOp;
 
 /// Calls a function with an operator as its last argument: a closure of two numbers, so that
@@ -14,8 +15,8 @@ macro_rules! with_operator {
             BinaryOp::Mul => $function($($argument,)* |a, b| a * b),
             BinaryOp::Div => $function($($argument,)* |a, b| a / b),
             BinaryOp::Mod => $function($($argument,)* |a, b| a % b),
-            BinaryOp::Pow => $function($($argument,)* f64::powf),
-            BinaryOp::Atan2 => $function($($argument,)* f64::atan2),
+            BinaryOp::Pow => $function($($argument,)* go_math::pow),
+            BinaryOp::Atan2 => $function($($argument,)* go_math::atan2),
             BinaryOp::Eq => $function($($argument,)* |a, b| f64::from(a == b)),
             BinaryOp::Ne => $function($($argument,)* |a, b| f64::from(a != b)),
             BinaryOp::Lt => $function($($argument,)* |a, b| f64::from(a < b)),
