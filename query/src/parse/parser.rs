@@ -7,11 +7,11 @@
 
 use super::Options;
 use super::aggregate::AggregateFrame;
-use super::ast::{Binary, BinaryOp, Call, Expr, Paren, Span, StringLiteral, Unary, VectorMatching};
+use super::ast::{Binary, BinaryOp, Call, Expr, Paren, Span, Unary, VectorMatching};
 use super::check;
 use super::error::{ParseError, ParseErrors};
 use super::lexer::Lexer;
-use super::strings::{quote, unquote_bytes};
+use super::strings::{literal, quote};
 use super::token::{Keyword, Token, TokenKind, UNARY_POWER};
 use crate::functions::{Signature, signature};
 use crate::parse::ast::{Cardinality, ValueType};
@@ -323,18 +323,7 @@ impl<'a> Parser<'a> {
             TokenKind::Number | TokenKind::Duration => Expr::Number(self.number_literal()?),
             TokenKind::String => {
                 self.next()?;
-                let (value, broken) = match String::from_utf8(unquote_bytes(self.text_of(token))) {
-                    Ok(value) => (value, None),
-                    Err(error) => {
-                        let value = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                        (value, Some(error.into_bytes()))
-                    }
-                };
-                Expr::String(StringLiteral {
-                    value,
-                    broken,
-                    span: token.span,
-                })
+                Expr::String(literal(self.text_of(token), token.span))
             }
             TokenKind::LeftBrace => Expr::Vector(self.vector_selector(None)?),
             TokenKind::LeftParen => {

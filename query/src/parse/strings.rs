@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use super::ast::{Span, StringLiteral};
+
 /// Whether Go prints a character as it is: letters, marks, numbers, punctuation, symbols, and
 /// the plain space.
 fn is_printable(c: char) -> bool {
@@ -108,9 +110,25 @@ pub(super) fn unquote(token: &str) -> String {
     }
 }
 
+/// The string that a token stands for.
+pub(super) fn literal(token: &str, span: Span) -> StringLiteral {
+    let (value, broken) = match String::from_utf8(unquote_bytes(token)) {
+        Ok(value) => (value, None),
+        Err(error) => {
+            let value = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            (value, Some(error.into_bytes()))
+        }
+    };
+    StringLiteral {
+        value,
+        broken,
+        span,
+    }
+}
+
 /// The bytes of a string token, quotes included on the way in. The lexer has checked its
 /// escapes.
-pub(super) fn unquote_bytes(token: &str) -> Vec<u8> {
+fn unquote_bytes(token: &str) -> Vec<u8> {
     let mut chars = token.chars();
     let mark = chars.next();
     chars.next_back();
