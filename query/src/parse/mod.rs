@@ -3,7 +3,7 @@
 //! A lexer with Prometheus's rules, a parser of operator precedence on a stack of its own (the
 //! input decides how deep an expression nests, so the call stack must not), and a check of
 //! types. Names, messages and places of errors are those of Prometheus 3.14
-//! (`promql/parser`); only two limits are our own, [`DEPTH_MAX`] and the size of a duration
+//! (`promql/parser`); only three limits are our own, [`DEPTH_MAX`], [`OPERATORS_MAX`] and the size of a duration
 //! expression.
 
 mod aggregate;
@@ -26,8 +26,18 @@ mod token;
 mod tests;
 
 pub use error::{ParseError, ParseErrors};
-pub use parser::{DEPTH_MAX, parse, parse_metric_selector};
+pub use parser::{parse, parse_metric_selector};
 pub use pretty::{PRETTY_BYTES_MAX, TooLong, prettify};
+
+/// How many nodes deep a tree may be. Operators in a row are one node, however many they are:
+/// `1 + 2 + 3` is two deep, `1 + (2 + 3)` four, and so is `1 ^ 2 ^ 3 ^ 4`, which nests to the
+/// right. Prometheus knows no limit; ours lets whoever walks a tree recurse. A thousand levels
+/// around something are what its own tests have.
+pub const DEPTH_MAX: u32 = 1_010;
+
+/// How many binary operators an expression may have: a tree takes some hundred bytes for each,
+/// its text may be as short as two.
+pub const OPERATORS_MAX: u32 = 100_000;
 
 /// Which experimental parts of PromQL are taken. Each is or was a feature flag of Prometheus
 /// (`--enable-feature`); by default they are as in Prometheus 3.14 without flags.

@@ -5,7 +5,6 @@
 //! exactly when Prometheus's LALR parser reads them, for the first error found is the one that
 //! users see: an error in an action and one in the token behind it keep their order.
 
-use super::Options;
 use super::aggregate::AggregateFrame;
 use super::ast::{Binary, BinaryOp, Call, Expr, Paren, Span, Unary, VectorMatching};
 use super::check;
@@ -13,14 +12,10 @@ use super::error::{ParseError, ParseErrors};
 use super::lexer::Lexer;
 use super::strings::{literal, quote};
 use super::token::{Keyword, Token, TokenKind, UNARY_POWER};
+use super::{DEPTH_MAX, OPERATORS_MAX, Options};
 use crate::functions::{Signature, signature};
 use crate::parse::ast::{Cardinality, ValueType};
 use crate::source::Matcher;
-
-/// How many nodes deep a tree may be. Operators in a row are one node, however many they are:
-/// `1 + 2 + 3` is two deep, `1 + (2 + 3)` four, and so is `1 ^ 2 ^ 3 ^ 4`, which nests to the
-/// right. Prometheus knows no limit; ours lets whoever walks a tree recurse.
-pub const DEPTH_MAX: u32 = 1_200;
 
 /// How many errors are collected; the first is the one that matters.
 const ERRORS_MAX: usize = 64;
@@ -93,6 +88,8 @@ pub(super) struct Parser<'a> {
     pub(super) last_end: u32,
     /// Parts of the duration expression being read.
     pub(super) duration_parts: u32,
+    /// Binary operators read so far.
+    operators: u32,
     pub(super) errors: Vec<ParseError>,
     frames: Vec<Frame>,
 }
@@ -100,8 +97,8 @@ pub(super) struct Parser<'a> {
 /// The tree of an expression, its types checked.
 ///
 /// # Errors
-/// What Prometheus 3.14 finds wrong, in its words; besides, a tree deeper than [`DEPTH_MAX`], a
-/// duration expression of more than 250 parts, a text of 4 GiB or more.
+/// What Prometheus 3.14 finds wrong, in its words; besides, a tree deeper than [`DEPTH_MAX`],
+/// more than [`OPERATORS_MAX`] operators, a duration expression of more than 250 parts.
 ///
 /// # Examples
 /// ```
@@ -154,6 +151,7 @@ impl<'a> Parser<'a> {
             peeked: None,
             last_end: 0,
             duration_parts: 0,
+            operators: 0,
             errors: Vec::new(),
             frames: Vec::new(),
         })
@@ -398,6 +396,12 @@ impl<'a> Parser<'a> {
 
     fn push_operator(&mut self, lhs: Operand, op: BinaryOp, token: Token) -> Parsed<()> {
         self.next()?;
+        self.operators += 1;
+        if self.operators > OPERATORS_MAX {
+            let message = format!("expression has more than {OPERATORS_MAX} operators");
+            self.report(token.span, message);
+            return Err(Stop::Reported);
+        }
         let mut frame = BinaryFrame {
             lhs,
             op,

@@ -2,19 +2,20 @@
 
 use crate::parse::lexer::Lexer;
 use crate::parse::token::TokenKind;
-use crate::parse::{DEPTH_MAX, Options, parse};
+use crate::parse::{DEPTH_MAX, OPERATORS_MAX, Options, parse};
 
 const DEPTH: usize = DEPTH_MAX as usize;
+const OPERATORS: usize = OPERATORS_MAX as usize;
 
 fn error(text: &str) -> String {
     parse(text, &Options::ALL).unwrap_err().to_string()
 }
 
-/// What the parser, the check, the printer and dropping need fits a thread's stack with room to
-/// spare.
+/// What the parser, the check, the printer and dropping need fits a thread's stack, which is
+/// 2 MiB, with room to spare.
 fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new()
-        .stack_size(1 << 20)
+        .stack_size(3 << 19)
         .spawn(test)
         .unwrap()
         .join()
@@ -37,9 +38,9 @@ fn trees_as_deep_as_allowed_are_parsed_printed_and_dropped() {
                 .replacen("a + (", "", DEPTH / 2)
                 .replacen(')', "", DEPTH / 2),
             nested("a ^ ", ""),
-            "a + ".repeat(50 * DEPTH) + "a",
-            "a or a and ".repeat(50 * DEPTH) + "-(a)",
-            "1 + ".repeat(50 * DEPTH) + "1",
+            "a + ".repeat(OPERATORS) + "a",
+            "a or a and ".repeat(OPERATORS / 2) + "-(a)",
+            "1 + ".repeat(OPERATORS) + "1",
         ] {
             let expr = parse(&text, &Options::ALL).unwrap();
             assert_eq!(expr.to_string(), text);
@@ -51,7 +52,7 @@ fn trees_as_deep_as_allowed_are_parsed_printed_and_dropped() {
 #[test]
 fn deeper_trees_are_refused_wherever_they_are_deep() {
     on_a_small_stack(|| {
-        let message = "expression is nested deeper than 1200 levels";
+        let message = "expression is nested deeper than 1010 levels";
         for (open, inner, close) in [
             ("(", "a", ")"),
             ("-", "a", ""),
@@ -66,6 +67,19 @@ fn deeper_trees_are_refused_wherever_they_are_deep() {
                 let found = error(&text);
                 assert!(found.ends_with(message), "{open}: {found}");
             }
+        }
+    });
+}
+
+#[test]
+fn more_operators_than_allowed_are_refused() {
+    on_a_small_stack(|| {
+        for text in ["a + ", "a + (b ^ c) - ", "1 * "] {
+            let found = error(&(text.repeat(OPERATORS + 1) + "1"));
+            assert!(
+                found.ends_with("expression has more than 100000 operators"),
+                "{found}"
+            );
         }
     });
 }

@@ -135,7 +135,7 @@ fn trees_as_deep_as_they_get_fit_a_small_stack() {
         let depth = DEPTH_MAX as usize - 1;
         for query in [
             format!("{}foo{}", "(".repeat(depth), ")".repeat(depth)),
-            format!("{}foo", "foo - ".repeat(100 * depth)),
+            format!("{}foo", "foo - ".repeat(80 * depth)),
         ] {
             assert!(tree(&query).contains(SELECTOR));
         }
