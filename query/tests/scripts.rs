@@ -169,5 +169,11 @@ fn scripts_of_prometheus_agree() {
         wrong.len()
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(total.agreed >= AGREED_MIN, "only {} agree", total.agreed);
+    // Of a folder named by hand it is not known how many there are.
+    let is_known = std::env::var_os("SILVERBACK_PROMQL_CORPUS").is_none();
+    assert!(
+        !is_known || total.agreed >= AGREED_MIN,
+        "only {} agree",
+        total.agreed
+    );
 }
