@@ -46,7 +46,7 @@ pub(crate) struct Serve {
     wal_sync_interval: Duration,
     /// Size of the WAL at which what is in memory is written to a segment and the WAL dropped.
     /// Bounds what a restart has to read, and how long it takes.
-    #[arg(long, env = "SILVERBACK_WAL_SIZE", default_value = "256MiB", value_parser = units::parse_size)]
+    #[arg(long, env = "SILVERBACK_WAL_SIZE", default_value = "128MiB", value_parser = units::parse_size)]
     wal_size: u64,
     /// How many series are taken between two flushes; further new ones are refused. 0 for no
     /// limit.

@@ -39,7 +39,7 @@ impl Default for Config {
             data_dir: PathBuf::from("./silverback-data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 9494)),
             wal_sync: WalSync::Always,
-            wal_bytes_max: 256 << 20,
+            wal_bytes_max: 128 << 20,
             series_max: None,
             retention: Some(Duration::from_secs(30 * 24 * 3600)),
             max_future: Some(Duration::from_secs(600)),

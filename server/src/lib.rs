@@ -12,6 +12,7 @@ mod config;
 mod features;
 mod health;
 mod logging;
+mod memory;
 mod metrics;
 mod program;
 mod remote_write;

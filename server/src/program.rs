@@ -53,9 +53,6 @@ async fn serve_until_signal(config: Config) -> Result<(), String> {
     let mut signals =
         StopSignals::listen().map_err(|error| format!("signals cannot be handled: {error}"))?;
     let db = open(&config).await?;
-    if config.enable_admin_api {
-        tracing::warn!("--enable-admin-api: this version has no admin endpoints yet");
-    }
     let running = match Server::start(config, db.clone()).await {
         Ok(running) => running,
         Err(error) => {

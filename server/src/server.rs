@@ -17,8 +17,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::{App, AppRef, router};
 use crate::config::Config;
-use crate::self_scrape;
 use crate::stall::StallLimit;
+use crate::{memory, self_scrape};
 
 /// How many connections are served at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 1024;
@@ -65,6 +65,7 @@ impl Server {
         let local_addr = listener.local_addr().map_err(listen_error)?;
         let app = Arc::new(App::new(config, db, local_addr)?);
         let mut background = JoinSet::new();
+        background.spawn(memory::watch(Arc::clone(&app)));
         if let Some(interval) = app.config.self_scrape_interval {
             if let Err(error) = self_scrape::scrape(&app).await {
                 tracing::warn!(%error, "own metrics could not be stored");

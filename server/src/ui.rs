@@ -270,21 +270,21 @@ mod tests {
         ] {
             assert!(html.contains(text), "{text} is not in {html}");
         }
-        assert!(!html.contains("role=\"alert\"") && !html.contains("above --wal-size"));
+        assert!(!html.contains("role=\"alert\"") && !html.contains("Damaged"));
     }
 
     #[test]
     fn trouble_is_shown() {
         let mut stats = Stats::default();
         stats.poisoned = Some("fdatasync: <EIO>".to_owned());
-        stats.wal_bytes = 2 << 20;
         stats.replay_damage = 3;
+        stats.segments_damaged = 2;
         let html = page(stats);
         for text in [
             "role=\"alert\"",
             "fdatasync: &lt;EIO&gt;",
-            "above --wal-size (1.0 MiB)",
             "3 places",
+            "2, left out",
         ] {
             assert!(html.contains(text), "{text} is not in {html}");
         }

@@ -23,7 +23,7 @@ pub struct Options {
     /// Size of one WAL file, in bytes; a larger write gets a larger file. Default 32 MiB.
     pub wal_file_bytes_max: u64,
     /// Bytes of the log at which the head is frozen and written to a segment, so that its log is
-    /// dropped. Default 256 MiB. This bounds what a restart has to read: the log of a head that
+    /// dropped. Default 128 MiB. This bounds what a restart has to read: the log of a head that
     /// is being written out may come on top, and a head of many series with few samples goes up
     /// to twice the size.
     pub wal_bytes_max: u64,
@@ -45,7 +45,7 @@ impl Default for Options {
         Self {
             wal_sync: WalSync::Always,
             wal_file_bytes_max: 32 << 20,
-            wal_bytes_max: 256 << 20,
+            wal_bytes_max: 128 << 20,
             head_bytes_max: 64 << 20,
             series_max: None,
             retention: None,
