@@ -83,8 +83,10 @@ fn open_named(sys: &Sys, segments_dir: &Path, manifest: Manifest) -> Result<File
 }
 
 /// Removes segments that no manifest names: a crash came before they were named, and what is in
-/// them is in the log still.
+/// them is in the log still. They are gone for good: one that came back would tell less of its
+/// epoch than the log does by then, and be believed should the manifest be lost.
 fn remove_strays(sys: &Sys, segments_dir: &Path, manifest: &Manifest) -> Result<(), Error> {
+    let mut is_changed = false;
     for name in list(sys, segments_dir)? {
         let number = segment::number_of(&name);
         let is_named = manifest.segments.iter().any(|s| Some(s.number) == number);
@@ -97,6 +99,10 @@ fn remove_strays(sys: &Sys, segments_dir: &Path, manifest: &Manifest) -> Result<
         );
         let path = segments_dir.join(&name);
         sys.disk.remove(&path).map_err(io_error("remove", &path))?;
+        is_changed = true;
+    }
+    if is_changed {
+        sync(sys, segments_dir)?;
     }
     Ok(())
 }
@@ -105,7 +111,8 @@ fn remove_strays(sys: &Sys, segments_dir: &Path, manifest: &Manifest) -> Result<
 /// which writes it holds. It is stored with the next flush.
 ///
 /// One that was never named may be among them: what it holds is in the log too, and is passed
-/// over there. One that cannot be read is set aside, as nothing tells where it belongs.
+/// over there. One that cannot be read is set aside, as nothing tells where it belongs. All of it
+/// is durable when this returns: what was shown once must not be gone after a crash.
 fn rebuild(sys: &Sys, segments_dir: &Path) -> Result<Files, Error> {
     let mut segments = Vec::new();
     let mut damaged = 0;
@@ -127,6 +134,9 @@ fn rebuild(sys: &Sys, segments_dir: &Path) -> Result<Files, Error> {
                 damaged += 1;
             }
         }
+    }
+    if next_segment > 0 {
+        sync(sys, segments_dir)?;
     }
     // Two of the same writes: the first was not named before the second was written.
     segments.sort_by_key(|segment| (segment.seqs().first, segment.info().number));
@@ -200,9 +210,18 @@ fn list(sys: &Sys, dir: &Path) -> Result<Vec<String>, Error> {
     sys.disk.list(dir).map_err(io_error("list", dir))
 }
 
+fn sync(sys: &Sys, dir: &Path) -> Result<(), Error> {
+    sys.disk
+        .sync_dir(dir)
+        .map_err(io_error("sync directory", dir))
+}
+
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |cause| {
         let message = format!("cannot {action} {}: {cause}", path.display());
         Error::with_source(ErrorKind::Io, message, cause)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+use crate::head::Head;
+use crate::maintenance::flush::write_segment;
+use crate::segment::SeqRange;
+use crate::sys::sim::SimDisk;
+
+const DIR: &str = "/data";
+
+/// Leaves a segment that a process wrote and was killed before its name was durable: then it is
+/// there, and may be gone after a crash.
+fn write_and_unname(sys: &Sys, number: u64) {
+    let dir = segments_dir(Path::new(DIR));
+    let seqs = SeqRange {
+        first: Seq(1),
+        last: Seq(9),
+    };
+    write_segment(sys, &dir, number, &Head::new(), seqs, 1).unwrap();
+    let path = segment::path(&dir, number);
+    let other = dir.join("other");
+    sys.disk.rename(&path, &other).unwrap();
+    sys.disk.sync_dir(&dir).unwrap();
+    sys.disk.rename(&other, &path).unwrap();
+}
+
+fn names(sys: &Sys) -> Vec<String> {
+    list(sys, &segments_dir(Path::new(DIR))).unwrap()
+}
+
+#[test]
+fn segments_that_are_taken_in_without_a_manifest_stay() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let sys = disk.sys(0);
+        write_and_unname(&sys, 3);
+        let files = open(&sys, Path::new(DIR)).unwrap();
+        assert_eq!(files.manifest.covered_seq, Seq(9));
+        disk.crash();
+        assert_eq!(
+            names(&sys),
+            [segment::path(Path::new(""), 3).to_str().unwrap()]
+        );
+    }
+}
+
+#[test]
+fn segments_that_no_manifest_names_do_not_come_back() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let sys = disk.sys(0);
+        write_and_unname(&sys, 3);
+        sys.disk.sync_dir(&segments_dir(Path::new(DIR))).unwrap();
+        let manifest = Manifest {
+            next_segment: 3,
+            ..Manifest::default()
+        };
+        manifest::store(&sys, Path::new(DIR), &manifest).unwrap();
+        assert!(open(&sys, Path::new(DIR)).unwrap().segments.is_empty());
+        disk.crash();
+        assert!(names(&sys).is_empty());
+    }
+}
