@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::db::View;
+use crate::error::Error;
 use crate::model::{Labels, MatchOp, Matcher, Samples, TimeRange};
 
 /// Samples by labels and time, floats by their bits.
@@ -25,12 +26,23 @@ impl Model {
 
     /// Everything that a view shows.
     pub(super) fn read(view: &View) -> Self {
+        let (model, unreadable) = Self::read_damaged(view).unwrap();
+        assert!(unreadable.is_empty(), "{unreadable:?}");
+        model
+    }
+
+    /// What can be read of everything that a view shows, and the series that cannot.
+    pub(super) fn read_damaged(view: &View) -> Result<(Self, Vec<(Labels, Error)>), Error> {
         let everything = Matcher::new(MatchOp::Regex, "__name__", ".+").unwrap();
-        let selection = view.select(&[everything], TimeRange::ALL).unwrap();
+        let selection = view.select(&[everything], TimeRange::ALL)?;
         let mut model = Self::default();
+        let mut unreadable = Vec::new();
         let mut samples = Samples::default();
         for series in 0..selection.len() {
-            selection.samples(series, &mut samples).unwrap();
+            if let Err(error) = selection.samples(series, &mut samples) {
+                unreadable.push((selection.labels(series), error));
+                continue;
+            }
             assert!(
                 samples.timestamps_ms.is_sorted_by(|a, b| a < b),
                 "{samples:?}"
@@ -39,6 +51,25 @@ impl Model {
             let before = model.0.insert(selection.labels(series), points);
             assert_eq!(before, None, "the same series twice");
         }
-        model
+        Ok((model, unreadable))
+    }
+
+    /// The bits of a sample.
+    pub(super) fn get(&self, labels: &Labels, timestamp_ms: i64) -> Option<u64> {
+        self.0.get(labels)?.get(&timestamp_ms).copied()
+    }
+
+    /// All samples.
+    pub(super) fn samples(&self) -> impl Iterator<Item = (&Labels, i64, u64)> {
+        let of_series = |(labels, points)| {
+            let points: &BTreeMap<i64, u64> = points;
+            points.iter().map(move |(&t, &bits)| (labels, t, bits))
+        };
+        self.0.iter().flat_map(of_series)
+    }
+
+    /// Takes a series out.
+    pub(super) fn remove(&mut self, labels: &Labels) {
+        self.0.remove(labels);
     }
 }

@@ -1,5 +1,7 @@
 //! The simulated disk: faults, crashes and the traits of `sys` over them.
 
+mod damage;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,7 +66,7 @@ pub struct Op {
     pub path: PathBuf,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     rng: Rng,
     /// Rises with each crash and kill; handles of an earlier one are dead.
@@ -83,7 +85,7 @@ struct State {
     locks: BTreeSet<PathBuf>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SimNode {
     contents: Contents,
     handles: u32,
@@ -223,17 +225,6 @@ impl SimDisk {
     pub fn take_log(&self) -> Vec<Op> {
         let mut state = self.state.lock();
         state.log.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Flips a bit of a file on the medium; bit 0 is the lowest of the first byte.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::NotFound`] where there is no such file.
-    pub fn flip_bit(&self, path: &Path, bit: u64) -> io::Result<()> {
-        let state = &mut *self.state.lock();
-        let node = state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        state.contents(node)?.flip_bit(bit);
-        Ok(())
     }
 
     fn open_node(&self, path: &Path, writable: bool) -> io::Result<Box<dyn File>> {

@@ -71,6 +71,26 @@ impl Names {
             .collect()
     }
 
+    /// All names, sorted.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Path, Node)> {
+        self.volatile
+            .iter()
+            .map(|(path, &node)| (path.as_path(), node))
+    }
+
+    /// Takes a name and its file away at once, whatever is pending of them.
+    pub(super) fn lose(&mut self, path: &Path, lost: Node) {
+        for names in [&mut self.durable, &mut self.volatile] {
+            names.retain(|own, node| own != path && *node != lost);
+        }
+        self.pending.retain(|change| match change {
+            Change::Create { path: own, node } | Change::Rename { to: own, node, .. } => {
+                own != path && *node != lost
+            }
+            Change::Remove { path: own } => own != path,
+        });
+    }
+
     pub(super) fn create(&mut self, path: &Path, node: Node) {
         let path = path.to_owned();
         self.change(Change::Create { path, node });

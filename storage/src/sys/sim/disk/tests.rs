@@ -213,3 +213,41 @@ fn a_killed_process_leaves_what_it_wrote_to_the_next_one() {
         drop(guard);
     }
 }
+
+#[test]
+fn a_lost_file_does_not_come_back() {
+    for seed in 0..20 {
+        let disk = disk(seed);
+        let file = create(&disk);
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        let other = Path::new("/d/other");
+        disk.rename(Path::new(PATH), other).unwrap();
+        disk.lose(other).unwrap();
+        assert_eq!(
+            disk.lose(other).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        disk.crash();
+        assert_eq!(
+            disk.open_read(other).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}
+
+#[test]
+fn a_fork_goes_its_own_way() {
+    let disk = disk(1);
+    let file = create(&disk);
+    file.write_all_at(b"x", 0).unwrap();
+    let _guard = disk.lock(Path::new("/d/lock")).unwrap();
+    let fork = disk.fork();
+    fork.flip_bit(Path::new(PATH), 0).unwrap();
+    file.write_all_at(b"yz", 1).unwrap();
+    fork.lock(Path::new("/d/lock")).unwrap();
+    assert_eq!(contents(&fork), b"y");
+    assert_eq!(contents(&disk), b"xyz");
+    let lengths = |disk: &SimDisk| -> Vec<u64> { disk.files().iter().map(|f| f.1).collect() };
+    assert_eq!((lengths(&fork), lengths(&disk)), (vec![1, 0], vec![3, 0]));
+}

@@ -1,0 +1,142 @@
+//! Every write of a simulated life, and where it went.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::db::tests::model::{Model, Rows};
+use crate::model::Labels;
+
+/// A write that is in the database, or may be.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub(super) rows: Rows,
+    /// Which writes shared a sync with it.
+    pub(super) group: u64,
+    pub(super) epoch: u64,
+    /// The file of the log that it went to.
+    pub(super) wal: PathBuf,
+}
+
+/// The writes of a database in their order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History(pub(super) Vec<Written>);
+
+/// Where the writes are, now that some epochs are in segments.
+pub(super) struct Homes {
+    history: History,
+    segments: BTreeMap<u64, PathBuf>,
+    /// The file with the definition of a series, by epoch and labels.
+    definitions: BTreeMap<(u64, Labels), PathBuf>,
+}
+
+impl History {
+    /// What a database with these writes holds.
+    pub(super) fn model(&self) -> Model {
+        let mut model = Model::default();
+        self.0.iter().for_each(|write| model.write(&write.rows));
+        model
+    }
+
+    /// Whether that is what a database holds that misses the last writes, all of which are
+    /// `lost`.
+    pub(super) fn is_without_end(&self, found: &Model, lost: impl Fn(&Written) -> bool) -> bool {
+        let mut short = self.clone();
+        while short.0.pop_if(|write| lost(write)).is_some() {
+            if short.model() == *found {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Homes {
+    /// Of the writes of `history`, where `segments` are in place of the log of their epochs.
+    pub(super) fn new(history: History, segments: BTreeMap<u64, PathBuf>) -> Self {
+        let mut definitions = BTreeMap::new();
+        for write in &history.0 {
+            for (labels, ..) in &write.rows {
+                let key = (write.epoch, labels.clone());
+                definitions.entry(key).or_insert_with(|| write.wal.clone());
+            }
+        }
+        Self {
+            history,
+            segments,
+            definitions,
+        }
+    }
+
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The segments by epoch.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Path> {
+        self.segments.values().map(PathBuf::as_path)
+    }
+
+    /// A write that came after the damage.
+    pub(super) fn push(&mut self, rows: Rows) {
+        let after = Written {
+            rows,
+            group: u64::MAX,
+            epoch: u64::MAX,
+            wal: PathBuf::new(),
+        };
+        self.history.0.push(after);
+    }
+
+    /// Whether what a write says of a series needs `file`.
+    fn needs(&self, write: &Written, labels: &Labels, file: &Path) -> bool {
+        if let Some(segment) = self.segments.get(&write.epoch) {
+            return segment == file;
+        }
+        // A sample without the definition of its series is nobody's.
+        let key = (write.epoch, labels.clone());
+        write.wal == file || self.definitions.get(&key).is_some_and(|own| own == file)
+    }
+
+    /// Checks what a database shows whose file `damaged` is not what it was: everything that is
+    /// not in it, and of the rest what it can. Series that cannot be read are left out.
+    pub(super) fn check(
+        &self,
+        found: &Model,
+        unreadable: &BTreeSet<Labels>,
+        damaged: &Path,
+        what: &str,
+    ) {
+        // Of each sample what may be shown: the last value that is safe, or a later one.
+        let mut possible: BTreeMap<(&Labels, i64), (bool, Vec<u64>)> = BTreeMap::new();
+        for write in &self.history.0 {
+            for (labels, timestamp_ms, value) in &write.rows {
+                let (is_safe, values) = possible.entry((labels, *timestamp_ms)).or_default();
+                if !self.needs(write, labels, damaged) {
+                    *is_safe = true;
+                    values.clear();
+                }
+                values.push(value.to_bits());
+            }
+        }
+        for (&(labels, timestamp_ms), (is_safe, values)) in &possible {
+            if unreadable.contains(labels) {
+                continue;
+            }
+            let n = labels.get("n");
+            match found.get(labels, timestamp_ms) {
+                Some(bits) => assert!(
+                    values.contains(&bits),
+                    "{what}: {n:?} at {timestamp_ms} is {bits:x}, of {values:x?}"
+                ),
+                None => assert!(!is_safe, "{what}: {n:?} at {timestamp_ms} is missing"),
+            }
+        }
+        for (labels, timestamp_ms, bits) in found.samples() {
+            assert!(
+                possible.contains_key(&(labels, timestamp_ms)),
+                "{what}: {:?} at {timestamp_ms} was never written, and is {bits:x}",
+                labels.get("n")
+            );
+        }
+    }
+}
