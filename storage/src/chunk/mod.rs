@@ -9,6 +9,7 @@
 //! late are whole chunks, each with its timestamps ([`OpenChunk`], [`SealedChunk`]), in the bytes
 //! that Prometheus has.
 
+mod beside;
 mod overlay;
 mod parts;
 mod times;
@@ -19,6 +20,7 @@ use std::ops::ControlFlow;
 
 use thiserror::Error;
 
+pub use beside::{BLOCK_HISTOGRAMS, HistogramCursor, HistogramParts, HistogramRun, StartRun};
 pub use overlay::overlay;
 pub use parts::{LateChunk, OrderedChunk};
 pub use times::{TIMES_BYTES_MAX, TimeColumn, decode_times, times_within};

@@ -270,6 +270,11 @@ impl<'a> XorReader<'a> {
         }
     }
 
+    /// How many samples are left, as the header says.
+    pub fn left(&self) -> u16 {
+        self.count.saturating_sub(self.read)
+    }
+
     /// The next sample, or none after the last.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Byte and bit tools. Pure: they know neither series nor files.
 
 pub(crate) mod bits;
+pub(crate) mod exemplars;
 pub(crate) mod histogram;
 pub(crate) mod labels;
 pub(crate) mod varint;

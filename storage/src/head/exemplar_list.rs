@@ -1,13 +1,8 @@
 //! The exemplars of one series, in the order in which they came.
 
 use crate::chunk::ChunkError;
-use crate::codec::histogram::{put_xor, take_xor};
-use crate::codec::labels::{LabelText, put_labels};
-use crate::codec::varint::{put_i64, put_u64, take_i64, take_u64};
-use crate::model::{Exemplar, Labels, Seq, TimeRange};
-
-/// Exemplars a block; each block can be read by itself.
-const BLOCK_EXEMPLARS: u8 = 16;
+use crate::codec::exemplars::{self, BLOCK_EXEMPLARS, Entry};
+use crate::model::{Exemplar, Seq, TimeRange};
 
 /// Exemplars in blocks of bytes: each as its seq, timestamp, value and labels, after those of
 /// the one before.
@@ -22,30 +17,6 @@ pub(super) struct ExemplarList {
     last: Entry,
     /// Bytes of full blocks.
     block_bytes: usize,
-}
-
-/// An exemplar and the commit group that brought it.
-#[derive(Debug, Default)]
-struct Entry {
-    seq: Seq,
-    timestamp_ms: i64,
-    value: u64,
-    labels: Labels,
-}
-
-impl Entry {
-    fn put(&self, out: &mut Vec<u8>, before: &Self) {
-        put_u64(out, self.seq.0 - before.seq.0);
-        put_i64(out, self.timestamp_ms.wrapping_sub(before.timestamp_ms));
-        put_xor(out, self.value ^ before.value);
-        put_labels(out, &self.labels, &before.labels);
-    }
-
-    fn is(&self, exemplar: &Exemplar) -> bool {
-        self.timestamp_ms == exemplar.timestamp_ms
-            && self.value == exemplar.value.to_bits()
-            && self.labels == exemplar.labels
-    }
 }
 
 impl ExemplarList {
@@ -73,12 +44,7 @@ impl ExemplarList {
         if self.open_count == 0 {
             self.last = Entry::default();
         }
-        let entry = Entry {
-            seq,
-            timestamp_ms: exemplar.timestamp_ms,
-            value: exemplar.value.to_bits(),
-            labels: exemplar.labels.clone(),
-        };
+        let entry = Entry::new(seq, exemplar);
         entry.put(&mut self.open, &self.last);
         self.last = entry;
         self.open_count += 1;
@@ -95,19 +61,20 @@ impl ExemplarList {
         range: TimeRange,
         out: &mut Vec<Exemplar>,
     ) -> Result<(), ChunkError> {
-        let blocks = self.blocks.iter().map(|block| &block[..]);
-        for block in blocks.chain([&self.open[..]]) {
+        for block in self.blocks() {
             for_each(block, |entry| {
                 if entry.seq <= seq && range.contains(entry.timestamp_ms) {
-                    out.push(Exemplar {
-                        labels: entry.labels.clone(),
-                        timestamp_ms: entry.timestamp_ms,
-                        value: f64::from_bits(entry.value),
-                    });
+                    out.push(entry.to_exemplar());
                 }
             })?;
         }
         Ok(())
+    }
+
+    /// All of it, as it is.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &[u8]> {
+        let full = self.blocks.iter().map(|block| &block[..]);
+        full.chain((!self.open.is_empty()).then_some(&self.open[..]))
     }
 
     /// Bytes of everything beside the list itself.
@@ -119,24 +86,10 @@ impl ExemplarList {
 }
 
 /// Calls `each` with the exemplars of a block.
-fn for_each(mut block: &[u8], mut each: impl FnMut(&Entry)) -> Result<(), ChunkError> {
-    let (mut entry, mut before, mut text) =
-        (Entry::default(), LabelText::default(), LabelText::default());
-    let mut sample = 0;
-    while !block.is_empty() {
-        let corrupt = ChunkError::Corrupt { sample };
-        let input = &mut block;
-        entry.seq.0 += take_u64(input).ok_or(corrupt)?;
-        let step_ms = take_i64(input).ok_or(corrupt)?;
-        entry.timestamp_ms = entry.timestamp_ms.wrapping_add(step_ms);
-        entry.value ^= take_xor(input).ok_or(corrupt)?;
-        text.take(input, &before, usize::MAX).map_err(|_| corrupt)?;
-        entry.labels = text.labels().map_err(|_| corrupt)?;
-        each(&entry);
-        std::mem::swap(&mut before, &mut text);
-        sample += 1;
-    }
-    Ok(())
+fn for_each(block: &[u8], each: impl FnMut(&Entry)) -> Result<(), ChunkError> {
+    exemplars::for_each(block, each).map_err(|(place, _)| ChunkError::Corrupt {
+        sample: place.into(),
+    })
 }
 
 #[cfg(test)]
@@ -144,6 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Labels;
 
     fn exemplar(id: u32, timestamp_ms: i64, bits: u64) -> Exemplar {
         Exemplar {

@@ -1,8 +1,10 @@
 //! Handing out what a frozen head holds, as it is, to be written to a file.
 
 use super::Head;
+use super::extras::Extras;
 use super::shard::{SHARD_SERIES, Shard};
-use crate::chunk::{LateChunk, OrderedChunk, TimeColumn};
+use crate::chunk::{HistogramParts, LateChunk, OrderedChunk, StartRun, TimeColumn};
+use crate::model::Metadata;
 
 /// Series whose ids follow each other, and the time columns that they share.
 #[derive(Debug)]
@@ -30,9 +32,49 @@ impl Head {
         }
         Ok(())
     }
+
+    /// Hands out the last metadata of each metric family, in order of name, until `each` fails;
+    /// as [`Head::export`].
+    ///
+    /// # Errors
+    /// What `each` fails with.
+    pub fn export_metadata<E>(
+        &self,
+        each: impl FnMut(&str, &Metadata) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.metadata.for_each_last(each)
+    }
+}
+
+/// What a series has beside its floats, as it is held.
+#[derive(Clone, Copy, Debug)]
+pub struct ExtrasExport<'a>(&'a Extras);
+
+impl<'a> ExtrasExport<'a> {
+    /// The histograms among its points in order, and among the late ones.
+    pub fn histograms(self) -> [HistogramParts<'a>; 2] {
+        self.0.histogram_parts()
+    }
+
+    /// The start timestamps of its points in order, and of the late ones.
+    pub fn starts(self) -> [&'a [StartRun]; 2] {
+        self.0.start_runs()
+    }
+
+    /// Its exemplars in the order in which they came, in blocks.
+    pub fn exemplars(self) -> impl Iterator<Item = &'a [u8]> {
+        self.0.exemplar_blocks()
+    }
 }
 
 impl<'a> ShardExport<'a> {
+    /// The series that have something beside their floats, by rising id.
+    pub fn extras(&self) -> impl Iterator<Item = (u32, ExtrasExport<'a>)> + use<'a> {
+        let first = self.first;
+        let all = self.shard.all_extras();
+        all.map(move |(place, extras)| (first + place, ExtrasExport(extras)))
+    }
+
     /// The ids of the stretch, from its first to the last one defined in it; some between may
     /// not be defined.
     pub fn ids(&self) -> impl Iterator<Item = u32> + use<> {

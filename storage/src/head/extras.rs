@@ -2,11 +2,13 @@
 //! histograms, start timestamps, exemplars.
 
 use super::exemplar_list::ExemplarList;
-use super::histogram_list::{HistogramCursor, HistogramList};
+use super::histogram_list::HistogramList;
 use super::series::List;
 use super::start_runs::StartRuns;
-use crate::chunk::ChunkError;
+use crate::chunk::{ChunkError, HistogramCursor, HistogramParts, StartRun};
 use crate::model::{Batch, Exemplar, Histogram, Seq, SeriesId, TimeRange};
+
+const LISTS: [List; 2] = [List::InOrder, List::Overflow];
 
 /// A point on its way into a series.
 #[derive(Clone, Copy, Debug)]
@@ -136,15 +138,32 @@ impl Extras {
         }
     }
 
+    /// The histograms of the points in order and of the late ones, as they are.
+    pub(super) fn histogram_parts(&self) -> [HistogramParts<'_>; 2] {
+        LISTS.map(|list| {
+            let histograms = self.histograms(list);
+            histograms.map(HistogramList::parts).unwrap_or_default()
+        })
+    }
+
+    /// The start timestamps of the points in order and of the late ones, as they are.
+    pub(super) fn start_runs(&self) -> [&[StartRun]; 2] {
+        LISTS.map(|list| self.of(list).map_or(&[][..], |extras| extras.starts.runs()))
+    }
+
+    /// The exemplars, as they are.
+    pub(super) fn exemplar_blocks(&self) -> impl Iterator<Item = &[u8]> {
+        let exemplars = self.exemplars.as_deref().into_iter();
+        exemplars.flat_map(ExemplarList::blocks)
+    }
+
     fn histograms(&self, list: List) -> Option<&HistogramList> {
         self.of(list)?.histograms.as_deref()
     }
 
     /// Whether any point is a histogram.
     pub(super) fn has_histograms(&self) -> bool {
-        [List::InOrder, List::Overflow]
-            .iter()
-            .any(|&list| self.histograms(list).is_some())
+        LISTS.iter().any(|&list| self.histograms(list).is_some())
     }
 
     /// Whether the point with that ordinal is a histogram.

@@ -4,19 +4,17 @@
 //! stand the histograms by the ordinals of their points. Like the points they are only ever
 //! added at the end.
 
-use crate::chunk::ChunkError;
-use crate::codec::histogram::{elements, put_histogram, take_histogram};
-use crate::model::Histogram;
+use std::borrow::Cow;
 
-/// Histograms a block: the first of a block is written in full, so that reading one costs no
-/// more than reading a block.
-const BLOCK_HISTOGRAMS: u64 = 32;
+use crate::chunk::{BLOCK_HISTOGRAMS, ChunkError, HistogramCursor, HistogramParts, HistogramRun};
+use crate::codec::histogram::{elements, put_histogram};
+use crate::model::Histogram;
 
 /// Histograms in blocks of bytes.
 #[derive(Debug, Default)]
 pub(super) struct HistogramList {
     /// Stretches of points that are histograms, one after the other.
-    runs: Vec<Run>,
+    runs: Vec<HistogramRun>,
     /// Full blocks.
     blocks: Vec<Box<[u8]>>,
     /// The block that is added to.
@@ -28,23 +26,6 @@ pub(super) struct HistogramList {
     block_bytes: usize,
 }
 
-/// A stretch of histograms, up to the next one.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    /// Ordinal of the first one's point in the list of points.
-    ordinal: u64,
-    /// How many histograms come before the run.
-    index: u64,
-}
-
-/// Where a reader of a [`HistogramList`] stands. Reading in rising order decodes each once.
-#[derive(Debug, Default)]
-pub(super) struct HistogramCursor {
-    /// Index of the histogram that was read last, and the bytes of its block up to its end.
-    last: Option<(u64, usize)>,
-    histogram: Option<Histogram>,
-}
-
 impl HistogramList {
     /// Adds the histogram of the point with that ordinal, above those before.
     pub(super) fn push(&mut self, ordinal: u64, histogram: &Histogram) {
@@ -53,7 +34,7 @@ impl HistogramList {
                 self.runs.reserve_exact(1 + self.runs.len() / 4);
             }
             let index = self.count;
-            self.runs.push(Run { ordinal, index });
+            self.runs.push(HistogramRun { ordinal, index });
         }
         if self.count > 0 && self.count.is_multiple_of(BLOCK_HISTOGRAMS) {
             let block = std::mem::take(&mut self.open).into_boxed_slice();
@@ -96,11 +77,7 @@ impl HistogramList {
     }
 
     fn index_of(&self, ordinal: u64) -> Option<u64> {
-        let after = self.runs.partition_point(|run| run.ordinal <= ordinal);
-        let run = self.runs.get(after.checked_sub(1)?)?;
-        let index = run.index + (ordinal - run.ordinal);
-        let end = self.runs.get(after).map_or(self.count, |next| next.index);
-        (index < end).then_some(index)
+        HistogramRun::find(&self.runs, self.count, ordinal)
     }
 
     /// The histogram of the point with that ordinal; none if that is no histogram.
@@ -120,29 +97,21 @@ impl HistogramList {
             Ok(Some(bytes)) => bytes,
             _ => &self.open[..],
         };
-        let is_ahead = |&(last, _): &(u64, usize)| last / BLOCK_HISTOGRAMS == block && last < index;
-        let (mut next, mut offset) = match cursor.last.filter(is_ahead) {
-            Some((last, offset)) => (last + 1, offset),
-            None => {
-                cursor.histogram = None;
-                (block * BLOCK_HISTOGRAMS, 0)
-            }
-        };
         let corrupt = ChunkError::Corrupt {
             sample: (index % BLOCK_HISTOGRAMS) as u16,
         };
-        let mut budget = usize::MAX;
-        while next <= index {
-            let mut input = bytes.get(offset..).ok_or(corrupt)?;
-            let left = input.len();
-            let before = cursor.histogram.as_ref();
-            let read = take_histogram(&mut input, before, &mut budget);
-            cursor.histogram = Some(read.map_err(|_| corrupt)?);
-            offset += left - input.len();
-            next += 1;
+        cursor.read(bytes, index).map(Some).map_err(|_| corrupt)
+    }
+
+    /// All of it, as it is.
+    pub(super) fn parts(&self) -> HistogramParts<'_> {
+        let blocks = self.blocks.iter().map(|block| &block[..]);
+        let open = (!self.open.is_empty()).then_some(&self.open[..]);
+        HistogramParts {
+            runs: Cow::Borrowed(&self.runs),
+            count: self.count,
+            blocks: blocks.chain(open).collect(),
         }
-        cursor.last = Some((index, offset));
-        Ok(cursor.histogram.clone())
     }
 
     /// Bytes of everything beside the list itself.
@@ -150,7 +119,10 @@ impl HistogramList {
         let last = self.last.as_deref().map_or(0, |last| {
             size_of::<Histogram>() + elements(last) * size_of::<u64>()
         });
-        self.runs.capacity() * size_of::<Run>() + self.block_bytes + self.open.capacity() + last
+        self.runs.capacity() * size_of::<HistogramRun>()
+            + self.block_bytes
+            + self.open.capacity()
+            + last
     }
 }
 

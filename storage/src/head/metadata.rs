@@ -76,6 +76,20 @@ impl MetadataTable {
     }
 }
 
+impl MetadataTable {
+    /// Calls `each` with the last metadata of each family, in order of name, until it fails.
+    pub(super) fn for_each_last<E>(
+        &self,
+        mut each: impl FnMut(&str, &Metadata) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let families = self.families.read();
+        families.iter().try_for_each(|(name, versions)| {
+            let last = versions.0.last();
+            last.map_or(Ok(()), |(_, metadata)| each(name, metadata))
+        })
+    }
+}
+
 impl Head {
     /// The metadata that the pin sees, of one metric family or of all that have some, in order
     /// of name.

@@ -37,7 +37,7 @@ mod shard;
 mod start_runs;
 mod stats;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod time_columns;
 mod visibility;
 

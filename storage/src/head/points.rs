@@ -2,12 +2,11 @@
 
 use parking_lot::RwLock;
 
-use super::histogram_list::HistogramCursor;
 use super::read::{READ_CHUNKS, between};
 use super::series::List;
 use super::shard::{FoundPoint, SeriesReader, Shard, shard_of};
 use super::{Head, Pin};
-use crate::chunk::ChunkError;
+use crate::chunk::{ChunkError, HistogramCursor};
 use crate::index::evaluate;
 use crate::model::{
     Exemplar, Histogram, HistogramPoint, Matcher, Sample, SeriesId, TimeRange, Value,

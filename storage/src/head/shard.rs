@@ -237,6 +237,11 @@ impl Shard {
         self.extras.get(&(id.0 % SHARD_SERIES))
     }
 
+    /// The series that have something beside their floats, by place, in rising order.
+    pub(super) fn all_extras(&self) -> impl Iterator<Item = (u32, &Extras)> {
+        self.extras.iter().map(|(&place, extras)| (place, extras))
+    }
+
     /// Whether a series has a histogram, seen or not.
     pub(super) fn has_histograms(&self, id: SeriesId) -> bool {
         self.extras(id).is_some_and(Extras::has_histograms)

@@ -1,33 +1,18 @@
 //! The start timestamps of the points of one list of a series, beside the list.
 
-/// Runs of points whose start timestamps follow from each other: the same one (a counter that
-/// has not been reset), or always as long before the point (a sum that begins anew each time).
-/// Points without a start timestamp are in no run.
+use crate::chunk::StartRun;
+
+/// Runs of points, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct StartRuns {
-    runs: Vec<Run>,
+    runs: Vec<StartRun>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    /// Ordinal of the first point.
-    ordinal: u64,
-    /// The start timestamp, or how long before the point's timestamp it lies, modulo 2^64.
-    value: i64,
-    count: u32,
-    is_distance: bool,
-}
-
-impl Run {
-    fn end(&self) -> u64 {
-        self.ordinal + u64::from(self.count)
-    }
-
-    fn value_of(&self, timestamp_ms: i64, start_timestamp_ms: i64) -> i64 {
-        match self.is_distance {
-            true => timestamp_ms.wrapping_sub(start_timestamp_ms),
-            false => start_timestamp_ms,
-        }
+/// What a run says of a point with those timestamps.
+fn value_of(run: &StartRun, timestamp_ms: i64, start_timestamp_ms: i64) -> i64 {
+    match run.is_distance {
+        true => timestamp_ms.wrapping_sub(start_timestamp_ms),
+        false => start_timestamp_ms,
     }
 }
 
@@ -36,7 +21,7 @@ impl StartRuns {
     pub(super) fn push(&mut self, ordinal: u64, timestamp_ms: i64, start_timestamp_ms: i64) {
         let mut is_distance = false;
         if let Some(run) = self.runs.last_mut().filter(|run| run.end() == ordinal) {
-            let value = run.value_of(timestamp_ms, start_timestamp_ms);
+            let value = value_of(run, timestamp_ms, start_timestamp_ms);
             if value == run.value && run.count < u32::MAX {
                 run.count += 1;
                 return;
@@ -44,13 +29,13 @@ impl StartRuns {
             // What is not the one may be the other.
             is_distance = !run.is_distance;
         }
-        let mut run = Run {
+        let mut run = StartRun {
             ordinal,
             value: 0,
             count: 1,
             is_distance,
         };
-        run.value = run.value_of(timestamp_ms, start_timestamp_ms);
+        run.value = value_of(&run, timestamp_ms, start_timestamp_ms);
         if self.runs.len() == self.runs.capacity() {
             self.runs.reserve_exact(1 + self.runs.len() / 4);
         }
@@ -59,17 +44,17 @@ impl StartRuns {
 
     /// The start timestamp of the point with that ordinal and timestamp.
     pub(super) fn get(&self, ordinal: u64, timestamp_ms: i64) -> Option<i64> {
-        let after = self.runs.partition_point(|run| run.ordinal <= ordinal);
-        let run = self.runs.get(after.checked_sub(1)?)?;
-        (ordinal < run.end()).then(|| match run.is_distance {
-            true => timestamp_ms.wrapping_sub(run.value),
-            false => run.value,
-        })
+        StartRun::find(&self.runs, ordinal, timestamp_ms)
+    }
+
+    /// The runs, in rising order.
+    pub(super) fn runs(&self) -> &[StartRun] {
+        &self.runs
     }
 
     /// Bytes of the runs.
     pub(super) fn bytes(&self) -> usize {
-        self.runs.capacity() * size_of::<Run>()
+        self.runs.capacity() * size_of::<StartRun>()
     }
 }
 

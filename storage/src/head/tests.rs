@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
-mod mixed;
+pub(crate) mod mixed;
 
 use super::*;
 use crate::model::{

@@ -25,6 +25,7 @@ pub fn write_segment(
     let mut writer = Writer::create(sys, dir, number)?;
     let columns = write_times(&mut writer, head)?;
     write_rows(&mut writer, head, &columns)?;
+    write_extras(&mut writer, head)?;
     writer.index(&HeadInput::new(head))?;
     writer.finish(Origin {
         epoch,
@@ -62,6 +63,31 @@ fn write_rows(
             .try_for_each(|id| rows.put(id, columns, shard.in_order(id), shard.late(id)))
     })?;
     rows.finish()
+}
+
+/// Writes what is no float: a section each, and none where there is nothing to write.
+fn write_extras(writer: &mut Writer, head: &Head) -> Result<(), SegmentError> {
+    let mut starts = writer.starts();
+    head.export(|shard| {
+        let mut all = shard.extras();
+        all.try_for_each(|(row, extras)| starts.put(row, extras.starts()))
+    })?;
+    starts.finish()?;
+    let mut histograms = writer.histograms();
+    head.export(|shard| {
+        let mut all = shard.extras();
+        all.try_for_each(|(row, extras)| histograms.put(row, &extras.histograms()))
+    })?;
+    histograms.finish()?;
+    let mut exemplars = writer.exemplars();
+    head.export(|shard| {
+        let mut all = shard.extras();
+        all.try_for_each(|(row, extras)| exemplars.put(row, extras.exemplars()))
+    })?;
+    exemplars.finish()?;
+    let mut metadata = writer.metadata();
+    head.export_metadata(|metric, last| metadata.put(metric, last))?;
+    metadata.finish()
 }
 
 #[cfg(test)]

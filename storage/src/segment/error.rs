@@ -75,6 +75,16 @@ pub enum SegmentError {
         /// What is wrong.
         reason: String,
     },
+    /// As [`SegmentError::Corrupt`], of a section that has no rows.
+    #[error("section {section} of the segment {}: {reason}", path.display())]
+    CorruptSection {
+        /// The file.
+        path: PathBuf,
+        /// The section.
+        section: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl SegmentError {
@@ -115,6 +125,23 @@ impl From<SectionError> for Fault {
 impl Fault {
     pub(super) fn corrupt(section: &'static str, reason: impl Into<String>) -> Self {
         Self::Corrupt(section, reason.into())
+    }
+
+    /// Of a section that has no rows.
+    pub(super) fn of_section(self, path: &Path) -> SegmentError {
+        match self.of(path, 0) {
+            SegmentError::Corrupt {
+                path,
+                section,
+                reason,
+                ..
+            } => SegmentError::CorruptSection {
+                path,
+                section,
+                reason,
+            },
+            error => error,
+        }
     }
 
     pub(super) fn of(self, path: &Path, row: u32) -> SegmentError {

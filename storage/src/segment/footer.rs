@@ -14,8 +14,8 @@ const FIXED_BYTES: usize = 72;
 const SECTION_BYTES: usize = 4 + SectionRef::ENCODED_BYTES;
 const INPUT_BYTES: usize = 8;
 
-/// Sections by kind. The numbers up to 15 are for samples without start timestamps; 16 starts,
-/// 17 histograms, 18 exemplars and 19 metadata are reserved.
+/// Sections by kind. The first four stand in every segment, the others where there is something
+/// to stand in them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub(super) enum Kind {
@@ -23,10 +23,23 @@ pub(super) enum Kind {
     Chunks = 2,
     Rows = 3,
     Summaries = 4,
+    Starts = 16,
+    Histograms = 17,
+    Exemplars = 18,
+    Metadata = 19,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Times, Self::Chunks, Self::Rows, Self::Summaries];
+    const ALL: [Self; 8] = [
+        Self::Times,
+        Self::Chunks,
+        Self::Rows,
+        Self::Summaries,
+        Self::Starts,
+        Self::Histograms,
+        Self::Exemplars,
+        Self::Metadata,
+    ];
 
     /// As errors and the description of the format call it.
     pub(super) fn name(self) -> &'static str {
@@ -35,6 +48,10 @@ impl Kind {
             Self::Chunks => "chunks",
             Self::Rows => "rows",
             Self::Summaries => "summaries",
+            Self::Starts => "start timestamps",
+            Self::Histograms => "histograms",
+            Self::Exemplars => "exemplars",
+            Self::Metadata => "metadata",
         }
     }
 }

@@ -8,11 +8,16 @@
 //! [`Segment`] opens it, [`Reader`] reads rows.
 
 mod error;
+mod exemplars;
 mod file;
 mod footer;
+mod histograms;
+mod metadata;
 mod reader;
 mod record;
 mod rows;
+mod sparse;
+mod starts;
 mod stretch;
 #[cfg(test)]
 mod tests;

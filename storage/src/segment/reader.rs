@@ -1,15 +1,19 @@
 //! Reading segments.
 
+mod extras;
+
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::extras::Extras;
 use super::error::{Fault, SegmentError};
 use super::file::{HEADER_BYTES, Unusable, check_header, header_length, number_of};
 use super::footer::{Footer, Kind, TRAILER_BYTES, Trailer};
 use super::record::{Decoder, Part};
 use super::rows::{RowAt, Rows, table_bytes};
+use super::sparse::SparseRows;
 use super::stretch::Stretch;
 use super::{SegmentInfo, SeqRange};
 use crate::chunk::{TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay, times_within};
@@ -32,6 +36,10 @@ pub struct Segment {
     chunks: Section,
     rows: Section,
     summaries: Section,
+    starts: Option<Section>,
+    histograms: Option<Section>,
+    exemplars: Option<Section>,
+    metadata: Option<Section>,
 }
 
 impl Segment {
@@ -71,7 +79,9 @@ impl Segment {
         let header = file.bytes(0, header_bytes).map_err(io)?.into_owned();
         check_header(&header, number).map_err(unusable)?;
         let (footer, footer_at) = read_footer(&*file, bytes, header_bytes, io, unusable)?;
-        let section = |kind| section(&file, &footer, kind, footer_at).map_err(unusable);
+        let optional = |kind| section(&file, &footer, kind, footer_at).map_err(unusable);
+        let missing = || unusable(Unusable::Damaged("a section is missing"));
+        let section = |kind| optional(kind)?.ok_or_else(missing);
         let index = index(&file, &footer, path, unusable)?;
         let segment = Self {
             path: path.to_owned(),
@@ -79,6 +89,10 @@ impl Segment {
             chunks: section(Kind::Chunks)?,
             rows: section(Kind::Rows)?,
             summaries: section(Kind::Summaries)?,
+            starts: optional(Kind::Starts)?,
+            histograms: optional(Kind::Histograms)?,
+            exemplars: optional(Kind::Exemplars)?,
+            metadata: optional(Kind::Metadata)?,
             info: footer.info(number, bytes),
             index,
             file,
@@ -149,8 +163,18 @@ impl Segment {
                 rows: Rows::new(self.info.rows, &self.rows, &self.summaries),
                 chunks: Stretch::new(&self.chunks),
                 times: Times::new(&self.times),
+                extras: Extras {
+                    starts: self.sparse(Kind::Starts, &self.starts),
+                    histograms: self.sparse(Kind::Histograms, &self.histograms),
+                    exemplars: self.sparse(Kind::Exemplars, &self.exemplars),
+                },
             },
         }
+    }
+
+    fn sparse<'a>(&self, kind: Kind, section: &'a Option<Section>) -> Option<SparseRows<'a>> {
+        let section = section.as_ref()?;
+        Some(SparseRows::new(kind.name(), self.info.rows, section))
     }
 
     /// Whether a row has a sample in `range`: see [`Reader::has_sample`].
@@ -199,17 +223,18 @@ fn read_footer(
     Ok((footer, footer_at))
 }
 
-/// The section of a kind, which ends before the footer.
+/// The section of a kind, which ends before the footer; none where there is none.
 fn section(
     file: &Arc<dyn File>,
     footer: &Footer,
     kind: Kind,
     footer_at: u64,
-) -> Result<Section, Unusable> {
-    let at = footer.section(kind);
-    let at = at.ok_or(Unusable::Damaged("a section is missing"))?;
+) -> Result<Option<Section>, Unusable> {
+    let Some(at) = footer.section(kind) else {
+        return Ok(None);
+    };
     match at.offset.checked_add(at.bytes) {
-        Some(end) if end <= footer_at => Ok(Section::new(Arc::clone(file), at)),
+        Some(end) if end <= footer_at => Ok(Some(Section::new(Arc::clone(file), at))),
         _ => Err(Unusable::Damaged("a section lies outside of the file")),
     }
 }
@@ -266,8 +291,9 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// Reads the samples of a row in `range` into `out`, which is emptied first. Of several at
-    /// one timestamp the one that came last counts. None for a row that does not exist.
+    /// Reads the floats of a row in `range` into `out`, which is emptied first; those that a
+    /// histogram came over are not among them. Of several at one timestamp the one that came
+    /// last counts. None for a row that does not exist.
     ///
     /// # Errors
     /// [`SegmentError::Section`] and [`SegmentError::Corrupt`]; `out` is empty then.
@@ -295,6 +321,7 @@ pub(super) struct Parts<'a> {
     pub(super) rows: Rows<'a>,
     pub(super) chunks: Stretch<'a>,
     pub(super) times: Times<'a>,
+    extras: Extras<'a>,
 }
 
 impl Parts<'_> {
@@ -303,6 +330,7 @@ impl Parts<'_> {
         self.rows.begin();
         self.chunks.begin();
         self.times.begin();
+        self.extras.begin();
     }
 
     pub(super) fn has_sample(&mut self, row: u32, range: TimeRange) -> Result<bool, Fault> {
@@ -350,6 +378,9 @@ impl Parts<'_> {
         let Some(at) = self.find(row, range)? else {
             return Ok(());
         };
+        if self.extras.has_histograms(row)? {
+            return self.read_among_histograms(row, &at, range, out);
+        }
         let mut decoder = decoder(&mut self.chunks, &at)?;
         // Whoever wants all of them needs no chunk skipped.
         let all = at.summary.range;

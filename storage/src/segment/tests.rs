@@ -96,6 +96,16 @@ pub(super) fn some_rows() -> Vec<Row> {
 
 /// Writes rows as segment 5 in `dir`, each with time columns of its own.
 pub(super) fn write(sys: &Sys, dir: &Path, rows: &[Row]) -> PathBuf {
+    write_with(sys, dir, rows, |_| {})
+}
+
+/// As [`write`], and what `beside` writes after the rows.
+pub(super) fn write_with(
+    sys: &Sys,
+    dir: &Path,
+    rows: &[Row],
+    beside: impl FnOnce(&mut Writer),
+) -> PathBuf {
     let mut writer = Writer::create(sys, dir, 5).unwrap();
     let full = usize::from(CHUNK_SAMPLES_MAX);
     let columns: Vec<Vec<TimeColumn>> = rows
@@ -135,6 +145,7 @@ pub(super) fn write(sys: &Sys, dir: &Path, rows: &[Row]) -> PathBuf {
             .unwrap();
     }
     rows_writer.finish().unwrap();
+    beside(&mut writer);
     writer.index(&NoSeries(rows.len() as u32)).unwrap();
     let info = writer.finish(origin()).unwrap();
     assert_eq!(info.number, 5);

@@ -1,5 +1,7 @@
 //! Writing a segment, from its first byte to its last.
 
+mod lists;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +20,9 @@ use crate::sys::Sys;
 /// How many bytes are gathered before they go through the checksum.
 const GATHERED_BYTES: usize = 64 << 10;
 
-/// Writes a segment: first the time columns, then the rows, then the index, each once. Its file
-/// has a temporary name until [`Writer::finish`]; where that is not reached it is removed.
+/// Writes a segment: first the time columns, then the rows, what stands beside them, and the
+/// index, each once. Its file has a temporary name until [`Writer::finish`]; where that is not
+/// reached it is removed.
 ///
 /// Held in memory are some hundred kilobytes and six bytes a row, up to thirty where no two rows
 /// of 1024 have first and last timestamp and the number of samples in common.

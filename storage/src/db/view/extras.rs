@@ -2,9 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use super::View;
+use super::part::RowLabels;
+use super::{View, stored};
 use crate::error::Error;
-use crate::model::{Exemplar, Labels, Matcher, Metadata, SeriesExemplars, TimeRange};
+use crate::model::{Exemplar, Labels, Matcher, Metadata, SeriesExemplars, SymbolId, TimeRange};
+use crate::segment::{Segment, SegmentError};
+
+/// The exemplars in the range of the series of a segment for which all matchers hold.
+pub(super) fn of_segment(
+    segment: &Segment,
+    matchers: &[Matcher],
+    range: TimeRange,
+) -> Result<Vec<SeriesExemplars>, SegmentError> {
+    if !segment.has_exemplars() {
+        return Ok(Vec::new());
+    }
+    let rows = segment.with_index(|index| index.evaluate(matchers))?;
+    let rows: Vec<u32> = rows.into_iter().collect();
+    let found = segment.reader().exemplars(&rows, range)?;
+    let rows: Vec<u32> = found.iter().map(|&(row, _)| row).collect();
+    let mut labels = RowLabels::default();
+    stored::row_labels(segment, &rows, &mut labels)?;
+    let symbols = labels
+        .pairs()
+        .iter()
+        .flat_map(|&(name, value)| [name, value]);
+    let mut texts: BTreeMap<SymbolId, String> =
+        symbols.map(|symbol| (symbol, String::new())).collect();
+    let symbols: Vec<SymbolId> = texts.keys().copied().collect();
+    stored::texts(segment, &symbols, |symbol, text| {
+        texts.insert(symbol, text.to_owned());
+    })?;
+    let text = |symbol: &SymbolId| texts.get(symbol).map_or("", String::as_str);
+    let series = found.into_iter().zip(labels.rows());
+    let series = series.map(|((_, exemplars), row)| SeriesExemplars {
+        labels: Labels::from_label_set(row.iter().map(|(name, value)| (text(name), text(value)))),
+        exemplars,
+    });
+    Ok(series.collect())
+}
 
 impl View {
     /// The exemplars in the range of the series for which all matchers hold, in order of the

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::stored;
+use super::{extras, stored};
 use crate::chunk::ChunkError;
 use crate::error::{Error, ErrorKind};
 use crate::head::{Head, Pin};
 use crate::maintenance::files::segment_error;
 use crate::model::{
     HistogramPoint, Labels, Matcher, Metadata, Sample, Samples, SeriesExemplars, SeriesId,
-    SymbolId, TimeRange, Value,
+    SymbolId, TimeRange,
 };
 use crate::segment::{Reader, Segment};
 
@@ -144,8 +144,7 @@ impl Part {
     ) -> Result<Vec<SeriesExemplars>, Error> {
         match self {
             Self::Head(own) => own.exemplars(matchers, range),
-            // Segments do not hold any yet.
-            Self::Segment(_) => Ok(Vec::new()),
+            Self::Segment(own) => extras::of_segment(own, matchers, range).map_err(segment_error),
         }
     }
 
@@ -156,7 +155,7 @@ impl Part {
     pub(super) fn metadata(&self, metric: Option<&str>) -> Result<Vec<(String, Metadata)>, Error> {
         match self {
             Self::Head(own) => Ok(own.head.metadata(&own.pin, metric)),
-            Self::Segment(_) => Ok(Vec::new()),
+            Self::Segment(own) => own.metadata(metric).map_err(segment_error),
         }
     }
 
@@ -186,7 +185,7 @@ impl PartReader<'_> {
     pub(super) fn has_histograms(&mut self, row: u32) -> Result<bool, Error> {
         match self {
             Self::Head(own) => Ok(own.has_histograms(row)),
-            Self::Segment(_) => Ok(false),
+            Self::Segment(own) => own.has_histograms(row).map_err(segment_error),
         }
     }
 
@@ -203,17 +202,7 @@ impl PartReader<'_> {
     ) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.read_points(row, range, out),
-            Self::Segment(own) => {
-                let mut samples = Samples::default();
-                own.read(row, range, &mut samples).map_err(segment_error)?;
-                out.clear();
-                out.extend(samples.iter().map(|(timestamp_ms, value)| Sample {
-                    timestamp_ms,
-                    start_timestamp_ms: None,
-                    value: Value::Float(value),
-                }));
-                Ok(())
-            }
+            Self::Segment(own) => own.points(row, range, out).map_err(segment_error),
         }
     }
 

@@ -326,6 +326,29 @@ fn request() -> impl Strategy<Value = Request> {
     })
 }
 
+/// Ids of the series of [`heads`], of several shards.
+pub(crate) const IDS: [u32; 3] = [3, 7, 2500];
+
+/// Heads that hold samples of any kind, exemplars and metadata.
+pub(crate) fn heads() -> impl Strategy<Value = Head> {
+    prop::collection::vec(request(), 0..8).prop_map(|requests| {
+        let head = Head::new();
+        let mut writer = Writer::new(&head);
+        let mut first = writer.batch(&[]);
+        for (series, id) in (0..).zip(IDS.map(SeriesId)) {
+            let labels = labels_of(series);
+            head.define(id, &labels).unwrap();
+            first.definitions.push(SeriesDefinition { id, labels });
+            writer.ids.insert(series, id);
+        }
+        head.apply(&[first]);
+        for request in requests {
+            head.apply(&[batch(&mut writer, &request)]);
+        }
+        head
+    })
+}
+
 #[derive(Clone, Debug)]
 enum MixedStep {
     Apply(Vec<Request>),

@@ -1,6 +1,7 @@
 //! Heads written as segments and read back, on disks that fail too.
 
 mod measure;
+mod mixed;
 
 use std::path::Path;
 
@@ -226,22 +227,33 @@ proptest! {
     }
 }
 
-/// A head whose segment takes several writes.
-fn large_head() -> Head {
+/// A head of floats that are what their scrape makes them.
+fn floats(scrapes: usize) -> Head {
     let step = |i: usize, scrape: usize| match (i * 7 + scrape) % 11 {
         0 => Step::Late(3, (scrape as u64) << 32 | 1),
         1 => Step::Own(1, scrape as u64),
         _ => Step::Scraped((scrape as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
     };
-    let scrapes: Vec<Vec<Step>> = (0..12_000)
+    let scrapes: Vec<Vec<Step>> = (0..scrapes)
         .map(|scrape| (0..7).map(|i| step(i, scrape)).collect())
         .collect();
     head_of(&scrapes)
 }
 
 #[test]
+fn a_segment_of_floats_is_to_the_byte_what_it_always_was() {
+    let sys = SimDisk::new(1).sys(0);
+    let info = flush(&sys, &floats(300)).unwrap();
+    let path = segment::path(Path::new(DIR), 7);
+    let file = sys.disk.open_read(&path).unwrap();
+    let bytes = file.bytes(0, info.bytes as usize).unwrap();
+    assert_eq!((info.bytes, crc32fast::hash(&bytes)), (49639, 270221498));
+}
+
+#[test]
 fn a_fault_leaves_nothing_or_the_whole() {
-    let head = large_head();
+    // Its segment takes several writes.
+    let head = floats(12_000);
     let dir = Path::new(DIR);
     let path = segment::path(dir, 7);
     let disk = SimDisk::new(0);

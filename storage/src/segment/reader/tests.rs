@@ -1,5 +1,7 @@
 //! Segments on a disk that harms them, and sections of any bytes.
 
+mod extras;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -210,6 +212,7 @@ fn parts([times, chunks, rows, summaries]: &[Raw; 4], count: u32) -> Parts<'_> {
         rows: Rows::new(count, rows, summaries),
         chunks: Stretch::new(chunks),
         times: Times::new(times),
+        extras: Extras::default(),
     }
 }
 

@@ -1,10 +1,30 @@
-//! Floats, histograms, exemplars and metadata of several heads.
+//! Floats, histograms, exemplars and metadata of several heads and segments.
+
+use std::path::Path;
 
 use super::*;
+use crate::maintenance::flush::write_segment;
 use crate::model::{
-    Exemplar, ExemplarRow, Histogram, HistogramCounts, HistogramRow, Metadata, MetadataRow,
-    ResetHint, Value,
+    Exemplar, ExemplarRow, FloatStart, Histogram, HistogramCounts, HistogramRow, Metadata,
+    MetadataRow, ResetHint, Sample, SeriesExemplars, Value,
 };
+use crate::segment::{self, Segment, SeqRange};
+
+/// A head as it is, or as the segment that it becomes.
+fn part(head: &Arc<Head>, is_flushed: bool) -> Part {
+    if !is_flushed {
+        return Part::pinned(head);
+    }
+    let (sys, dir) = (SimDisk::new(1).sys(0), Path::new("/segments"));
+    let seqs = SeqRange {
+        first: Seq(1),
+        last: Seq(1),
+    };
+    write_segment(&sys, dir, 1, head, seqs, 1).unwrap();
+    Part::Segment(Arc::new(
+        Segment::open(&sys, &segment::path(dir, 1)).unwrap(),
+    ))
+}
 
 fn histogram(sum: u64) -> Histogram {
     Histogram {
@@ -99,6 +119,7 @@ proptest! {
             0..60,
         ),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+        flushed in any::<[bool; 3]>(),
         range in (-6..20i64, 0..30i64),
     ) {
         let range = TimeRange::new(range.0, range.0 + range.1);
@@ -113,7 +134,8 @@ proptest! {
             for (seq, &write) in (from..to).zip(&writes[from..to]) {
                 write_kind(&head, seq, write);
             }
-            parts.push(Part::pinned(&head));
+            let is_flushed = flushed.get(parts.len()).copied().unwrap_or(false);
+            parts.push(part(&head, is_flushed));
             from = to;
         }
         let mut model: BTreeMap<Labels, BTreeMap<i64, Kind>> = BTreeMap::new();
@@ -140,6 +162,17 @@ proptest! {
 
 #[test]
 fn exemplars_and_metadata_of_all_sources_are_joined() {
+    for flushed in [
+        [false; 3],
+        [true; 3],
+        [true, false, false],
+        [true, true, false],
+    ] {
+        check_extras_are_joined(flushed);
+    }
+}
+
+fn check_extras_are_joined(flushed: [bool; 3]) {
     let db = open();
     let exemplar = |timestamp_ms| Exemplar {
         labels: Labels::from_pairs([("trace_id", "x")]).unwrap(),
@@ -170,7 +203,7 @@ fn exemplars_and_metadata_of_all_sources_are_joined() {
             metadata,
             ..Batch::default()
         }]);
-        Part::pinned(&head)
+        part(&head, flushed[seq as usize - 1])
     };
     let older = head(1, 1, &[5, 9, 3], vec![row("a", "1"), row("b", "2")]);
     let same = head(2, 1, &[9, 4], vec![row("b", "3")]);
@@ -199,4 +232,106 @@ fn exemplars_and_metadata_of_all_sources_are_joined() {
     assert_eq!(all, [("a", "1"), ("b", "3")]);
     assert_eq!(view.metadata(Some("b")).unwrap().len(), 1);
     assert!(view.metadata(Some("c")).unwrap().is_empty());
+}
+
+/// All that a view shows: of each series labels, points and floats; exemplars; metadata.
+type Shown = (
+    Vec<(Labels, Vec<Sample>, Samples)>,
+    Vec<SeriesExemplars>,
+    Vec<(String, Metadata)>,
+);
+
+fn shown(db: &Db) -> Shown {
+    let view = db.view();
+    let selection = view.select(&[], TimeRange::ALL).unwrap();
+    let series = (0..selection.len()).map(|series| {
+        let (mut points, mut samples) = (Vec::new(), Samples::default());
+        selection.points(series, &mut points).unwrap();
+        selection.samples(series, &mut samples).unwrap();
+        (selection.labels(series), points, samples)
+    });
+    let series = series.collect();
+    let exemplars = view.exemplars(&[], TimeRange::ALL).unwrap();
+    (series, exemplars, view.metadata(None).unwrap())
+}
+
+/// A batch of samples of any kind, exemplars and metadata. Some points lie over others, late ones
+/// too.
+fn batch_of_all_kinds(head: &Head, seq: u64) -> Batch {
+    let mut batch = Batch {
+        seq: Seq(seq),
+        ..Batch::default()
+    };
+    for series in 0..4 {
+        let labels = labels_of(series);
+        let id = head.register(labels.as_ref()).unwrap();
+        batch.definitions.push(SeriesDefinition { id, labels });
+        // A series of exemplars alone.
+        for i in 0..(200 * (3 - series as i64)) {
+            let timestamp_ms = i - i % 9 * 20;
+            let row = batch.floats.len() as u32;
+            let start_timestamp_ms = (i % 4 > 1).then_some(timestamp_ms / 50);
+            if i % 3 == 0 {
+                batch.histograms.push(HistogramRow {
+                    series: id,
+                    timestamp_ms,
+                    start_timestamp_ms,
+                    floats_before: row,
+                    histogram: histogram(i as u64),
+                });
+                continue;
+            }
+            batch.floats.push(FloatRow {
+                series: id,
+                timestamp_ms,
+                value: i as f64,
+            });
+            batch
+                .float_starts
+                .extend(start_timestamp_ms.map(|start| FloatStart {
+                    row,
+                    start_timestamp_ms: start,
+                }));
+        }
+        batch.exemplars.extend((0..40).map(|i| ExemplarRow {
+            series: id,
+            exemplar: Exemplar {
+                labels: Labels::from_pairs([("trace_id", i.to_string().as_str())]).unwrap(),
+                timestamp_ms: i,
+                value: 0.5,
+            },
+        }));
+        batch.metadata.push(MetadataRow {
+            metric: format!("m{series}"),
+            metadata: Metadata {
+                help: format!("help {seq}"),
+                ..Metadata::default()
+            },
+        });
+    }
+    batch
+}
+
+#[test]
+fn everything_is_there_after_a_flush_and_a_restart() {
+    let disk = SimDisk::new(1);
+    let open = || Db::open_with(disk.sys(0), "/data", Options::default()).unwrap();
+    let db = open();
+    // Past the log: what the segment does not hold is gone.
+    let active = Arc::clone(&db.0.shared.sources.get().active);
+    active.apply(&[batch_of_all_kinds(&active, 1)]);
+    active.apply(&[batch_of_all_kinds(&active, 2)]);
+    let before = shown(&db);
+    assert_eq!((before.0.len(), before.1.len(), before.2.len()), (3, 4, 4));
+    let points = |shown: &Shown| shown.0.iter().map(|series| series.1.len()).sum::<usize>();
+    let floats = |shown: &Shown| shown.0.iter().map(|series| series.2.len()).sum::<usize>();
+    assert!(floats(&before) > 500 && points(&before) > floats(&before) + 200);
+    drop(active);
+    db.flush().unwrap();
+    assert_eq!(shown(&db), before);
+    assert_eq!(db.stats().segments, 1);
+    drop(db);
+    let db = open();
+    assert_eq!(db.stats().samples_appended, 0);
+    assert_eq!(shown(&db), before);
 }
