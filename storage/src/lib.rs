@@ -40,7 +40,7 @@ pub mod inside {
 
 pub use config::{Options, WalSync};
 pub use db::{
-    BatchSeries, Commit, Db, RejectReason, Rejection, Selection, Stats, Submitted, View,
+    BatchSeries, Commit, Db, RejectReason, Rejected, Rejection, Selection, Stats, Submitted, View,
     WriteBatch, WriteReport,
 };
 pub use error::{Error, ErrorKind};

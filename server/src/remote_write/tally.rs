@@ -112,7 +112,7 @@ fn shown(labels: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use silverback_storage::{Labels, RejectReason, Rejection};
+    use silverback_storage::{Labels, RejectReason, Rejected, Rejection};
 
     use super::super::test_encoder::{TestSeries, write_request};
     use super::super::v1::decode;
@@ -182,6 +182,7 @@ mod tests {
             accepted: 0,
             too_far_in_future: 1,
             first_rejected: Some(Rejection {
+                what: Rejected::Sample,
                 labels: Labels::from_pairs([("__name__", "h")]).unwrap(),
                 timestamp_ms: 9,
                 reason: RejectReason::TooFarInFuture { latest_ms: 5 },

@@ -43,7 +43,7 @@ use crate::segment::Segment;
 use crate::sys::{Clock, LockGuard, Sys};
 
 pub use commit::Commit;
-pub use report::{RejectReason, Rejection, WriteReport};
+pub use report::{RejectReason, Rejected, Rejection, WriteReport};
 pub use stats::Stats;
 pub use view::{Selection, View};
 pub use write_batch::{BatchSeries, WriteBatch};
@@ -177,7 +177,12 @@ impl Db {
         shared.work.notify_one();
         report.accepted -= placed.refused;
         report.too_many_series = placed.refused;
-        report.first_rejected = report.first_rejected.or(placed.first_refused);
+        report.exemplars_accepted -= placed.refused_exemplars;
+        report.exemplars_rejected += placed.refused_exemplars;
+        report.first_rejected = match report.first_rejected {
+            Some(first) if first.what != Rejected::Exemplar => Some(first),
+            first => placed.first_refused.or(first),
+        };
         let commit = placed.commit;
         Ok(Submitted { report, commit })
     }

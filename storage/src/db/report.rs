@@ -2,10 +2,10 @@
 
 use crate::model::Labels;
 
-/// What became of the samples of a batch.
+/// What became of what a batch holds.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct WriteReport {
-    /// Samples taken, exact repeats of stored samples included.
+    /// Samples taken, floats and histograms, exact repeats of stored samples included.
     pub accepted: u64,
     /// Samples refused because they lie too far in the future.
     pub too_far_in_future: u64,
@@ -13,7 +13,11 @@ pub struct WriteReport {
     pub before_retention: u64,
     /// Samples refused because their series is new and the head has as many as it may.
     pub too_many_series: u64,
-    /// The first refused sample.
+    /// Exemplars taken, exact repeats included.
+    pub exemplars_accepted: u64,
+    /// Exemplars refused, for the same reasons as samples.
+    pub exemplars_rejected: u64,
+    /// The first refused sample, or the first refused exemplar where all samples were taken.
     pub first_rejected: Option<Rejection>,
 }
 
@@ -24,9 +28,32 @@ impl WriteReport {
     }
 }
 
-/// A refused sample.
+/// What a refused row is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rejected {
+    /// A float sample.
+    Sample,
+    /// A histogram sample.
+    Histogram,
+    /// An exemplar.
+    Exemplar,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sample => "sample",
+            Self::Histogram => "histogram",
+            Self::Exemplar => "exemplar",
+        })
+    }
+}
+
+/// A refused sample or exemplar.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rejection {
+    /// Which of them.
+    pub what: Rejected,
     /// Its series.
     pub labels: Labels,
     /// Its timestamp, in milliseconds.
@@ -58,6 +85,7 @@ pub enum RejectReason {
 impl std::fmt::Display for Rejection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
+            what,
             labels,
             timestamp_ms,
             reason,
@@ -65,15 +93,15 @@ impl std::fmt::Display for Rejection {
         match reason {
             RejectReason::TooFarInFuture { latest_ms } => write!(
                 f,
-                "sample of {labels} at {timestamp_ms} ms is too far in the future: the latest taken is {latest_ms} ms"
+                "{what} of {labels} at {timestamp_ms} ms is too far in the future: the latest taken is {latest_ms} ms"
             ),
             RejectReason::BeforeRetention { earliest_ms } => write!(
                 f,
-                "sample of {labels} at {timestamp_ms} ms is before the retention: the earliest kept is {earliest_ms} ms"
+                "{what} of {labels} at {timestamp_ms} ms is before the retention: the earliest kept is {earliest_ms} ms"
             ),
             RejectReason::TooManySeries { series_max } => write!(
                 f,
-                "sample of the new series {labels} at {timestamp_ms} ms: the head has {series_max} series, the most it may have (--max-series)"
+                "{what} of the new series {labels} at {timestamp_ms} ms: the head has {series_max} series, the most it may have (--max-series)"
             ),
         }
     }

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::bounds::Accepted;
 use super::commit::{Commit, Completion, channel};
 use super::epoch::Epoch;
-use super::report::{RejectReason, Rejection};
-use super::write_batch::{BatchFloat, BatchSeries, WriteBatch};
+use super::report::{RejectReason, Rejected, Rejection};
+use super::write_batch::{BatchSeries, WriteBatch};
 use crate::error::{Error, ErrorKind};
 use crate::head::{self, Head};
-use crate::model::{Batch, FloatRow, Seq, SeriesDefinition, SeriesId};
+use crate::model::{Batch, Seq, SeriesDefinition, SeriesId};
 use crate::wal::record::encode_body;
 
 /// Writes that have their place and wait for the disk.
@@ -43,8 +44,8 @@ pub(super) struct Queued {
 #[derive(Debug)]
 pub(super) struct Unplaced<'a> {
     batch: &'a WriteBatch,
-    floats: &'a [BatchFloat],
-    /// The series that have a sample, in the order of the request.
+    accepted: &'a Accepted<'a>,
+    /// The series that have a sample or an exemplar, in the order of the request.
     used: Vec<BatchSeries>,
 }
 
@@ -54,6 +55,8 @@ pub(super) struct Placed {
     pub(super) commit: Commit,
     /// How many of its samples were left out, as their series are more than the head takes.
     pub(super) refused: u64,
+    /// How many of its exemplars were.
+    pub(super) refused_exemplars: u64,
     /// The first of them.
     pub(super) first_refused: Option<Rejection>,
 }
@@ -66,16 +69,11 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
-    fn new(
-        epoch: &Epoch,
-        definitions: Vec<SeriesDefinition>,
-        floats: Vec<FloatRow>,
-    ) -> Result<Self, Error> {
+    /// The rows of a write, with the definitions that its record needs.
+    fn new(epoch: &Epoch, definitions: Vec<SeriesDefinition>, rows: Batch) -> Result<Self, Error> {
         let batch = Batch {
-            seq: Seq::ZERO,
             definitions,
-            floats,
-            ..Batch::default()
+            ..rows
         };
         let mut body = Vec::new();
         encode_body(&batch, &mut body)
@@ -89,19 +87,17 @@ impl Encoded {
 }
 
 impl<'a> Unplaced<'a> {
-    /// The samples of `floats`, and of the series those that they name.
-    pub(super) fn new(batch: &'a WriteBatch, floats: &'a [BatchFloat]) -> Self {
+    /// What was accepted of a batch, and of its series those that this names.
+    pub(super) fn new(batch: &'a WriteBatch, accepted: &'a Accepted<'a>) -> Self {
         let mut is_used = vec![false; batch.series_count()];
-        for sample in floats {
-            is_used[sample.series.0 as usize] = true;
-        }
+        accepted.for_each_series(|series| is_used[series.0 as usize] = true);
         let used = (0..)
             .zip(&is_used)
             .filter(|(_, used)| **used)
             .map(|(i, _)| BatchSeries(i));
         Self {
             batch,
-            floats,
+            accepted,
             used: used.collect(),
         }
     }
@@ -118,28 +114,20 @@ impl<'a> Unplaced<'a> {
             .transpose()
     }
 
-    /// The samples by id; `ids` holds one for each used series, or none for one that is refused.
-    fn rows(&self, ids: impl Iterator<Item = Option<SeriesId>>) -> Vec<FloatRow> {
+    /// The rows by id; `ids` holds one for each used series, or none for one that is refused.
+    fn rows(&self, ids: impl Iterator<Item = Option<SeriesId>>) -> Batch {
         let mut id_of = vec![None; self.batch.series_count()];
         for (series, id) in self.used.iter().zip(ids) {
             id_of[series.0 as usize] = id;
         }
-        let row = |sample: &BatchFloat| {
-            Some(FloatRow {
-                series: id_of[sample.series.0 as usize]?,
-                timestamp_ms: sample.timestamp_ms,
-                value: sample.value,
-            })
-        };
-        self.floats.iter().filter_map(row).collect()
+        self.accepted.rows(|series| id_of[series.0 as usize])
     }
 
-    /// The first sample of a series that has no id.
-    fn first_of(&self, ids: &[Option<SeriesId>]) -> Option<&BatchFloat> {
+    /// The first sample, or else the first exemplar, of a series that has no id.
+    fn first_of(&self, ids: &[Option<SeriesId>]) -> Option<(Rejected, BatchSeries, i64)> {
         let refused = self.used.iter().zip(ids).filter(|(_, id)| id.is_none());
         let refused: Vec<BatchSeries> = refused.map(|(&series, _)| series).collect();
-        let is_refused = |sample: &&BatchFloat| refused.contains(&sample.series);
-        self.floats.iter().find(is_refused)
+        self.accepted.first_of(&refused)
     }
 }
 
@@ -182,10 +170,11 @@ impl Sequencer {
         let (completion, commit) = channel();
         let placed = Placed {
             commit,
-            refused: (write.floats.len() - batch.floats.len()) as u64,
+            refused: (write.accepted.sample_count() - batch.sample_count()) as u64,
+            refused_exemplars: (write.accepted.exemplar_count() - batch.exemplars.len()) as u64,
             first_refused,
         };
-        if batch.floats.is_empty() {
+        if batch.is_empty() {
             completion.complete(Ok(()));
             return Ok(placed);
         }
@@ -252,10 +241,11 @@ impl Sequencer {
 
     fn rejection(&self, write: &Unplaced<'_>, ids: &[Option<SeriesId>]) -> Option<Rejection> {
         let series_max = self.series_max?;
-        let sample = write.first_of(ids)?;
+        let (what, series, timestamp_ms) = write.first_of(ids)?;
         Some(Rejection {
-            labels: write.batch.labels(sample.series).to_owned(),
-            timestamp_ms: sample.timestamp_ms,
+            what,
+            labels: write.batch.labels(series).to_owned(),
+            timestamp_ms,
             reason: RejectReason::TooManySeries { series_max },
         })
     }

@@ -1,10 +1,14 @@
 //! What a caller writes: series by their labels, samples by their series.
 
-use crate::model::{LabelError, LabelsRef, METRIC_NAME};
+use crate::model::{
+    Exemplar, FloatStart, Histogram, HistogramError, LabelError, LabelsRef, METRIC_NAME, Metadata,
+    MetadataRow,
+};
 
 /// One write: all of it takes effect at once, and in one place of the order of writes.
 ///
-/// Of two samples at one timestamp of one series the later one counts. A batch can be cleared
+/// Of two samples at one timestamp of one series the later one counts, be they floats or
+/// histograms. A batch can be cleared
 /// and filled again, so that its memory is used again.
 ///
 /// # Examples
@@ -24,6 +28,11 @@ pub struct WriteBatch {
     ends: Vec<u32>,
     series: Vec<SeriesText>,
     floats: Vec<BatchFloat>,
+    /// Start timestamps of those floats that have one, by place.
+    float_starts: Vec<FloatStart>,
+    histograms: Vec<BatchHistogram>,
+    exemplars: Vec<BatchExemplar>,
+    metadata: Vec<MetadataRow>,
 }
 
 /// Where the labels of a series stand in the batch.
@@ -45,6 +54,22 @@ pub(super) struct BatchFloat {
     pub(super) value: f64,
 }
 
+#[derive(Clone, Debug)]
+pub(super) struct BatchHistogram {
+    pub(super) series: BatchSeries,
+    pub(super) timestamp_ms: i64,
+    pub(super) start_timestamp_ms: Option<i64>,
+    /// How many floats were added before: its place in the order of all samples.
+    pub(super) floats_before: u32,
+    pub(super) histogram: Histogram,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct BatchExemplar {
+    pub(super) series: BatchSeries,
+    pub(super) exemplar: Exemplar,
+}
+
 impl WriteBatch {
     /// An empty batch.
     pub fn new() -> Self {
@@ -57,6 +82,10 @@ impl WriteBatch {
         self.ends.clear();
         self.series.clear();
         self.floats.clear();
+        self.float_starts.clear();
+        self.histograms.clear();
+        self.exemplars.clear();
+        self.metadata.clear();
     }
 
     /// Names a series by labels in any order; labels with an empty value are dropped.
@@ -120,9 +149,29 @@ impl WriteBatch {
         )
     }
 
-    /// The samples, in the order they were added.
+    /// The float samples, in the order they were added.
     pub(super) fn floats(&self) -> &[BatchFloat] {
         &self.floats
+    }
+
+    /// The start timestamps of those floats that have one, by rising place.
+    pub(super) fn float_starts(&self) -> &[FloatStart] {
+        &self.float_starts
+    }
+
+    /// The histogram samples, in the order they were added.
+    pub(super) fn histograms(&self) -> &[BatchHistogram] {
+        &self.histograms
+    }
+
+    /// The exemplars, in the order they were added.
+    pub(super) fn exemplars(&self) -> &[BatchExemplar] {
+        &self.exemplars
+    }
+
+    /// The metadata, in the order they were added.
+    pub(super) fn metadata_rows(&self) -> &[MetadataRow] {
+        &self.metadata
     }
 
     /// How many series were named, with samples or without.
@@ -132,10 +181,7 @@ impl WriteBatch {
 
     /// Adds a float sample: milliseconds since the Unix epoch, and any bits.
     pub fn float(&mut self, series: BatchSeries, timestamp_ms: i64, value: f64) {
-        debug_assert!(
-            (series.0 as usize) < self.series.len(),
-            "a series of another batch"
-        );
+        self.check(series);
         self.floats.push(BatchFloat {
             series,
             timestamp_ms,
@@ -143,14 +189,104 @@ impl WriteBatch {
         });
     }
 
-    /// How many samples the batch holds.
-    pub fn sample_count(&self) -> usize {
-        self.floats.len()
+    /// Adds a float sample of which is known when what it counts began, in milliseconds since
+    /// the Unix epoch (OpenMetrics: created).
+    pub fn float_with_start(
+        &mut self,
+        series: BatchSeries,
+        timestamp_ms: i64,
+        start_timestamp_ms: i64,
+        value: f64,
+    ) {
+        self.float_starts.push(FloatStart {
+            row: self.floats.len() as u32,
+            start_timestamp_ms,
+        });
+        self.float(series, timestamp_ms, value);
     }
 
-    /// Whether it holds no sample. Series without samples leave no trace.
+    /// Adds a histogram sample, with the time when it began if that is known: both in
+    /// milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// A histogram that is not valid ([`Histogram::validate`]); the batch is as it was before.
+    ///
+    /// # Examples
+    /// ```
+    /// use silverback_storage::WriteBatch;
+    /// use silverback_storage::model::{BucketSpan, Histogram, HistogramCounts, ResetHint};
+    /// let mut batch = WriteBatch::new();
+    /// let series = batch.series(&[("__name__", "rpc_seconds")])?;
+    /// let histogram = Histogram {
+    ///     schema: 0,
+    ///     zero_threshold: 0.0,
+    ///     sum: 5.0,
+    ///     reset_hint: ResetHint::Unknown,
+    ///     positive_spans: vec![BucketSpan { offset: 1, length: 2 }],
+    ///     negative_spans: vec![],
+    ///     custom_bounds: vec![],
+    ///     counts: HistogramCounts::Integer {
+    ///         count: 3,
+    ///         zero_count: 0,
+    ///         positive_deltas: vec![2, -1],
+    ///         negative_deltas: vec![],
+    ///     },
+    /// };
+    /// batch.histogram(series, 1_700_000_000_000, None, histogram)?;
+    /// assert_eq!(batch.sample_count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn histogram(
+        &mut self,
+        series: BatchSeries,
+        timestamp_ms: i64,
+        start_timestamp_ms: Option<i64>,
+        histogram: Histogram,
+    ) -> Result<(), HistogramError> {
+        self.check(series);
+        histogram.validate()?;
+        self.histograms.push(BatchHistogram {
+            series,
+            timestamp_ms,
+            start_timestamp_ms,
+            floats_before: self.floats.len() as u32,
+            histogram,
+        });
+        Ok(())
+    }
+
+    /// Adds an exemplar of a series. One that the series has already is dropped.
+    pub fn exemplar(&mut self, series: BatchSeries, exemplar: Exemplar) {
+        self.check(series);
+        self.exemplars.push(BatchExemplar { series, exemplar });
+    }
+
+    /// Says what a metric means. Of two metadata of one metric the later one counts.
+    ///
+    /// `metric` is the name of a metric family, as remote write 1.0 sends it. Remote write 2.0
+    /// sends metadata with each series: [`crate::model::family_name`] gives the family of one.
+    pub fn metadata(&mut self, metric: &str, metadata: Metadata) {
+        self.metadata.push(MetadataRow {
+            metric: metric.to_owned(),
+            metadata,
+        });
+    }
+
+    fn check(&self, series: BatchSeries) {
+        debug_assert!(
+            (series.0 as usize) < self.series.len(),
+            "a series of another batch"
+        );
+    }
+
+    /// How many samples the batch holds, floats and histograms.
+    pub fn sample_count(&self) -> usize {
+        self.floats.len() + self.histograms.len()
+    }
+
+    /// Whether it holds nothing to write. Series without samples leave no trace.
     pub fn is_empty(&self) -> bool {
-        self.floats.is_empty()
+        self.sample_count() == 0 && self.exemplars.is_empty() && self.metadata.is_empty()
     }
 }
 
@@ -169,7 +305,7 @@ fn sort<'a>(labels: &[(&'a str, &'a str)]) -> Result<Vec<(&'a str, &'a str)>, La
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Labels;
+    use crate::model::{HistogramCounts, Labels, ResetHint};
 
     #[test]
     fn a_series_is_the_same_set_however_its_labels_come() {
@@ -183,6 +319,30 @@ mod tests {
         let expected = Labels::from_pairs([("__name__", "m"), ("a", "1"), ("b", "2")]).unwrap();
         assert_eq!(batch.labels(sorted), expected.as_ref());
         assert_eq!(batch.labels(mixed), expected.as_ref());
+    }
+
+    #[test]
+    fn a_refused_histogram_leaves_the_batch_as_it_was() {
+        let mut batch = WriteBatch::new();
+        let series = batch.series(&[("__name__", "m")]).unwrap();
+        let histogram = Histogram {
+            schema: 9,
+            zero_threshold: 0.0,
+            sum: 0.0,
+            reset_hint: ResetHint::Unknown,
+            positive_spans: vec![],
+            negative_spans: vec![],
+            custom_bounds: vec![],
+            counts: HistogramCounts::Float {
+                count: 0.0,
+                zero_count: 0.0,
+                positive: vec![],
+                negative: vec![],
+            },
+        };
+        let error = batch.histogram(series, 0, None, histogram).unwrap_err();
+        assert_eq!(error, HistogramError::Schema { schema: 9 });
+        assert!(batch.is_empty());
     }
 
     #[test]

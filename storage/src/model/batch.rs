@@ -85,3 +85,15 @@ pub struct Batch {
     /// Metadata in the order of the request; of two of one metric the later one counts.
     pub metadata: Vec<MetadataRow>,
 }
+
+impl Batch {
+    /// How many samples there are, floats and histograms.
+    pub fn sample_count(&self) -> usize {
+        self.floats.len() + self.histograms.len()
+    }
+
+    /// Whether there is nothing to write but definitions.
+    pub fn is_empty(&self) -> bool {
+        self.sample_count() == 0 && self.exemplars.is_empty() && self.metadata.is_empty()
+    }
+}
