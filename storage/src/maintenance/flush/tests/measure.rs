@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::model::{BucketSpan, Histogram, HistogramCounts, HistogramRow, ResetHint};
 use crate::sys::RealDisk;
 use crate::sys::sim::Rng;
 
@@ -138,5 +139,140 @@ fn flush_is_measured() {
             read += 1;
         }
         println!("  rows far apart: {:.0} ns a row", per(now() - start, read));
+    }
+}
+
+/// A head of histograms with start timestamps, and as many series of floats.
+fn histograms(series: u32, scrapes: i64) -> Head {
+    let head = Head::new();
+    let mut rng = Rng::new(7);
+    let mut deltas = vec![vec![0i64; 24]; series as usize];
+    for scrape in 0..scrapes {
+        let mut batch = Batch {
+            seq: Seq(scrape as u64 + 1),
+            ..Batch::default()
+        };
+        let timestamp_ms = 1_700_000_000_000 + 15_000 * scrape;
+        for id in (0..2 * series).map(SeriesId) {
+            if scrape == 0 {
+                let labels = labels(id.0 / SERIES, id.0 % SERIES);
+                head.define(id, &labels).unwrap();
+                batch.definitions.push(SeriesDefinition { id, labels });
+            }
+            if id.0 >= series {
+                batch.floats.push(FloatRow {
+                    series: id,
+                    timestamp_ms,
+                    value: f64::from(id.0),
+                });
+                continue;
+            }
+            // Some observations in a few of the buckets.
+            let deltas = &mut deltas[id.0 as usize];
+            for _ in 0..4 {
+                let (place, more) = (rng.below(24) as usize, rng.below(20) as i64);
+                deltas[place] += more;
+                if let Some(next) = deltas.get_mut(place + 1) {
+                    *next -= more;
+                }
+            }
+            let histogram = latencies(deltas);
+            batch.histograms.push(HistogramRow {
+                series: id,
+                timestamp_ms,
+                start_timestamp_ms: Some(1_699_999_000_000),
+                floats_before: 0,
+                histogram,
+            });
+        }
+        head.apply(&[batch]);
+    }
+    head
+}
+
+fn latencies(deltas: &[i64]) -> Histogram {
+    let mut count = 0;
+    let counts = deltas.iter().scan(0, |bucket, delta| {
+        *bucket += delta;
+        Some(*bucket)
+    });
+    counts.for_each(|bucket| count += bucket as u64);
+    Histogram {
+        schema: 3,
+        zero_threshold: 1e-128,
+        sum: count as f64 * 0.013,
+        reset_hint: ResetHint::Unknown,
+        positive_spans: vec![BucketSpan {
+            offset: -20,
+            length: deltas.len() as u32,
+        }],
+        negative_spans: Vec::new(),
+        custom_bounds: Vec::new(),
+        counts: HistogramCounts::Integer {
+            count,
+            zero_count: 0,
+            positive_deltas: deltas.to_vec(),
+            negative_deltas: Vec::new(),
+        },
+    }
+}
+
+#[test]
+#[ignore = "measures: takes a release build and an idle machine"]
+fn flush_of_histograms_is_measured() {
+    let series = 5000;
+    let head = histograms(series, 240);
+    let stats = head.stats();
+    let count = stats.rows.histograms;
+    println!(
+        "head: {count} histograms, {:.1} B each",
+        stats.extras_bytes as f64 / count as f64
+    );
+    let dir = tempfile::tempdir().unwrap();
+    for mapped in [false, true] {
+        let disk = match mapped {
+            true => RealDisk::mapped(),
+            false => RealDisk::new(),
+        };
+        let sys = Sys {
+            disk: std::sync::Arc::new(disk),
+            ..Sys::real()
+        };
+        let now = || sys.clock.monotonic();
+        let number = u64::from(mapped);
+        let start = now();
+        let info = write_segment(&sys, dir.path(), number, &head, seqs(), 1).unwrap();
+        println!(
+            "mapped {mapped}: flush {:.2} ns a sample, {:.1} B a histogram",
+            per(now() - start, info.samples),
+            info.bytes as f64 / count as f64,
+        );
+        let segment = Segment::open(&sys, &segment::path(dir.path(), number)).unwrap();
+        let mut reader = segment.reader();
+        let (mut points, mut floats) = (Vec::new(), Samples::default());
+        let last_ms = info.range.unwrap().end_ms;
+        for (what, range) in [
+            ("all", TimeRange::ALL),
+            ("20 minutes", TimeRange::new(last_ms - 1_200_000, last_ms)),
+        ] {
+            let (start, mut read) = (now(), 0);
+            for row in 0..series {
+                reader.points(row, range, &mut points).unwrap();
+                read += points.len() as u64;
+            }
+            let reading = now() - start;
+            println!("  {what}: {:.0} ns a histogram", per(reading, read));
+            let start = now();
+            for row in 0..series {
+                reader.read(row, range, &mut floats).unwrap();
+            }
+            let none = per(now() - start, series.into());
+            let start = now();
+            for row in series..2 * series {
+                reader.read(row, range, &mut floats).unwrap();
+            }
+            let others = per(now() - start, series.into());
+            println!("  {what}: floats of such a row {none:.0} ns, of others {others:.0} ns");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::head::tests::mixed::{IDS, heads};
-use crate::model::{Exemplar, Sample, Value};
+use crate::model::{Exemplar, Histogram, HistogramCounts, HistogramRow, ResetHint, Sample, Value};
 
 fn is_same(one: &Sample, other: &Sample) -> bool {
     let is_same_value = match (&one.value, &other.value) {
@@ -74,5 +74,61 @@ proptest! {
             assert_same_points(&head, &segment, range);
             assert_same_extras(&head, &segment, range);
         }
+    }
+}
+
+/// A histogram without buckets that is told by its sum.
+fn histogram(sum: f64) -> Histogram {
+    Histogram {
+        schema: 0,
+        zero_threshold: 0.0,
+        sum,
+        reset_hint: ResetHint::Gauge,
+        positive_spans: vec![],
+        negative_spans: vec![],
+        custom_bounds: vec![],
+        counts: HistogramCounts::Integer {
+            count: 0,
+            zero_count: 0,
+            positive_deltas: vec![],
+            negative_deltas: vec![],
+        },
+    }
+}
+
+#[test]
+fn late_points_are_told_apart_where_chunks_before_them_are_passed_over() {
+    let head = Head::new();
+    let series = SeriesId(IDS[1]);
+    let mut batch = Batch {
+        seq: Seq(1),
+        definitions: vec![define(&head, series.0)],
+        ..Batch::default()
+    };
+    // All but the first are late, in chunks that follow each other in time.
+    for timestamp_ms in [10_000].into_iter().chain(0..500) {
+        let floats_before = batch.floats.len() as u32;
+        match timestamp_ms % 3 {
+            0 => batch.histograms.push(HistogramRow {
+                series,
+                timestamp_ms,
+                start_timestamp_ms: (timestamp_ms % 2 > 0).then_some(7),
+                floats_before,
+                histogram: histogram(timestamp_ms as f64),
+            }),
+            _ => batch.floats.push(FloatRow {
+                series,
+                timestamp_ms,
+                value: timestamp_ms as f64,
+            }),
+        }
+    }
+    head.apply(&[batch]);
+    let sys = SimDisk::new(1).sys(0);
+    flush(&sys, &head).unwrap();
+    let segment = Segment::open(&sys, &segment::path(Path::new(DIR), 7)).unwrap();
+    for start_ms in (0..500).step_by(50) {
+        let range = TimeRange::new(start_ms, start_ms + 20);
+        assert_same_points(&head, &segment, range);
     }
 }

@@ -203,6 +203,18 @@ fn expected_points(row: u32, range: TimeRange) -> Vec<Sample> {
 #[test]
 fn what_stands_beside_the_floats_is_read() {
     let (_, segment) = mixed_segment(&SimDisk::new(1));
+    check_all(&segment);
+    let dir = tempfile::tempdir().unwrap();
+    let sys = Sys {
+        disk: Arc::new(RealDisk::mapped()),
+        ..Sys::real()
+    };
+    let path = write_with(&sys, dir.path(), &rows(), write_beside);
+    check_all(&Segment::open(&sys, &path).unwrap());
+}
+
+/// A segment reads as what [`write_beside`] wrote.
+fn check_all(segment: &Segment) {
     let mut reader = segment.reader();
     let (mut points, mut floats) = (Vec::new(), Samples::default());
     let all: Vec<u32> = (0..ROWS + 2).collect();
