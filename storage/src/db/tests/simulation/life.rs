@@ -334,10 +334,8 @@ impl Life {
     }
 
     fn newest_wal_file(&self) -> PathBuf {
-        let files = self.disk.files().into_iter();
-        let newest = files
-            .filter(|(path, _)| path.starts_with("/data/wal"))
-            .next_back();
+        let mut files = self.disk.files().into_iter();
+        let newest = files.rfind(|(path, _)| path.starts_with("/data/wal"));
         newest.map(|(path, _)| path).unwrap_or_default()
     }
 
