@@ -48,14 +48,14 @@ pub fn open(sys: &Sys, dir: &Path) -> Result<Files, Error> {
             remove_strays(sys, &segments_dir, &manifest)?;
             open_named(sys, &segments_dir, manifest)
         }
-        Ok(None) => rebuild(sys, &segments_dir),
+        Ok(None) => put_together(sys, dir, &segments_dir),
         Err(ManifestError::Damaged { path, reason }) => {
             error!(
                 manifest = %path.display(),
                 reason,
                 "the manifest is damaged: it is put together anew from the segments"
             );
-            rebuild(sys, &segments_dir)
+            put_together(sys, dir, &segments_dir)
         }
         Err(cause) => Err(manifest_error(cause)),
     }
@@ -107,8 +107,29 @@ fn remove_strays(sys: &Sys, segments_dir: &Path, manifest: &Manifest) -> Result<
     Ok(())
 }
 
+/// Rebuilds the manifest and stores it: from then on it tells if one of the segments is lost,
+/// which nothing else does. A full disk has it stored with the next flush.
+fn put_together(sys: &Sys, dir: &Path, segments_dir: &Path) -> Result<Files, Error> {
+    let mut files = rebuild(sys, segments_dir)?;
+    if files.manifest.next_segment == 0 {
+        return Ok(files);
+    }
+    let manifest = Manifest {
+        generation: files.manifest.generation + 1,
+        ..files.manifest.clone()
+    };
+    match manifest::store(sys, dir, &manifest).map_err(manifest_error) {
+        Ok(()) => files.manifest = manifest,
+        Err(cause) if cause.kind() == ErrorKind::Full => {
+            warn!(error = %cause, "no room for the manifest; it is stored with the next flush");
+        }
+        Err(cause) => return Err(cause),
+    }
+    Ok(files)
+}
+
 /// The manifest that the segments themselves give: each is whole if it has its name, and tells
-/// which writes it holds. It is stored with the next flush.
+/// which writes it holds.
 ///
 /// One that was never named may be among them: what it holds is in the log too, and is passed
 /// over there. One that cannot be read is set aside, as nothing tells where it belongs. All of it

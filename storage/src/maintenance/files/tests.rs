@@ -35,10 +35,13 @@ fn segments_that_are_taken_in_without_a_manifest_stay() {
         let files = open(&sys, Path::new(DIR)).unwrap();
         assert_eq!(files.manifest.covered_seq, Seq(9));
         disk.crash();
-        assert_eq!(
-            names(&sys),
-            [segment::path(Path::new(""), 3).to_str().unwrap()]
-        );
+        let again = open(&sys, Path::new(DIR)).unwrap();
+        assert_eq!(again.manifest, files.manifest);
+        assert_eq!((again.segments.len(), again.damaged), (1, 0));
+        // From now on it is missed.
+        disk.lose(&segment::path(&segments_dir(Path::new(DIR)), 3))
+            .unwrap();
+        assert_eq!(open(&sys, Path::new(DIR)).unwrap().damaged, 1);
     }
 }
 
@@ -57,5 +60,17 @@ fn segments_that_no_manifest_names_do_not_come_back() {
         assert!(open(&sys, Path::new(DIR)).unwrap().segments.is_empty());
         disk.crash();
         assert!(names(&sys).is_empty());
+    }
+}
+
+#[test]
+fn a_full_disk_needs_no_room_for_a_manifest_to_open() {
+    let disk = SimDisk::new(1);
+    let sys = disk.sys(0);
+    write_and_unname(&sys, 3);
+    disk.set_full(true);
+    for _ in 0..20 {
+        let files = open(&sys, Path::new(DIR)).unwrap();
+        assert_eq!(files.manifest.covered_seq, Seq(9));
     }
 }
