@@ -164,7 +164,11 @@ impl Committer {
         if !work.group.is_empty() {
             self.commit(work.group);
         }
-        if let Some(next) = work.next {
+        // A write that failed may be in the log all the same. A segment of its epoch would not
+        // have it, and a restart would find it behind the segment, without its series.
+        if let Some(next) = work.next
+            && self.shared.poison().is_none()
+        {
             self.freeze(next);
         }
     }

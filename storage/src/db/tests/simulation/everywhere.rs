@@ -223,3 +223,38 @@ fn a_failed_operation_loses_nothing_that_was_acknowledged() {
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     fault_everywhere(200, Fault::Enospc);
 }
+
+/// A write whose sync fails, at the end of its epoch: it may be in the log.
+#[test]
+fn a_failed_write_is_whole_or_absent_after_its_epoch_was_flushed() {
+    let mut kept = 0;
+    for seed in 0..50 {
+        let disk = SimDisk::new(seed);
+        let mut manual = Manual::open(&disk).unwrap();
+        let mut writes = Writes::new(0);
+        writes.series_max = 2;
+        let mut rng = Rng::new(seed);
+        let first = writes.rows(&mut rng);
+        assert!(manual.write(std::slice::from_ref(&first))[0].is_ok());
+        // Of old series and of a new one.
+        writes.series_max = 3;
+        let failed: Rows = (0..10).flat_map(|_| writes.rows(&mut rng)).collect();
+        disk.fail_at(disk.ops() + rng.below(3), Fault::Eio);
+        manual.ask_for_freeze();
+        let answers = manual.write(std::slice::from_ref(&failed));
+        let is_taken = answers[0].is_ok();
+        let _failed_or_not = manual.flusher.flush();
+        drop(manual);
+        let mut expected = Model::default();
+        expected.write(&first);
+        let found = Manual::open(&disk).unwrap().model();
+        if found != expected {
+            expected.write(&failed);
+            assert_eq!(found, expected, "seed {seed}: a part of a write");
+            kept += u64::from(!is_taken);
+        } else {
+            assert!(!is_taken, "seed {seed}");
+        }
+    }
+    assert!(kept > 0);
+}

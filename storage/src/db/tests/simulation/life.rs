@@ -175,7 +175,9 @@ impl Life {
         let place = |segment: &Arc<crate::segment::Segment>| {
             (segment.info().origin.epoch, PathBuf::from(segment.path()))
         };
+        let count = segments.len();
         let segments: BTreeMap<u64, PathBuf> = segments.map(place).collect();
+        assert_eq!(segments.len(), count, "{}: two of one epoch", self.what);
         Homes::new(self.history, segments)
     }
 
