@@ -258,18 +258,10 @@ impl Parser<'_> {
     fn duration_operators(&mut self, mut lhs: DurationExpr, power: u8) -> Parsed<DurationExpr> {
         loop {
             let token = self.peek()?;
-            let TokenKind::Operator(
-                op @ (BinaryOp::Add
-                | BinaryOp::Sub
-                | BinaryOp::Mul
-                | BinaryOp::Div
-                | BinaryOp::Mod
-                | BinaryOp::Pow),
-            ) = token.kind
-            else {
+            let TokenKind::Operator(op) = token.kind else {
                 return Ok(lhs);
             };
-            if op.power() < power {
+            if !op.is_of_durations() || op.power() < power {
                 return Ok(lhs);
             }
             self.count_duration_part(token)?;

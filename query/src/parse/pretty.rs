@@ -8,7 +8,7 @@
 use std::fmt::{self, Display, Write};
 
 use super::ast::{Binary, Expr};
-use super::print::{AggregateHead, Operator, SubqueryTimes};
+use super::print::{AggregateHead, Operator, Piece};
 
 /// Expressions up to this many bytes long stay on one line.
 const LINE_BYTES_MAX: usize = 100;
@@ -36,7 +36,7 @@ pub struct TooLong;
 /// ```
 pub fn prettify(expr: &Expr) -> Result<String, TooLong> {
     let mut out = Text(String::new());
-    write_pretty(&mut out, expr, 0).map_err(|fmt::Error| TooLong)?;
+    write_pretty(&mut out, expr, 0, false).map_err(|fmt::Error| TooLong)?;
     Ok(out.0)
 }
 
@@ -81,14 +81,15 @@ fn indent(out: &mut Text, level: usize) -> fmt::Result {
     Ok(())
 }
 
-fn write_pretty(out: &mut Text, expr: &Expr, level: usize) -> fmt::Result {
+/// Writes an expression; `operator_next` as in [`Piece::Expr`].
+fn write_pretty(out: &mut Text, expr: &Expr, level: usize, operator_next: bool) -> fmt::Result {
     match expr {
-        Expr::Binary(node) => return write_chain(out, node, level),
+        Expr::Binary(node) => return write_chain(out, node, level, operator_next),
         Expr::Unary(node) => {
             indent(out, level)?;
             out.write_str(if node.negative { "-" } else { "+" })?;
             let start = out.0.len();
-            write_pretty(out, &node.expr, level)?;
+            write_pretty(out, &node.expr, level, operator_next)?;
             // The sign stands before what it is the sign of, not before the indentation.
             let spaces = out.0[start..].len() - out.0[start..].trim_start().len();
             out.0.drain(start..start + spaces);
@@ -98,35 +99,35 @@ fn write_pretty(out: &mut Text, expr: &Expr, level: usize) -> fmt::Result {
             if length(node) <= LINE_BYTES_MAX {
                 return write!(out, "{node}");
             }
-            write_pretty(out, &node.expr, level)?;
-            return write!(out, "{}", SubqueryTimes(node));
+            write_pretty(out, &node.expr, level, false)?;
+            return write!(out, "{}", Piece::Times(node));
         }
         _ => {}
     }
     indent(out, level)?;
     let splits = matches!(expr, Expr::Call(_) | Expr::Aggregate(_) | Expr::Paren(_));
     if !splits || length(expr) <= LINE_BYTES_MAX {
-        return write!(out, "{expr}");
+        return write!(out, "{}", Piece::Expr(expr, operator_next));
     }
     match expr {
         Expr::Call(node) => {
             writeln!(out, "{}(", node.function.name)?;
             for (at, argument) in node.args.iter().enumerate() {
                 out.write_str(if at == 0 { "" } else { ",\n" })?;
-                write_pretty(out, argument, level + 1)?;
+                write_pretty(out, argument, level + 1, false)?;
             }
         }
         Expr::Aggregate(node) => {
             writeln!(out, "{}(", AggregateHead(node))?;
             if let Some(parameter) = &node.param {
-                write_pretty(out, parameter, level + 1)?;
+                write_pretty(out, parameter, level + 1, false)?;
                 out.write_str(",\n")?;
             }
-            write_pretty(out, &node.expr, level + 1)?;
+            write_pretty(out, &node.expr, level + 1, false)?;
         }
         Expr::Paren(node) => {
             out.write_str("(\n")?;
-            write_pretty(out, &node.expr, level + 1)?;
+            write_pretty(out, &node.expr, level + 1, false)?;
         }
         other => return write!(out, "{other}"),
     }
@@ -136,7 +137,7 @@ fn write_pretty(out: &mut Text, expr: &Expr, level: usize) -> fmt::Result {
 }
 
 /// Operators in a row: each a level deeper than the one behind it.
-fn write_chain(out: &mut Text, node: &Binary, level: usize) -> fmt::Result {
+fn write_chain(out: &mut Text, node: &Binary, level: usize, operator_next: bool) -> fmt::Result {
     let (chain, first) = node.chain();
     // How many of the last operators do not fit a line with all that stands before them.
     let mut bytes = length(first);
@@ -149,18 +150,23 @@ fn write_chain(out: &mut Text, node: &Binary, level: usize) -> fmt::Result {
         whole += 1;
     }
     let split = chain.len() - whole;
+    // Whether an operator that matters comes behind the operation at a place.
+    let operator_behind = |at: usize| match at.checked_sub(1).and_then(|at| chain.get(at)) {
+        Some(next) => next.op.is_of_durations(),
+        None => operator_next,
+    };
     match chain.get(split) {
         Some(fitting) => {
             indent(out, level + split)?;
-            write!(out, "{fitting}")?;
+            write!(out, "{}", Piece::Chain(fitting, operator_behind(split)))?;
         }
-        None => write_pretty(out, first, level + split)?,
+        None => write_pretty(out, first, level + split, operator_behind(split))?,
     }
     for (at, operation) in chain[..split].iter().enumerate().rev() {
         out.write_str("\n")?;
         indent(out, level + at)?;
         writeln!(out, "{}", Operator(operation))?;
-        write_pretty(out, &operation.rhs, level + at + 1)?;
+        write_pretty(out, &operation.rhs, level + at + 1, operator_behind(at))?;
     }
     Ok(())
 }

@@ -3,8 +3,12 @@
 //! of `^`, whose sign then stands before the whole (and changes nothing).
 //!
 //! Matchers come sorted, signs without effect and doubled brackets of durations are left out,
-//! modifiers come in a fixed order. Recursive but for operators in a row: a tree is at most
-//! [`super::DEPTH_MAX`] deep beside them.
+//! modifiers come in a fixed order. Only where Prometheus's text would not read back, as an
+//! offset takes in the operator behind it or loses one of its own, is ours another: see
+//! [`offset_signs`] and [`write_vector`].
+//!
+//! No recursion but for durations, whose size has a limit of its own: what is left to print of a
+//! tree waits on a stack of its own, however deep the tree is.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -19,33 +23,101 @@ use super::selector::METRIC_NAME;
 use super::strings::{quote_bytes, quote_literal};
 use crate::source::{MatchOp, Matcher};
 
+/// A part of a text that waits to be printed.
+pub(super) enum Piece<'x> {
+    Text(&'static str),
+    /// The operator of an operation, and the spaces around it.
+    Operator(&'x Binary),
+    /// What stands behind the expression of a subquery.
+    Times(&'x Subquery),
+    /// An expression, and whether one of the operators that durations have too comes next.
+    Expr(&'x Expr, bool),
+    /// Operators in a row; the same.
+    Chain(&'x Binary, bool),
+}
+
+impl Display for Piece<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut left = Vec::new();
+        self.begin(f, &mut left)?;
+        while let Some(piece) = left.pop() {
+            piece.begin(f, &mut left)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'x> Piece<'x> {
+    /// Prints what it begins with and leaves the rest, the last piece first.
+    fn begin(&self, f: &mut Formatter<'_>, left: &mut Vec<Self>) -> fmt::Result {
+        match *self {
+            Self::Text(text) => f.write_str(text),
+            Self::Operator(operation) => write!(f, " {} ", Operator(operation)),
+            Self::Times(node) => SubqueryTimes(node).fmt(f),
+            Self::Expr(expr, operator_next) => begin(f, expr, operator_next, left),
+            Self::Chain(node, operator_next) => {
+                let (chain, first) = node.chain();
+                let mut operator_next = operator_next;
+                for operation in chain {
+                    left.push(Self::Expr(&operation.rhs, operator_next));
+                    left.push(Self::Operator(operation));
+                    operator_next = operation.op.is_of_durations();
+                }
+                left.push(Self::Expr(first, operator_next));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn begin<'x>(
+    f: &mut Formatter<'_>,
+    expr: &'x Expr,
+    operator_next: bool,
+    left: &mut Vec<Piece<'x>>,
+) -> fmt::Result {
+    match expr {
+        Expr::Number(node) => node.fmt(f),
+        Expr::String(node) => match &node.broken {
+            Some(bytes) => f.write_str(&quote_bytes(bytes)),
+            None => f.write_str(&quote_literal(&node.value)),
+        },
+        Expr::Vector(node) => write_vector(f, node, operator_next),
+        Expr::Matrix(node) => node.fmt(f),
+        Expr::Subquery(node) => {
+            left.extend([Piece::Times(node), Piece::Expr(&node.expr, false)]);
+            Ok(())
+        }
+        Expr::Call(node) => {
+            left.push(Piece::Text(")"));
+            for (at, arg) in node.args.iter().enumerate().rev() {
+                left.push(Piece::Expr(arg, false));
+                left.push(Piece::Text(if at == 0 { "" } else { ", " }));
+            }
+            write!(f, "{}(", node.function.name)
+        }
+        Expr::Aggregate(node) => {
+            left.extend([Piece::Text(")"), Piece::Expr(&node.expr, false)]);
+            if let Some(param) = &node.param {
+                left.extend([Piece::Text(", "), Piece::Expr(param, false)]);
+            }
+            write!(f, "{}(", AggregateHead(node))
+        }
+        Expr::Binary(node) => Piece::Chain(node, operator_next).begin(f, left),
+        Expr::Unary(node) => {
+            left.push(Piece::Expr(&node.expr, operator_next));
+            f.write_str(if node.negative { "-" } else { "+" })
+        }
+        Expr::Paren(node) => {
+            left.extend([Piece::Text(")"), Piece::Expr(&node.expr, false)]);
+            f.write_str("(")
+        }
+    }
+}
+
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(node) => node.fmt(f),
-            Self::String(node) => match &node.broken {
-                Some(bytes) => f.write_str(&quote_bytes(bytes)),
-                None => f.write_str(&quote_literal(&node.value)),
-            },
-            Self::Vector(node) => node.fmt(f),
-            Self::Matrix(node) => node.fmt(f),
-            Self::Subquery(node) => node.fmt(f),
-            Self::Call(node) => {
-                write!(f, "{}(", node.function.name)?;
-                for (at, arg) in node.args.iter().enumerate() {
-                    f.write_str(if at == 0 { "" } else { ", " })?;
-                    arg.fmt(f)?;
-                }
-                f.write_str(")")
-            }
-            Self::Aggregate(node) => node.fmt(f),
-            Self::Binary(node) => node.fmt(f),
-            Self::Unary(node) => {
-                f.write_str(if node.negative { "-" } else { "+" })?;
-                node.expr.fmt(f)
-            }
-            Self::Paren(node) => write!(f, "({})", node.expr),
-        }
+        Piece::Expr(self, false).fmt(f)
     }
 }
 
@@ -65,11 +137,25 @@ impl Display for NumberLiteral {
 
 impl Display for VectorSelector {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_matchers(f, self)?;
-        write_at(f, &self.modifiers)?;
-        f.write_str(edges_suffix(self.edges))?;
-        write_offset(f, &self.modifiers)
+        write_vector(f, self, false)
     }
+}
+
+/// Prints a selector, its offset last, as Prometheus has it; but before the other modifiers
+/// where it would take in the operator that comes next: `foo offset (1m) @ 5.000 + bar`.
+fn write_vector(f: &mut Formatter<'_>, node: &VectorSelector, operator_next: bool) -> fmt::Result {
+    let offset_first = operator_next
+        && matches!(&node.modifiers.offset, Duration::Computed(expr) if !is_offset_operand(expr));
+    write_matchers(f, node)?;
+    if offset_first {
+        write_offset(f, &node.modifiers)?;
+    }
+    write_at(f, &node.modifiers)?;
+    f.write_str(edges_suffix(node.edges))?;
+    if offset_first {
+        return Ok(());
+    }
+    write_offset(f, &node.modifiers)
 }
 
 impl Display for MatrixSelector {
@@ -84,7 +170,7 @@ impl Display for MatrixSelector {
 
 impl Display for Subquery {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.expr, SubqueryTimes(self))
+        write!(f, "{}{}", self.expr, Piece::Times(self))
     }
 }
 
@@ -127,24 +213,9 @@ impl Display for AggregateHead<'_> {
     }
 }
 
-impl Display for Aggregate {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(", AggregateHead(self))?;
-        if let Some(param) = &self.param {
-            write!(f, "{param}, ")?;
-        }
-        write!(f, "{})", self.expr)
-    }
-}
-
 impl Display for Binary {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (chain, first) = self.chain();
-        first.fmt(f)?;
-        for operation in chain.into_iter().rev() {
-            write!(f, " {} {}", Operator(operation), operation.rhs)?;
-        }
-        Ok(())
+        Piece::Chain(self, false).fmt(f)
     }
 }
 
@@ -303,7 +374,39 @@ fn write_at(f: &mut Formatter<'_>, modifiers: &Modifiers) -> fmt::Result {
 fn write_offset(f: &mut Formatter<'_>, modifiers: &Modifiers) -> fmt::Result {
     match &modifiers.offset {
         Duration::Fixed(0) => Ok(()),
+        Duration::Computed(expr) => write!(f, " offset {}{expr}", offset_signs(expr)),
         offset => write!(f, " offset {offset}"),
+    }
+}
+
+/// Whether an offset is one that ends without a look at the operator behind it: a number, a
+/// call, a sign before one of them or before brackets.
+fn is_offset_operand(expr: &DurationExpr) -> bool {
+    let is_operand = |expr: &DurationExpr| match expr {
+        DurationExpr::Unary { .. } | DurationExpr::Paren(..) => false,
+        DurationExpr::Binary { op, .. } => !matches!(op, DurationOp::Arithmetic(_)),
+        _ => true,
+    };
+    match expr {
+        DurationExpr::Unary { op, operand, .. } => {
+            let in_brackets = matches!(**operand, DurationExpr::Paren(..));
+            is_operand(operand) || (in_brackets && *op == BinaryOp::Sub)
+        }
+        expr => is_operand(expr),
+    }
+}
+
+/// The signs without effect that an offset needs for all of it to be read as one: `offset 1m +
+/// step()` would end behind the minute, `offset ++1m + step()` does not. Prometheus loses them.
+fn offset_signs(expr: &DurationExpr) -> &'static str {
+    if is_offset_operand(expr) {
+        return "";
+    }
+    let text = expr.to_string();
+    match text.as_bytes() {
+        [b'(', ..] | [b'-', b'-', ..] => "",
+        [b'-', ..] => "+",
+        _ => "++",
     }
 }
 

@@ -295,6 +295,14 @@ impl BinaryOp {
         matches!(self, Self::And | Self::Or | Self::Unless)
     }
 
+    /// Whether durations have it too: `+ - * / % ^`.
+    pub(super) fn is_of_durations(self) -> bool {
+        matches!(
+            self,
+            Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Mod | Self::Pow
+        )
+    }
+
     /// How strongly it binds, from 1. All but `^` group from the left.
     pub(super) fn power(self) -> u8 {
         match self {

@@ -6,10 +6,10 @@ mod limits;
 mod properties;
 mod trees;
 
-use super::ast::{Duration, DurationExpr, Expr, Span, VectorSelector};
+use super::ast::{BinaryOp, Duration, DurationExpr, Expr, Span, VectorSelector};
 
-/// Takes out of a tree what two texts of the same meaning may differ in: places, and the order
-/// of matchers.
+/// Takes out of a tree what two texts of the same meaning may differ in: places, the order of
+/// matchers, and signs of durations without effect.
 fn normalise(expr: &mut Expr) {
     let nowhere = Span::default();
     match expr {
@@ -68,6 +68,14 @@ fn normalise_duration(duration: &mut Duration) {
 
 fn normalise_duration_expr(expr: &mut DurationExpr) {
     let nowhere = Span::default();
+    if let DurationExpr::Unary {
+        op: BinaryOp::Add,
+        operand,
+        ..
+    } = expr
+    {
+        *expr = (**operand).clone();
+    }
     match expr {
         DurationExpr::Number(number) => number.span = nowhere,
         DurationExpr::Step(span)

@@ -1,10 +1,11 @@
 //! Which tree a text becomes, and where its nodes stand.
 
+use super::normalise;
 use crate::parse::ast::{
     AggregateOp, At, BinaryOp, Cardinality, Duration, Expr, Grouping, MatrixSelector, RangeEdges,
     Span, Subquery, ValueType, VectorMatching, VectorSelector,
 };
-use crate::parse::{Options, parse, parse_metric_selector};
+use crate::parse::{Options, parse, parse_metric_selector, prettify};
 use crate::source::{MatchOp, Matcher};
 
 fn tree(text: &str) -> Expr {
@@ -202,12 +203,63 @@ fn offsets_end_where_prometheus_ends_them() {
         ("a offset (5m - 8)", "a offset (5m - 8)"),
         ("a offset (5m) - 8", "a offset (5m) - 8"),
         ("a offset -(5m) - 8", "[a offset -(5m) - 8]"),
-        ("a offset - - 5m - 8", "a offset 5m - 8"),
+        ("a offset - - 5m - 8", "a offset ++5m - 8"),
         ("a offset step() - 8", "[a offset step() - 8]"),
         ("a offset -min_of(1, 2) - 8", "[a offset -min_of(1, 2) - 8]"),
     ] {
         assert_eq!(grouped(&tree(text)), wanted, "{text}");
     }
+}
+
+/// Prometheus prints `a @ 5.000 offset (1m) + b` and `a offset 1m + step()`, which it reads as
+/// something else.
+#[test]
+fn canonical_offsets_read_back_as_they_are() {
+    for (text, wanted) in [
+        ("a offset (1m) @ 5", "a @ 5.000 offset (1m)"),
+        ("a offset (1m) @ 5 > b", "a @ 5.000 offset (1m) > b"),
+        ("a offset (1m) @ 5 + b", "a offset (1m) @ 5.000 + b"),
+        ("-a offset (1m) @ 5 + b", "-a offset (1m) @ 5.000 + b"),
+        (
+            "a * b offset (1m) @ 5 - c offset (1m) @ 5",
+            "a * b offset (1m) @ 5.000 - c @ 5.000 offset (1m)",
+        ),
+        (
+            "sum(a offset (1m) @ 5) + b",
+            "sum(a @ 5.000 offset (1m)) + b",
+        ),
+        (
+            "a offset (1m) anchored @ end() % b",
+            "a offset (1m) @ end() anchored % b",
+        ),
+        ("a offset -(1m) @ 5 + b", "a @ 5.000 offset -(1m) + b"),
+        ("a offset step() @ 5 ^ b", "a @ 5.000 offset step() ^ b"),
+        ("a offset - -(1m) @ 5 / b", "a offset --(1m) @ 5.000 / b"),
+        ("a offset - -1m + step()", "a offset ++1m + step()"),
+        ("a offset + -1m + step()", "a offset +-1m + step()"),
+        ("a offset + -2 ^ step()", "a offset +-2 ^ step()"),
+        ("a offset + -(1m) * 2", "a offset +-(1m) * 2"),
+        ("a offset +step()", "a offset step()"),
+    ] {
+        let mut read = tree(text);
+        assert_eq!(read.to_string(), wanted, "{text}");
+        assert_eq!(prettify(&read).unwrap(), wanted, "{text}");
+        let mut again = tree(wanted);
+        normalise(&mut read);
+        normalise(&mut again);
+        assert_eq!(read, again, "{text}");
+    }
+    // The same over several lines.
+    let a = "a".repeat(90);
+    let long = tree(&format!(
+        "{a} offset (1m) @ 5 + {a} - b offset (1m) @ 5 * {a}"
+    ));
+    let pretty = prettify(&long).unwrap();
+    assert_eq!(tree(&pretty).to_string(), long.to_string(), "{pretty}");
+    assert!(
+        pretty.contains(&format!("{a} offset (1m) @ 5.000\n")),
+        "{pretty}"
+    );
 }
 
 #[test]
