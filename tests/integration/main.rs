@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod flush;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod peers;

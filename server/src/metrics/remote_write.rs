@@ -14,6 +14,7 @@ pub(crate) struct RemoteWriteMetrics {
     refused_histograms: IntCounter,
     refused_future: IntCounter,
     refused_retention: IntCounter,
+    refused_series: IntCounter,
     ignored_metadata: IntCounter,
     ignored_exemplars: IntCounter,
 }
@@ -63,6 +64,7 @@ impl RemoteWriteMetrics {
             refused_histograms: refused.with_label_values(&["native_histogram"]),
             refused_future: refused.with_label_values(&["too_far_in_future"]),
             refused_retention: refused.with_label_values(&["before_retention"]),
+            refused_series: refused.with_label_values(&["too_many_series"]),
             ignored_metadata: ignored.with_label_values(&["metadata"]),
             ignored_exemplars: ignored.with_label_values(&["exemplar"]),
         })
@@ -74,6 +76,7 @@ impl RemoteWriteMetrics {
         self.samples.inc_by(report.accepted);
         self.refused_future.inc_by(report.too_far_in_future);
         self.refused_retention.inc_by(report.before_retention);
+        self.refused_series.inc_by(report.too_many_series);
         self.refused_labels.inc_by(left_out.label_samples);
         self.refused_histograms.inc_by(left_out.histograms);
         self.ignored_metadata.inc_by(left_out.metadata);
