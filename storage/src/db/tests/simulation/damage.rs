@@ -151,7 +151,7 @@ fn life(seed: u64) -> Life {
 #[test]
 fn a_flipped_bit_harms_nothing_outside_of_its_file_and_is_told() {
     let (flips, harmful) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
-    for_each_seed(300, |seed| {
+    for_each_seed(600, |seed| {
         let life = life(seed);
         let mut rng = Rng::new(seed ^ 0xb17);
         let files = life.disk.files();
@@ -179,7 +179,7 @@ fn a_flipped_bit_harms_nothing_outside_of_its_file_and_is_told() {
 #[test]
 fn a_lost_file_takes_nothing_of_the_others_along() {
     let losses = std::cell::Cell::new(0);
-    for_each_seed(200, |seed| {
+    for_each_seed(300, |seed| {
         let life = life(seed);
         let mut rng = Rng::new(seed ^ 0x105e);
         let homes = life.fork().settle();

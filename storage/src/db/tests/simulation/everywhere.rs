@@ -211,7 +211,7 @@ fn fault_everywhere(seed_count: u64, fault: Fault) {
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
-    fault_everywhere(1_000, Fault::Crash);
+    fault_everywhere(400, Fault::Crash);
 }
 
 #[test]
