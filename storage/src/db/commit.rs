@@ -65,6 +65,12 @@ impl Drop for Completion {
 }
 
 impl Commit {
+    /// Whether there is an answer.
+    #[cfg(test)]
+    pub(super) fn is_done(&self) -> bool {
+        self.0.state.lock().outcome.is_some()
+    }
+
     /// Blocks until the write is durable, or failed.
     ///
     /// # Errors

@@ -4,4 +4,5 @@ mod faults;
 mod kinds;
 mod model;
 mod simulation;
+mod stall;
 mod writes;
