@@ -12,7 +12,7 @@ pub struct Span {
 }
 
 /// An expression.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(PartialEq, Debug)]
 pub enum Expr {
     /// `1.5`, `0x1f`, `5m` where a number is wanted
     Number(NumberLiteral),

@@ -3,14 +3,8 @@
 
 use std::mem;
 
-use super::ast::{Binary, Expr, NumberLiteral, Span};
-
-/// Stands where an expression was taken out of its tree.
-const TAKEN: Expr = Expr::Number(NumberLiteral {
-    value: 0.0,
-    is_duration: false,
-    span: Span { start: 0, end: 0 },
-});
+use super::ast::{Binary, Expr};
+use super::copy::TAKEN;
 
 impl Binary {
     /// The operations in a row that end in this one, itself first, and the operand that they
@@ -46,19 +40,6 @@ impl Binary {
         self.lhs = lhs;
     }
 
-    /// The operation without what its left side is.
-    fn clone_with(&self, lhs: Expr) -> Self {
-        Self {
-            op: self.op,
-            lhs,
-            rhs: self.rhs.clone(),
-            matching: self.matching.clone(),
-            return_bool: self.return_bool,
-            span: self.span,
-            op_span: self.op_span,
-        }
-    }
-
     /// Whether all but the left sides are the same.
     fn eq_but_left(&self, other: &Self) -> bool {
         self.op == other.op
@@ -76,17 +57,6 @@ impl Drop for Binary {
             // One by one: each has no left side any more when it goes.
             drop(self.take_left());
         }
-    }
-}
-
-impl Clone for Binary {
-    fn clone(&self) -> Self {
-        let (chain, first) = self.chain();
-        let mut lhs = first.clone();
-        for operation in chain.iter().skip(1).rev() {
-            lhs = Expr::Binary(Box::new(operation.clone_with(lhs)));
-        }
-        self.clone_with(lhs)
     }
 }
 

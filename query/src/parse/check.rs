@@ -1,7 +1,8 @@
 //! The rules that syntax cannot express: types, numbers of arguments, matchers.
 //!
 //! Recursive but for operators in a row: a tree is at most [`super::DEPTH_MAX`] deep beside
-//! them.
+//! them. What is not itself recursive is kept in functions that are not inlined, so that the
+//! strings of messages take no stack on each level.
 
 use std::collections::HashSet;
 
@@ -35,11 +36,7 @@ pub(super) fn check(parser: &mut Parser<'_>, expr: &mut Expr) -> ValueType {
         Expr::Subquery(node) => {
             let inner = check(parser, &mut node.expr);
             if inner != ValueType::Vector {
-                let inner = type_name(inner);
-                parser.report(
-                    node.span,
-                    format!("subquery is only allowed on instant vector, got {inner} instead"),
-                );
+                report_subquery(parser, node.span, inner);
             }
             ValueType::Matrix
         }
@@ -55,14 +52,7 @@ pub(super) fn check(parser: &mut Parser<'_>, expr: &mut Expr) -> ValueType {
         Expr::Unary(node) => {
             let inner = check(parser, &mut node.expr);
             if !matches!(inner, ValueType::Scalar | ValueType::Vector) {
-                let inner = quote(documented_name(inner));
-                parser.report(
-                    node.span,
-                    format!(
-                        "unary expression only allowed on expressions of type scalar or instant \
-                         vector, got {inner}"
-                    ),
-                );
+                report_unary(parser, node.span, inner);
             }
             inner
         }
@@ -70,11 +60,33 @@ pub(super) fn check(parser: &mut Parser<'_>, expr: &mut Expr) -> ValueType {
     }
 }
 
+#[inline(never)]
+fn report_subquery(parser: &mut Parser<'_>, span: Span, inner: ValueType) {
+    let inner = type_name(inner);
+    parser.report(
+        span,
+        format!("subquery is only allowed on instant vector, got {inner} instead"),
+    );
+}
+
+#[inline(never)]
+fn report_unary(parser: &mut Parser<'_>, span: Span, inner: ValueType) {
+    let inner = quote(documented_name(inner));
+    parser.report(
+        span,
+        format!(
+            "unary expression only allowed on expressions of type scalar or instant vector, got \
+             {inner}"
+        ),
+    );
+}
+
 fn check_type(parser: &mut Parser<'_>, expr: &mut Expr, want: ValueType, context: &str) {
     let found = check(parser, expr);
     report_type(parser, expr.span(), want, context, found);
 }
 
+#[inline(never)]
 fn report_type(
     parser: &mut Parser<'_>,
     span: Span,
@@ -91,6 +103,7 @@ fn report_type(
     }
 }
 
+#[inline(never)]
 fn check_selector(parser: &mut Parser<'_>, node: &VectorSelector, needs_matcher: bool) {
     if let Some(name) = &node.name {
         // The last matcher is that of the name before the braces.
@@ -139,7 +152,46 @@ fn check_aggregate(parser: &mut Parser<'_>, node: &mut Aggregate) {
     }
 }
 
+#[inline(never)]
 fn check_call(parser: &mut Parser<'_>, node: &mut Call) {
+    check_arguments(parser, node);
+    let types = node.function.args;
+    let is_info = node.function.name == "info";
+    let is_variadic = node.function.variadic != 0;
+    for (at, arg) in node.args.iter_mut().enumerate() {
+        let last = if is_variadic { types.last() } else { None };
+        let Some(&want) = types.get(at).or(last) else {
+            return;
+        };
+        let found = match arg {
+            // Label matchers for `info` may match everything.
+            Expr::Vector(selector) if is_info && at == 1 => {
+                check_selector(parser, selector, false);
+                ValueType::Vector
+            }
+            _ => check(parser, arg),
+        };
+        if found != want {
+            report_argument(parser, arg.span(), want, node.function.name, found);
+        }
+    }
+}
+
+#[inline(never)]
+fn report_argument(
+    parser: &mut Parser<'_>,
+    span: Span,
+    want: ValueType,
+    function: &str,
+    found: ValueType,
+) {
+    let context = format!("call to function {}", quote(function));
+    report_type(parser, span, want, &context, found);
+}
+
+/// Whether there are as many arguments as there have to be, and the labels of `info` are labels.
+#[inline(never)]
+fn check_arguments(parser: &mut Parser<'_>, node: &Call) {
     let name = quote(node.function.name);
     let types = node.function.args;
     let (wanted, found) = (types.len(), node.args.len());
@@ -159,26 +211,10 @@ fn check_call(parser: &mut Parser<'_>, node: &mut Call) {
         )),
         _ => {}
     }
-    let is_info = node.function.name == "info";
-    if is_info && let Some(second) = node.args.get(1) {
+    if node.function.name == "info"
+        && let Some(second) = node.args.get(1)
+    {
         check_info_selector(parser, node.span, second);
-    }
-    let is_variadic = node.function.variadic != 0;
-    let context = format!("call to function {name}");
-    for (at, arg) in node.args.iter_mut().enumerate() {
-        let last = if is_variadic { types.last() } else { None };
-        let Some(&want) = types.get(at).or(last) else {
-            return;
-        };
-        let found = match arg {
-            // Label matchers for `info` may match everything.
-            Expr::Vector(selector) if is_info && at == 1 => {
-                check_selector(parser, selector, false);
-                ValueType::Vector
-            }
-            _ => check(parser, arg),
-        };
-        report_type(parser, arg.span(), want, &context, found);
     }
 }
 
@@ -197,21 +233,29 @@ fn check_info_selector(parser: &mut Parser<'_>, call: Span, arg: &Expr) {
 }
 
 /// Checks operations in a row from the first one on.
+#[inline(never)]
 fn check_binary(parser: &mut Parser<'_>, node: &mut Binary) -> ValueType {
     let (mut lhs, mut chain) = node.take_left();
     let mut found = check(parser, &mut lhs);
     while let Some(mut operation) = chain.pop() {
         operation.give_back(lhs);
-        found = check_operation(parser, &mut operation, found);
+        let rhs = check(parser, &mut operation.rhs);
+        found = check_operation(parser, &mut operation, found, rhs);
         lhs = Expr::Binary(operation);
     }
     node.give_back(lhs);
-    check_operation(parser, node, found)
+    let rhs = check(parser, &mut node.rhs);
+    check_operation(parser, node, found, rhs)
 }
 
-/// Checks an operation whose left side is checked.
-fn check_operation(parser: &mut Parser<'_>, node: &mut Binary, lhs: ValueType) -> ValueType {
-    let rhs = check(parser, &mut node.rhs);
+/// Checks an operation whose sides are checked.
+#[inline(never)]
+fn check_operation(
+    parser: &mut Parser<'_>,
+    node: &mut Binary,
+    lhs: ValueType,
+    rhs: ValueType,
+) -> ValueType {
     let scalars = lhs == ValueType::Scalar && rhs == ValueType::Scalar;
     let op_span = operator_span(parser.text(), node);
     if node.return_bool && !node.op.is_comparison() {

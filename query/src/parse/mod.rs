@@ -10,6 +10,7 @@ mod aggregate;
 pub mod ast;
 mod chain;
 mod check;
+mod copy;
 mod duration;
 mod error;
 mod lexer;

@@ -1,8 +1,9 @@
 //! Texts made to hurt: deep, long, repetitive.
 
+use crate::parse::ast::ValueType;
 use crate::parse::lexer::Lexer;
 use crate::parse::token::TokenKind;
-use crate::parse::{DEPTH_MAX, OPERATORS_MAX, Options, parse};
+use crate::parse::{DEPTH_MAX, OPERATORS_MAX, Options, parse, prettify};
 
 const DEPTH: usize = DEPTH_MAX as usize;
 const OPERATORS: usize = OPERATORS_MAX as usize;
@@ -11,40 +12,60 @@ fn error(text: &str) -> String {
     parse(text, &Options::ALL).unwrap_err().to_string()
 }
 
-/// What the parser, the check, the printer and dropping need fits a thread's stack, which is
-/// 2 MiB, with room to spare.
+/// Half of what most threads have, which is 2 MiB.
 fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new()
-        .stack_size(3 << 19)
+        .stack_size(1 << 20)
         .spawn(test)
         .unwrap()
         .join()
         .unwrap();
 }
 
+/// The deepest canonical texts there are of every kind of nesting.
+fn deepest() -> Vec<String> {
+    let nested = |levels: usize, open: &str, close: &str| {
+        let count = (DEPTH - 1) / levels;
+        format!("{}a{}", open.repeat(count), close.repeat(count))
+    };
+    let duration = format!("{}step(){}", "(1 + -".repeat(60), ")".repeat(60));
+    vec![
+        nested(1, "(", ")"),
+        nested(1, "-", ""),
+        nested(1, "abs(", ")"),
+        nested(1, "sum(", ")"),
+        nested(1, "a ^ ", ""),
+        nested(1, "label_replace(", ", \"a\", \"b\", \"c\", \"d\")"),
+        nested(1, "histogram_quantile(0.5, ", ")"),
+        nested(1, "count_values without (x, y) (\"v\", ", ")"),
+        nested(2, "topk by (x) (scalar(", "), b)"),
+        nested(2, "vector(scalar(", "))"),
+        nested(2, "a + (", ")"),
+        nested(3, "1 < bool -(", ")"),
+        nested(2, "a or on (x) (", ")"),
+        nested(2, "a * ignoring (x) group_left (y) fill (1) abs(", ")"),
+        nested(2, "max_over_time(", "[5m:1m] @ 5.000 offset 1m)"),
+        nested(2, "-sum(", ")"),
+        nested(3, "a ^ b * c - ", ""),
+        format!("a offset {duration}"),
+        nested(2, "max_over_time(", &format!("[{duration}:{duration}])")),
+        "a + ".repeat(OPERATORS) + "a",
+        "a or a and ".repeat(OPERATORS / 2) + "-(a)",
+        "1 + ".repeat(OPERATORS) + "1",
+    ]
+}
+
 #[test]
 fn trees_as_deep_as_allowed_are_parsed_printed_and_dropped() {
     on_a_small_stack(|| {
-        let nested = |open: &str, close: &str| {
-            let count = DEPTH - 1;
-            format!("{}a{}", open.repeat(count), close.repeat(count))
-        };
-        for text in [
-            nested("(", ")"),
-            nested("-", ""),
-            nested("abs(", ")"),
-            nested("sum(", ")"),
-            nested("a + (", ")")
-                .replacen("a + (", "", DEPTH / 2)
-                .replacen(')', "", DEPTH / 2),
-            nested("a ^ ", ""),
-            "a + ".repeat(OPERATORS) + "a",
-            "a or a and ".repeat(OPERATORS / 2) + "-(a)",
-            "1 + ".repeat(OPERATORS) + "1",
-        ] {
+        for text in deepest() {
             let expr = parse(&text, &Options::ALL).unwrap();
-            assert_eq!(expr.to_string(), text);
-            assert_eq!(expr.clone(), expr);
+            assert!(expr.to_string() == text, "{}", &text[..40.min(text.len())]);
+            assert!(expr.clone() == expr);
+            assert_ne!(expr.value_type(), ValueType::String);
+            if text.len() < 50_000 {
+                assert!(!prettify(&expr).unwrap().is_empty());
+            }
         }
     });
 }
