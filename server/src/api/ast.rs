@@ -1,18 +1,65 @@
 //! The tree of an expression as JSON (Prometheus `web/api/v1/translate_ast.go`): objects with
 //! their fields in the order of their names, as Go writes maps.
 //!
-//! Recursive but for operators in a row: the parser bounds how deep a tree is beside them.
+//! No recursion but for durations, whose size the parser bounds: what is left to write of a tree
+//! waits on a stack of its own, however deep the tree is.
 
 use silverback_query::parse::ast::{
     Aggregate, At, Binary, BinaryOp, Call, Cardinality, Duration, DurationExpr, DurationOp, Expr,
-    Grouping, Modifiers, NumberLiteral, RangeEdges, ValueType, VectorMatching, VectorSelector,
+    Grouping, Modifiers, NumberLiteral, RangeEdges, Subquery, Unary, ValueType, VectorMatching,
+    VectorSelector,
 };
 use silverback_query::source::{MatchOp, Matcher};
 
 use super::json;
 
+/// A part of a tree that waits to be written.
+enum Piece<'x> {
+    Expr(&'x Expr),
+    Text(&'static str),
+    /// What stands behind the expression of a subquery, between that of an aggregation and its
+    /// parameter, and so on.
+    Subquery(&'x Subquery),
+    Function(&'x Call),
+    Grouping(&'x Aggregate),
+    Without(&'x Aggregate),
+    Operator(&'x Binary),
+    Sign(&'x Unary),
+}
+
 /// Writes an expression.
 pub(super) fn expression(out: &mut Vec<u8>, expr: &Expr) {
+    let mut left = vec![Piece::Expr(expr)];
+    while let Some(piece) = left.pop() {
+        match piece {
+            Piece::Expr(expr) => begin(out, expr, &mut left),
+            Piece::Text(words) => text(out, words),
+            Piece::Subquery(node) => {
+                modifiers(out, &node.modifiers);
+                duration(out, "range", Some(&node.range));
+                start_or_end(out, &node.modifiers);
+                duration(out, "step", node.step.as_ref());
+                timestamp(out, &node.modifiers);
+                text(out, r#","type":"subquery"}"#);
+            }
+            Piece::Function(node) => function(out, node),
+            Piece::Grouping(node) => grouping(out, node),
+            Piece::Without(node) => {
+                let without = matches!(node.grouping, Grouping::Without(_));
+                boolean(out, r#","type":"aggregation","without":"#, without);
+                text(out, "}");
+            }
+            Piece::Operator(node) => operator(out, node),
+            Piece::Sign(node) => {
+                let op = if node.negative { "-" } else { "+" };
+                text(out, &format!(r#","op":"{op}","type":"unaryExpr"}}"#));
+            }
+        }
+    }
+}
+
+/// Writes what an expression begins with and leaves the rest, the last piece first.
+fn begin<'x>(out: &mut Vec<u8>, expr: &'x Expr, left: &mut Vec<Piece<'x>>) {
     match expr {
         Expr::Number(node) => {
             text(out, r#"{"type":"numberLiteral","val":"#);
@@ -41,27 +88,31 @@ pub(super) fn expression(out: &mut Vec<u8>, expr: &Expr) {
         }
         Expr::Subquery(node) => {
             text(out, r#"{"expr":"#);
-            expression(out, &node.expr);
-            modifiers(out, &node.modifiers);
-            duration(out, "range", Some(&node.range));
-            start_or_end(out, &node.modifiers);
-            duration(out, "step", node.step.as_ref());
-            timestamp(out, &node.modifiers);
-            text(out, r#","type":"subquery"}"#);
+            left.extend([Piece::Subquery(node), Piece::Expr(&node.expr)]);
         }
-        Expr::Call(node) => call(out, node),
-        Expr::Aggregate(node) => aggregate(out, node),
-        Expr::Binary(node) => operations(out, node),
+        Expr::Call(node) => {
+            text(out, r#"{"args":["#);
+            left.push(Piece::Function(node));
+            for (at, argument) in node.args.iter().enumerate().rev() {
+                left.push(Piece::Expr(argument));
+                left.push(Piece::Text(if at == 0 { "" } else { "," }));
+            }
+        }
+        Expr::Aggregate(node) => {
+            text(out, r#"{"expr":"#);
+            left.push(Piece::Without(node));
+            left.push(node.param.as_ref().map_or(Piece::Text("null"), Piece::Expr));
+            left.extend([Piece::Grouping(node), Piece::Expr(&node.expr)]);
+        }
+        Expr::Binary(node) => operations(out, node, left),
         Expr::Unary(node) => {
             text(out, r#"{"expr":"#);
-            expression(out, &node.expr);
-            let op = if node.negative { "-" } else { "+" };
-            text(out, &format!(r#","op":"{op}","type":"unaryExpr"}}"#));
+            left.extend([Piece::Sign(node), Piece::Expr(&node.expr)]);
         }
         Expr::Paren(node) => {
             text(out, r#"{"expr":"#);
-            expression(out, &node.expr);
-            text(out, r#","type":"parenExpr"}"#);
+            left.push(Piece::Text(r#","type":"parenExpr"}"#));
+            left.push(Piece::Expr(&node.expr));
         }
     }
 }
@@ -83,24 +134,26 @@ fn boolean(out: &mut Vec<u8>, field: &str, value: bool) {
 
 /// Operators in a row: what stands before each left side, then the first operand, then what
 /// stands behind each.
-fn operations(out: &mut Vec<u8>, node: &Binary) {
+fn operations<'x>(out: &mut Vec<u8>, node: &'x Binary, left: &mut Vec<Piece<'x>>) {
     let (chain, first) = node.chain();
-    for operation in &chain {
+    for operation in chain {
         boolean(out, r#"{"bool":"#, operation.return_bool);
         text(out, r#","lhs":"#);
+        left.push(Piece::Text(r#","type":"binaryExpr"}"#));
+        left.extend([Piece::Expr(&operation.rhs), Piece::Operator(operation)]);
     }
-    expression(out, first);
-    for operation in chain.iter().rev() {
-        text(out, r#","matching":"#);
-        match &operation.matching {
-            Some(matching) => vector_matching(out, matching),
-            None => text(out, "null"),
-        }
-        name(out, r#","op":"#, operation.op.as_str());
-        text(out, r#","rhs":"#);
-        expression(out, &operation.rhs);
-        text(out, r#","type":"binaryExpr"}"#);
+    left.push(Piece::Expr(first));
+}
+
+/// What stands between the sides of an operation.
+fn operator(out: &mut Vec<u8>, node: &Binary) {
+    text(out, r#","matching":"#);
+    match &node.matching {
+        Some(matching) => vector_matching(out, matching),
+        None => text(out, "null"),
     }
+    name(out, r#","op":"#, node.op.as_str());
+    text(out, r#","rhs":"#);
 }
 
 fn vector_matching(out: &mut Vec<u8>, matching: &VectorMatching) {
@@ -133,32 +186,18 @@ fn optional_number(out: &mut Vec<u8>, value: Option<f64>) {
     out.extend(quoted.into_iter().filter(|&byte| byte != b'"'));
 }
 
-fn aggregate(out: &mut Vec<u8>, node: &Aggregate) {
-    let (grouping, without) = match &node.grouping {
-        Grouping::By(labels) => (labels, false),
-        Grouping::Without(labels) => (labels, true),
-    };
-    text(out, r#"{"expr":"#);
-    expression(out, &node.expr);
+/// What stands between the expression of an aggregation and its parameter.
+fn grouping(out: &mut Vec<u8>, node: &Aggregate) {
+    let (Grouping::By(labels) | Grouping::Without(labels)) = &node.grouping;
     text(out, r#","grouping":"#);
-    json::html_strings(out, grouping);
+    json::html_strings(out, labels);
     name(out, r#","op":"#, node.op.as_str());
     text(out, r#","param":"#);
-    match &node.param {
-        Some(parameter) => expression(out, parameter),
-        None => text(out, "null"),
-    }
-    boolean(out, r#","type":"aggregation","without":"#, without);
-    text(out, "}");
 }
 
-fn call(out: &mut Vec<u8>, node: &Call) {
+/// What stands behind the arguments of a call.
+fn function(out: &mut Vec<u8>, node: &Call) {
     let function = node.function;
-    text(out, r#"{"args":["#);
-    for (at, argument) in node.args.iter().enumerate() {
-        text(out, if at == 0 { "" } else { "," });
-        expression(out, argument);
-    }
     text(out, r#"],"func":{"argTypes":["#);
     for (at, wanted) in function.args.iter().enumerate() {
         name(out, if at == 0 { "" } else { "," }, type_name(*wanted));

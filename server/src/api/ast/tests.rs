@@ -133,8 +133,19 @@ fn durations_that_are_computed() {
 fn trees_as_deep_as_they_get_fit_a_small_stack() {
     let test = || {
         let depth = DEPTH_MAX as usize - 1;
+        let nested = |levels: usize, open: &str, close: &str| {
+            let count = depth / levels;
+            format!("{}foo{}", open.repeat(count), close.repeat(count))
+        };
         for query in [
-            format!("{}foo{}", "(".repeat(depth), ")".repeat(depth)),
+            nested(1, "(", ")"),
+            nested(1, "-", ""),
+            nested(1, "abs(", ")"),
+            nested(1, "sum by (a) (", ")"),
+            nested(2, "topk(scalar(", "), foo)"),
+            nested(2, "max_over_time(", "[5m:1m])"),
+            nested(1, "foo ^ ", ""),
+            nested(2, "foo or (", ")"),
             format!("{}foo", "foo - ".repeat(80 * depth)),
         ] {
             assert!(tree(&query).contains(SELECTOR));
