@@ -6,7 +6,9 @@
 //! acknowledged write, and of the writes that got no answer a beginning: nothing else, nothing
 //! twice, nothing of a write without the rest of it.
 
-use super::{Manual, Writes, seeds};
+use std::cell::Cell;
+
+use super::{Manual, Writes, for_each_seed};
 use crate::db::tests::model::{Model, Rows};
 use crate::error::{Error, ErrorKind};
 use crate::sys::sim::{Fault, Rng, SimDisk};
@@ -195,16 +197,17 @@ fn fault_at(seed: u64, steps: &[Step], op: u64, fault: Fault) {
 
 /// Meets each operation of each seed's workload with the fault.
 fn fault_everywhere(seed_count: u64, fault: Fault) {
-    let mut faults = 0;
-    for seed in seeds(seed_count) {
+    let faults = Cell::new(0);
+    for_each_seed(seed_count, |seed| {
         let steps = workload(seed);
         let disk = SimDisk::new(seed);
         run(&disk, &steps);
         for op in 0..disk.ops() {
             fault_at(seed, &steps, op, fault);
-            faults += 1;
+            faults.set(faults.get() + 1);
         }
-    }
+    });
+    let faults = faults.get();
     println!("{faults} runs with a fault");
     assert!(faults > 0);
 }
