@@ -65,10 +65,13 @@ impl Drop for Completion {
 }
 
 impl Commit {
-    /// Whether there is an answer.
+    /// Whether there is an answer within so long.
     #[cfg(test)]
-    pub(super) fn is_done(&self) -> bool {
-        self.0.state.lock().outcome.is_some()
+    pub(super) fn is_done_within(&self, patience: std::time::Duration) -> bool {
+        let mut state = self.0.state.lock();
+        let is_open = |state: &mut State| state.outcome.is_none();
+        self.0.done.wait_while_for(&mut state, is_open, patience);
+        state.outcome.is_some()
     }
 
     /// Blocks until the write is durable, or failed.
