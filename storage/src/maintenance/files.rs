@@ -162,6 +162,12 @@ fn rebuild(sys: &Sys, segments_dir: &Path) -> Result<Files, Error> {
     // Two of the same writes: the first was not named before the second was written.
     segments.sort_by_key(|segment| (segment.seqs().first, segment.info().number));
     segments.dedup_by_key(|segment| segment.seqs().first);
+    // One that was set aside is in a gap too.
+    let gaps = gaps(&segments);
+    if gaps > damaged {
+        error!(gaps, "segments are missing; everything else is served");
+    }
+    let damaged = damaged.max(gaps);
     let entries: Vec<SegmentEntry> = segments.iter().map(|s| entry(s.info())).collect();
     let manifest = Manifest {
         generation: 0,
@@ -175,6 +181,17 @@ fn rebuild(sys: &Sys, segments_dir: &Path) -> Result<Files, Error> {
         segments,
         damaged,
     })
+}
+
+/// How often writes are missing before a segment: its first follows the last of the one before.
+fn gaps(segments: &[Segment]) -> u64 {
+    let mut last = Seq::ZERO;
+    let mut gaps = 0;
+    for seqs in segments.iter().map(Segment::seqs) {
+        gaps += u64::from(seqs.first > last.next());
+        last = seqs.last;
+    }
+    gaps
 }
 
 /// What the manifest says of a segment.

@@ -74,3 +74,23 @@ fn a_full_disk_needs_no_room_for_a_manifest_to_open() {
         assert_eq!(files.manifest.covered_seq, Seq(9));
     }
 }
+
+#[test]
+fn segments_missing_between_others_are_told_without_a_manifest() {
+    let disk = SimDisk::new(1);
+    let sys = disk.sys(0);
+    let dir = segments_dir(Path::new(DIR));
+    sys.disk.create_dir_all(&dir).unwrap();
+    for (number, (first, last)) in (0..).zip([(1, 4), (5, 9), (10, 12), (13, 20)]) {
+        let seqs = SeqRange {
+            first: Seq(first),
+            last: Seq(last),
+        };
+        write_segment(&sys, &dir, number, &Head::new(), seqs, number + 1).unwrap();
+    }
+    for lost in [0, 2] {
+        disk.lose(&segment::path(&dir, lost)).unwrap();
+    }
+    let files = open(&sys, Path::new(DIR)).unwrap();
+    assert_eq!((files.segments.len(), files.damaged), (2, 2));
+}
