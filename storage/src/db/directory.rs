@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use crate::error::{Error, ErrorKind};
+use crate::maintenance::files;
 use crate::manifest;
 use crate::sys::{LockGuard, Sys};
 
@@ -35,19 +36,6 @@ const MARKER_BYTES_MAX: usize = 64;
 /// Where the log lies.
 pub(super) fn wal_dir(dir: &Path) -> PathBuf {
     dir.join("wal")
-}
-
-/// Where the segments lie.
-fn segments_dir(dir: &Path) -> PathBuf {
-    dir.join("segments")
-}
-
-/// Whether a file of that name in the directory of the segments is a segment, or one that was
-/// being written when a crash came.
-fn is_segment_name(name: &str) -> bool {
-    let name = name.strip_suffix(".new").unwrap_or(name);
-    name.strip_suffix(".seg")
-        .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Makes sure that the directory is ours or free to take, locks it, and marks it.
@@ -110,12 +98,12 @@ fn check(sys: &Sys, dir: &Path) -> Result<Marked, Error> {
     }
     // No marker, or none that can be read: ours only if nothing in it is of others.
     let logs = list(sys, &wal_dir(dir)).map_err(read_error)?;
-    let segments = list(sys, &segments_dir(dir)).map_err(read_error)?;
+    let segments = list(sys, &files::segments_dir(dir)).map_err(read_error)?;
     let of_others = names
         .iter()
         .find(|name| !OURS.contains(&name.as_str()))
         .or_else(|| logs.iter().find(|name| !crate::wal::is_file_name(name)))
-        .or_else(|| segments.iter().find(|name| !is_segment_name(name)));
+        .or_else(|| segments.iter().find(|name| !files::is_file_name(name)));
     if let Some(name) = of_others {
         return Err(Error::new(
             ErrorKind::Incompatible,
@@ -255,7 +243,12 @@ mod tests {
         let disk = SimDisk::new(1);
         put(&disk, "/data/wal/00000000000000000001.wal", b"");
         put(&disk, "/data/segments/00000000000000000001.seg", b"");
-        put(&disk, "/data/segments/00000000000000000002.seg.new", b"");
+        put(&disk, "/data/segments/00000000000000000002.seg.tmp", b"");
+        put(
+            &disk,
+            "/data/segments/00000000000000000003.seg.damaged",
+            b"",
+        );
         put(&disk, "/data/MANIFEST", b"");
         put(&disk, "/data/MANIFEST.new", b"");
         drop(take(&sys(&disk), Path::new("/data")).unwrap());

@@ -32,6 +32,12 @@ pub fn segments_dir(dir: &Path) -> PathBuf {
     dir.join("segments")
 }
 
+/// Whether a file of that name in the directory of segments is ours: a segment, one that was being
+/// written when a crash came, or one that was set aside.
+pub fn is_file_name(name: &str) -> bool {
+    segment::is_file_name(name.strip_suffix(SET_ASIDE).unwrap_or(name))
+}
+
 /// Opens what the manifest of `dir` names and removes what a crash left behind.
 ///
 /// A segment that cannot be opened is named in the log, left where it is, and left out: the
