@@ -11,7 +11,7 @@ use super::Shared;
 use super::epoch::Frozen;
 use crate::error::Error;
 use crate::maintenance::{files, flush};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Manifest, ManifestError};
 use crate::segment::{self, Segment, SeqRange};
 use crate::sys::Sys;
 use crate::wal;
@@ -114,7 +114,14 @@ impl Flusher {
         manifest.covered_seq = seqs.last;
         manifest.last_epoch = frozen.number;
         manifest.generation += 1;
-        manifest::store(&self.sys, &self.dir, &manifest).map_err(files::manifest_error)?;
+        if let Err(cause) = manifest::store(&self.sys, &self.dir, &manifest) {
+            // Tried again every few seconds, segments that nothing names would fill the disk.
+            // Where it is not known whether this one is named, it stays.
+            if !matches!(cause, ManifestError::InDoubt { .. }) {
+                let _stray = self.sys.disk.remove(segment.path());
+            }
+            return Err(files::manifest_error(cause));
+        }
         self.manifest = manifest;
         Ok(segment)
     }

@@ -128,7 +128,6 @@ impl Segment {
     }
 
     /// Where it is.
-    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }
