@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::db::recovery::{Recovered, recover};
 use crate::db::{Db, Handle, WriteBatch};
 use crate::model::{MatchOp, Matcher, TimeRange};
-use crate::sys::sim::{SimClock, SimDisk};
+use crate::sys::sim::{Fault, SimClock, SimDisk};
 use crate::{ErrorKind, Options};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -84,4 +84,41 @@ fn writes_wait_for_the_flusher_then_are_refused_and_resume_by_themselves() {
     assert!(again.is_some(), "writes do not resume");
     assert_eq!(count(&db), taken + 1);
     assert_eq!(db.stats().segments, 1);
+}
+
+#[test]
+fn a_flush_that_fails_leaves_no_segment_that_nothing_names() {
+    let mut failures = 0;
+    for op in 0..100 {
+        let disk = SimDisk::new(1);
+        let Recovered {
+            shared,
+            mut committer,
+            mut flusher,
+        } = recover(disk.sys(NOW_MS), "/data".as_ref(), &Options::default()).unwrap();
+        let db = Db(Arc::new(Handle {
+            shared,
+            threads: Mutex::default(),
+        }));
+        let shared = &db.0.shared;
+        let commit = db.submit(&one(1)).unwrap().commit;
+        let work = committer.take(&mut shared.sequencer.lock());
+        committer.perform(work);
+        commit.wait().unwrap();
+        shared.flushing.request();
+        let work = committer.take(&mut shared.sequencer.lock());
+        committer.perform(work);
+
+        disk.fail_at(disk.ops() + op, Fault::Eio);
+        let Err(error) = flusher.flush() else {
+            break;
+        };
+        failures += 1;
+        let files = disk.files().into_iter();
+        let segments = files.filter(|(path, _)| path.starts_with("/data/segments"));
+        // Whether a manifest whose directory was not synced counts is not known.
+        let is_in_doubt = error.to_string().contains("whether the new manifest");
+        assert_eq!(segments.count(), usize::from(is_in_doubt), "{op}: {error}");
+    }
+    assert!(failures > 8, "{failures}");
 }
