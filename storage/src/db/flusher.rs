@@ -11,7 +11,7 @@ use super::Shared;
 use super::epoch::Frozen;
 use crate::error::Error;
 use crate::maintenance::{files, flush};
-use crate::manifest::{self, Manifest, ManifestError};
+use crate::manifest::{self, Manifest};
 use crate::segment::{self, Segment, SeqRange};
 use crate::sys::Sys;
 use crate::wal;
@@ -27,6 +27,8 @@ pub(super) struct Flusher {
     dir: PathBuf,
     /// As it is on the disk.
     manifest: Manifest,
+    /// The segment of the oldest frozen epoch, where it is written and could not be named yet.
+    unnamed: Option<Segment>,
     log: wal::Files,
 }
 
@@ -43,6 +45,7 @@ impl Flusher {
             sys,
             dir,
             manifest,
+            unnamed: None,
             log,
         }
     }
@@ -95,7 +98,29 @@ impl Flusher {
     }
 
     /// Writes the segment, then names it in the manifest: from then on it is what counts.
+    ///
+    /// One that could not be named is kept for the next try. It must not go before a manifest
+    /// without it is in force for certain, and where the disk is full or fails no try may leave
+    /// another file.
     fn write(&mut self, frozen: &Frozen) -> Result<Segment, Error> {
+        let segment = match self.unnamed.take() {
+            Some(segment) => segment,
+            None => self.write_segment(frozen)?,
+        };
+        let mut manifest = self.manifest.clone();
+        manifest.segments.push(files::entry(segment.info()));
+        manifest.covered_seq = segment.seqs().last;
+        manifest.last_epoch = frozen.number;
+        manifest.generation += 1;
+        if let Err(cause) = manifest::store(&self.sys, &self.dir, &manifest) {
+            self.unnamed = Some(segment);
+            return Err(files::manifest_error(cause));
+        }
+        self.manifest = manifest;
+        Ok(segment)
+    }
+
+    fn write_segment(&mut self, frozen: &Frozen) -> Result<Segment, Error> {
         let number = self.manifest.next_segment;
         // A file that was begun is never taken up again, whatever became of it.
         self.manifest.next_segment += 1;
@@ -104,26 +129,10 @@ impl Flusher {
             last: frozen.last_seq,
         };
         let dir = files::segments_dir(&self.dir);
-        let info = flush::write_segment(&self.sys, &dir, number, &frozen.head, seqs, frozen.number)
+        flush::write_segment(&self.sys, &dir, number, &frozen.head, seqs, frozen.number)
             .map_err(files::segment_error)?;
         // What cannot be read back must not take the place of the log.
-        let segment =
-            Segment::open(&self.sys, &segment::path(&dir, number)).map_err(files::segment_error)?;
-        let mut manifest = self.manifest.clone();
-        manifest.segments.push(files::entry(&info));
-        manifest.covered_seq = seqs.last;
-        manifest.last_epoch = frozen.number;
-        manifest.generation += 1;
-        if let Err(cause) = manifest::store(&self.sys, &self.dir, &manifest) {
-            // Tried again every few seconds, segments that nothing names would fill the disk.
-            // Where it is not known whether this one is named, it stays.
-            if !matches!(cause, ManifestError::InDoubt { .. }) {
-                let _stray = self.sys.disk.remove(segment.path());
-            }
-            return Err(files::manifest_error(cause));
-        }
-        self.manifest = manifest;
-        Ok(segment)
+        Segment::open(&self.sys, &segment::path(&dir, number)).map_err(files::segment_error)
     }
 
     /// Removes log files that the manifest covers. What cannot be removed now is tried again

@@ -113,13 +113,11 @@ fn remove_strays(sys: &Sys, segments_dir: &Path, manifest: &Manifest) -> Result<
     Ok(())
 }
 
-/// Rebuilds the manifest and stores it: from then on it tells if one of the segments is lost,
-/// which nothing else does. A full disk has it stored with the next flush.
+/// Rebuilds the manifest and stores it, of an empty directory too: from then on it tells if one
+/// of the segments is lost, which nothing else does, and that a file it does not name was never
+/// finished. A full disk has it stored with the next flush.
 fn put_together(sys: &Sys, dir: &Path, segments_dir: &Path) -> Result<Files, Error> {
     let mut files = rebuild(sys, segments_dir)?;
-    if files.manifest.next_segment == 0 {
-        return Ok(files);
-    }
     let manifest = Manifest {
         generation: files.manifest.generation + 1,
         ..files.manifest.clone()
@@ -220,7 +218,11 @@ pub fn entry(info: &SegmentInfo) -> SegmentEntry {
 /// As an error of the database.
 pub fn manifest_error(cause: ManifestError) -> Error {
     let kind = match &cause {
-        ManifestError::Io { source, .. } if is_full(source) => ErrorKind::Full,
+        ManifestError::Io { source, .. } | ManifestError::InDoubt { source, .. }
+            if is_full(source) =>
+        {
+            ErrorKind::Full
+        }
         ManifestError::Io { .. } | ManifestError::InDoubt { .. } | ManifestError::Wrong { .. } => {
             ErrorKind::Io
         }

@@ -19,11 +19,11 @@ pub enum ManifestError {
         /// What the system said.
         source: io::Error,
     },
-    /// The new manifest has its name, and whether a crash takes that back is not known. Files
-    /// that either of the two names must stay until one was read again.
+    /// The new manifest may have its name, and whether a crash takes that back is not known.
+    /// Files that either of the two names must stay until a third is in force.
     #[error(
-        "cannot sync the directory of {}, whether the new manifest or the one before counts \
-         shows when the database is opened again: {source}",
+        "cannot replace {} durably, whether the new manifest or the one before counts after a \
+         crash is not known: {source}",
         path.display()
     )]
     InDoubt {
@@ -34,8 +34,7 @@ pub enum ManifestError {
     },
     /// The bytes are not those that were written.
     #[error(
-        "the manifest {} is damaged ({reason}): put a backup of this file in its place; do not \
-         delete it, as segments are found through it alone",
+        "the manifest {} is damaged: {reason}",
         path.display()
     )]
     Damaged {

@@ -56,18 +56,23 @@ pub fn store(sys: &Sys, dir: &Path, manifest: &Manifest) -> Result<(), ManifestE
     let disk = &*sys.disk;
     let path = dir.join(FILE_NAME);
     let new = dir.join(FILE_NAME_NEW);
-    if let Err(error) = publish(disk, &encode(manifest), &new, &path) {
+    if let Err(error) = write_new(disk, &encode(manifest), &new) {
         // To give its room back, where the disk is full. If it stays the next one removes it.
         let _removed = disk.remove(&new);
         return Err(error);
     }
-    // From here on a crash may leave either.
-    disk.sync_dir(dir)
-        .map_err(|source| ManifestError::InDoubt { path, source })
+    // From here on a crash may leave either: POSIX leaves open what a rename that fails with EIO
+    // has done.
+    disk.rename(&new, &path)
+        .and_then(|()| disk.sync_dir(dir))
+        .map_err(|source| {
+            let _removed = disk.remove(&new);
+            ManifestError::InDoubt { path, source }
+        })
 }
 
-/// Writes a file under the name `new`, and gives it its name once it is durable.
-fn publish(disk: &dyn Disk, bytes: &[u8], new: &Path, path: &Path) -> Result<(), ManifestError> {
+/// Writes a file under the name `new`, durable but for that name.
+fn write_new(disk: &dyn Disk, bytes: &[u8], new: &Path) -> Result<(), ManifestError> {
     let created = match disk.create_new(new) {
         // Left by a crash.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -78,8 +83,7 @@ fn publish(disk: &dyn Disk, bytes: &[u8], new: &Path, path: &Path) -> Result<(),
     let file = created.map_err(io_error("create", new))?;
     let written = file.write_all_at(bytes, 0);
     written.map_err(io_error("write", new))?;
-    file.sync_data().map_err(io_error("sync", new))?;
-    disk.rename(new, path).map_err(io_error("replace", path))
+    file.sync_data().map_err(io_error("sync", new))
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ManifestError {

@@ -190,7 +190,7 @@ fn entries_of_a_newer_version_are_refused_unless_they_are_optional() {
 }
 
 #[test]
-fn a_newer_format_is_named_and_damage_says_what_to_do() {
+fn a_newer_format_and_damage_are_named() {
     let disk = SimDisk::new(1);
     let sys = sys(&disk);
     let mut bytes = encode(&manifest(1));
@@ -199,9 +199,7 @@ fn a_newer_format_is_named_and_damage_says_what_to_do() {
     let error = load(&sys, Path::new(DIR)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the manifest /data/MANIFEST is damaged (the checksum of its header is wrong): put a \
-         backup of this file in its place; do not delete it, as segments are found through it \
-         alone"
+        "the manifest /data/MANIFEST is damaged: the checksum of its header is wrong"
     );
     let crc = header_crc(&bytes[..HEADER_BYTES]);
     bytes[12..16].copy_from_slice(&crc.to_le_bytes());
@@ -334,7 +332,7 @@ fn a_failure_leaves_the_one_before_in_force() {
             assert_eq!(loaded(&sys), Some(manifest(6)));
         }
     }
-    assert_eq!(in_doubt, 60, "the last operation alone leaves a doubt");
+    assert_eq!(in_doubt, 120, "renaming and what follows leave a doubt");
 }
 
 #[test]
