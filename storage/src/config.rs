@@ -24,11 +24,11 @@ pub struct Options {
     pub wal_file_bytes_max: u64,
     /// Bytes of the log at which the head is frozen and written to a segment, so that its log is
     /// dropped. Default 128 MiB. This bounds what a restart has to read: the log of a head that
-    /// is being written out may come on top, and a head of many series with few samples goes up
-    /// to twice the size.
+    /// is being written out may come on top, and a head of many live series with few samples goes
+    /// up to twice the size.
     pub wal_bytes_max: u64,
     /// Bytes of memory at which the head is frozen, about. Default 64 MiB. A head with fewer than
-    /// 32 samples a series grows on.
+    /// 32 samples for each series that still gets some grows on.
     pub head_bytes_max: u64,
     /// How many series the head takes; samples of further new ones are refused until it is
     /// frozen. `None` for no limit (the default).

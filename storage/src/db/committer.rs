@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::Shared;
 use super::epoch::{Epoch, Frozen};
-use super::freeze::FreezeRule;
+use super::freeze::{FreezeRule, LiveSeries};
 use super::sequencer::{Queued, Sequencer};
 use crate::config::{Options, WalSync};
 use crate::error::{Error, ErrorKind};
@@ -29,6 +29,8 @@ pub(super) struct Committer {
     epoch: Arc<Epoch>,
     sync: WalSync,
     rule: FreezeRule,
+    /// How many series go on in the next epoch.
+    live: LiveSeries,
     /// When the oldest byte that is written and not synced was written.
     unsynced_since: Option<Duration>,
     /// Since when writes wait because the epoch is full and the one before is still in memory.
@@ -62,6 +64,7 @@ impl Committer {
             epoch,
             sync: options.wal_sync,
             rule: FreezeRule::new(options),
+            live: LiveSeries::default(),
             unsynced_since: None,
             stalled_since: None,
         }
@@ -188,7 +191,21 @@ impl Committer {
             return false;
         }
         let bytes = self.writer.epoch_bytes();
-        shared.flushing.is_wanted() || self.rule.is_due(bytes, &self.epoch.head.stats())
+        let stats = self.epoch.head.stats();
+        shared.flushing.is_wanted() || self.rule.is_due(bytes, &stats, self.live)
+    }
+
+    /// Of an epoch that is large and has few samples a series: where most series are gone
+    /// already, it costs little to end it, and memory to go on.
+    fn note_live_series(&mut self) {
+        let head = &self.epoch.head;
+        let stats = head.stats();
+        if self
+            .rule
+            .asks_for_live_series(self.writer.epoch_bytes(), &stats)
+        {
+            self.live.note(head, &stats);
+        }
     }
 
     /// Ends the epoch: its head is put aside, and the log goes on in another file.
@@ -205,6 +222,7 @@ impl Committer {
             "the head is frozen"
         );
         self.epoch = next;
+        self.live = LiveSeries::default();
         self.shared.freeze(frozen, active);
     }
 
@@ -235,6 +253,7 @@ impl Committer {
             .map(|queued| (queued.batch, queued.completion))
             .unzip();
         self.epoch.head.apply(&batches);
+        self.note_live_series();
         self.shared.counters.groups.fetch_add(1, Relaxed);
         self.shared
             .counters

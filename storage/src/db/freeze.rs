@@ -1,13 +1,39 @@
 //! When an epoch ends.
 
 use crate::config::Options;
-use crate::head::HeadStats;
+use crate::head::{Head, HeadStats};
+use crate::model::Seq;
 
-/// A segment with fewer samples a series than this would be more index than samples.
-const SAMPLES_PER_SERIES_MIN: u64 = 32;
+/// How many samples there must be for each series that goes on in the next epoch: it is defined
+/// again there, in the log and in memory.
+const SAMPLES_PER_LIVE_SERIES_MIN: u64 = 32;
 /// How often the configured size an epoch may have at most: beyond, it ends whatever it holds, or
 /// writes wait until it can.
 const CAP_FACTOR: u64 = 2;
+
+/// How many series of an epoch are live, counted once that matters.
+///
+/// A series is live if it has one of the last samples, where as many are looked back upon as
+/// there are series. Neither clocks nor timestamps play a part, so that a sender whose clock is
+/// wrong or which is late does not make the series of all others look gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LiveSeries {
+    count: Option<u64>,
+    /// Since when samples are looked at, and how many there were before.
+    since: Option<(Seq, u64)>,
+}
+
+impl LiveSeries {
+    /// Counts if it is time; called after each group, of a head where it matters.
+    pub(super) fn note(&mut self, head: &Head, stats: &HeadStats) {
+        let now = (head.visible_seq(), stats.rows.samples);
+        let (seq, before) = *self.since.get_or_insert(now);
+        if stats.rows.samples - before >= stats.series {
+            self.count = Some(head.series_since(seq));
+            self.since = Some(now);
+        }
+    }
+}
 
 /// The sizes at which an epoch ends.
 #[derive(Clone, Copy, Debug)]
@@ -25,16 +51,27 @@ impl FreezeRule {
     }
 
     /// Whether an epoch is large enough to end: in the log or in memory, with enough samples a
-    /// series or beyond the cap. `wal_bytes` are those of its log files.
-    pub(super) fn is_due(self, wal_bytes: u64, head: &HeadStats) -> bool {
-        let is_large = wal_bytes >= self.wal_bytes_max || head.bytes() >= self.head_bytes_max;
-        let is_worth_it = head.rows.samples >= SAMPLES_PER_SERIES_MIN * head.series;
-        (is_large && is_worth_it) || self.is_over_cap(wal_bytes)
+    /// live series or beyond the cap. `wal_bytes` are those of its log files, `live` tells how many of its
+    /// series go on; until it does, all of them.
+    pub(super) fn is_due(self, wal_bytes: u64, head: &HeadStats, live: LiveSeries) -> bool {
+        let live = live.count.unwrap_or(head.series);
+        let is_worth_it = head.rows.samples >= SAMPLES_PER_LIVE_SERIES_MIN * live;
+        (self.is_large(wal_bytes, head) && is_worth_it) || self.is_over_cap(wal_bytes)
+    }
+
+    /// Whether it matters how many series of an epoch are live: it ends if they have samples
+    /// enough.
+    pub(super) fn asks_for_live_series(self, wal_bytes: u64, head: &HeadStats) -> bool {
+        self.is_large(wal_bytes, head) && !self.is_due(wal_bytes, head, LiveSeries::default())
+    }
+
+    fn is_large(self, wal_bytes: u64, head: &HeadStats) -> bool {
+        wal_bytes >= self.wal_bytes_max || head.bytes() >= self.head_bytes_max
     }
 
     /// Whether an epoch takes no more: it waits for the one before it to be written out. Memory
     /// is not counted, as the log bounds it well enough: what takes more memory than log are
-    /// many series with few samples.
+    /// many live series with few samples.
     pub(super) fn is_over_cap(self, wal_bytes: u64) -> bool {
         wal_bytes >= self.wal_bytes_max.saturating_mul(CAP_FACTOR)
     }

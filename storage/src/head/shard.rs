@@ -115,6 +115,12 @@ impl Shard {
         self.series.len() as u32
     }
 
+    /// How many series were appended to after a seq.
+    pub(super) fn series_since(&self, seq: Seq) -> u64 {
+        let series = self.series.iter().flatten();
+        series.filter(|one| one.last_seq() > seq).count() as u64
+    }
+
     /// The timestamps of the samples in order.
     pub(super) fn times(&self) -> &TimeColumns {
         &self.times

@@ -1,7 +1,7 @@
 //! What the head holds, in numbers.
 
 use super::{Applied, Head};
-use crate::model::TimeRange;
+use crate::model::{Seq, TimeRange};
 
 /// Counts since the head was made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,6 +124,14 @@ impl Head {
             symbol_bytes,
             pins: self.visibility.pins(),
         }
+    }
+
+    /// How many series were appended to after a seq. A look at each series.
+    pub fn series_since(&self, seq: Seq) -> u64 {
+        let shards = self.shards.iter();
+        shards
+            .map(|(_, shard)| shard.read().series_since(seq))
+            .sum()
     }
 
     /// Smallest and largest timestamp of all samples, visible or not; none without a sample.
