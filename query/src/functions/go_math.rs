@@ -1,11 +1,13 @@
 //! Mathematics as Go's library computes it (Cephes' and FreeBSD's approximations), so that
 //! answers agree to the last digit where that of another library may be another one.
 //!
-//! All but `exp`, of which Go's own last digit depends on the processor, and what is made of it:
-//! powers with a fraction for their exponent, `sinh`, `cosh`, `tanh`.
+//! Of `exp` and what is made of it (powers with a fraction for their exponent, `sinh`, `cosh`,
+//! `tanh`) Go's own last digit depends on the processor; these are those of amd64 with FMA.
 
+mod exponential;
 mod trigonometric;
 
+pub(crate) use exponential::{exp, ln_1p};
 pub(crate) use trigonometric::{acos, asin, atan, atan2, cos, cosh, sin, sinh, tan, tanh};
 
 use std::f64::consts::{LOG2_E, LOG10_E, SQRT_2};
@@ -62,10 +64,11 @@ fn join(mantissa: f64, exponent: i64) -> f64 {
     f64::from_bits(bits | ((exponent + 1022) as u64) << MANTISSA_BITS) * last
 }
 
+/// ln 2 in two parts, so that products of the first one are exact.
+const LN_2_PARTS: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+
 /// The natural logarithm.
 pub(crate) fn ln(value: f64) -> f64 {
-    const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
-    const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     const ODD: [f64; 4] = [
         1.479_819_860_511_658_6e-1,
         1.818_357_216_161_805e-1,
@@ -92,7 +95,8 @@ pub(crate) fn ln(value: f64) -> f64 {
     let s4 = s2 * s2;
     let rest = s2 * polynomial(s4, &ODD) + s4 * polynomial(s4, &EVEN);
     let half_square = 0.5 * above * above;
-    exponent * LN2_HIGH - ((half_square - (s * (half_square + rest) + exponent * LN2_LOW)) - above)
+    let [high, low] = LN_2_PARTS.map(|part| exponent * part);
+    high - ((half_square - (s * (half_square + rest) + low)) - above)
 }
 
 /// The logarithm to base 2 comes from mantissa and exponent: exact for powers of two.
@@ -137,7 +141,7 @@ pub(crate) fn pow(base: f64, exponent: f64) -> f64 {
             rest -= 1.0;
             whole += 1.0;
         }
-        mantissa = (rest * ln(base)).exp();
+        mantissa = exp(rest * ln(base));
     }
     // The result is mantissa * 2^power.
     let mut power = 0_i64;

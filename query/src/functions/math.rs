@@ -21,7 +21,7 @@ pub(super) static FUNCTIONS: &[(&str, ColumnFunction)] = &[
     ("cos", |values, _| each_present(values, go_math::cos)),
     ("cosh", |values, _| each_present(values, go_math::cosh)),
     ("deg", |values, _| each_present(values, |v| v * 180.0 / PI)),
-    ("exp", |values, _| each_present(values, f64::exp)),
+    ("exp", |values, _| each_present(values, go_math::exp)),
     ("floor", |values, _| each_present(values, f64::floor)),
     ("ln", |values, _| each_present(values, go_math::ln)),
     ("log10", |values, _| each_present(values, go_math::log10)),
@@ -123,7 +123,7 @@ fn asinh(value: f64) -> f64 {
     } else if size > 2.0 {
         go_math::ln(2.0 * size + 1.0 / ((size * size + 1.0).sqrt() + size))
     } else {
-        (size + size * size / (1.0 + (1.0 + size * size).sqrt())).ln_1p()
+        go_math::ln_1p(size + size * size / (1.0 + (1.0 + size * size).sqrt()))
     };
     result.copysign(value)
 }
@@ -137,7 +137,7 @@ fn acosh(value: f64) -> f64 {
         go_math::ln(2.0 * value - 1.0 / (value + (value * value - 1.0).sqrt()))
     } else {
         let above = value - 1.0;
-        (above + (2.0 * above + above * above).sqrt()).ln_1p()
+        go_math::ln_1p(above + (2.0 * above + above * above).sqrt())
     }
 }
 
@@ -147,9 +147,9 @@ fn atanh(value: f64) -> f64 {
     let result = if size < 1.0 / LARGE {
         size
     } else if size < 0.5 {
-        0.5 * (doubled + doubled * size / (1.0 - size)).ln_1p()
+        0.5 * go_math::ln_1p(doubled + doubled * size / (1.0 - size))
     } else {
-        0.5 * (doubled / (1.0 - size)).ln_1p()
+        0.5 * go_math::ln_1p(doubled / (1.0 - size))
     };
     result.copysign(value)
 }

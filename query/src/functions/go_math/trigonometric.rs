@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
-use super::polynomial;
+use super::{exp, polynomial};
 
 /// Angles from here on are reduced with all the digits of 4/pi that they need.
 const LARGE_MIN: f64 = (1u64 << 29) as f64;
@@ -21,7 +21,7 @@ const COS: [f64; 6] = [
     -2.755_731_417_929_674e-7,
     2.480_158_728_885_170_5e-5,
     -1.388_888_888_887_305_6e-3,
-    4.166_666_666_666_659e-2,
+    4.166_666_666_666_659_5e-2,
 ];
 
 /// The digits of 4/pi, 64 bits each, the first before the point.
@@ -178,16 +178,16 @@ pub(crate) fn tan(value: f64) -> f64 {
 fn atan_small(value: f64) -> f64 {
     const P: [f64; 5] = [
         -8.750_608_600_031_904e-1,
-        -1.615_753_718_733_365e1,
+        -1.615_753_718_733_365_2e1,
         -7.500_855_792_314_705e1,
         -1.228_866_684_490_136_1e2,
         -6.485_021_904_942_025e1,
     ];
     const Q: [f64; 6] = [
         1.0,
-        2.485_846_490_142_306_4e1,
+        2.485_846_490_142_306_2e1,
         1.650_270_098_316_988_6e2,
-        4.328_810_604_912_903e2,
+        4.328_810_604_912_902_7e2,
         4.853_903_996_359_137e2,
         1.945_506_571_482_614e2,
     ];
@@ -260,7 +260,7 @@ pub(crate) fn sinh(value: f64) -> f64 {
     const P: [f64; 4] = [
         -2.630_563_213_397_497e1,
         -2.894_211_355_989_564e3,
-        -8.991_272_022_039_51e4,
+        -8.991_272_022_039_509e4,
         -6.307_673_640_497_717e5,
     ];
     const Q: [f64; 4] = [
@@ -271,9 +271,9 @@ pub(crate) fn sinh(value: f64) -> f64 {
     ];
     let size = value.abs();
     let result = if size > EXPONENTIAL_MIN {
-        size.exp() * 0.5
+        exp(size) * 0.5
     } else if size > 0.5 {
-        let exponential = size.exp();
+        let exponential = exp(size);
         (exponential - 1.0 / exponential) * 0.5
     } else {
         let square = size * size;
@@ -283,7 +283,7 @@ pub(crate) fn sinh(value: f64) -> f64 {
 }
 
 pub(crate) fn cosh(value: f64) -> f64 {
-    let exponential = value.abs().exp();
+    let exponential = exp(value.abs());
     if value.abs() > EXPONENTIAL_MIN {
         exponential * 0.5
     } else {
@@ -309,7 +309,7 @@ pub(crate) fn tanh(value: f64) -> f64 {
     if size > ONE_MIN {
         1.0_f64.copysign(value)
     } else if size >= 0.625 {
-        (1.0 - 2.0 / ((2.0 * size).exp() + 1.0)).copysign(value)
+        (1.0 - 2.0 / (exp(2.0 * size) + 1.0)).copysign(value)
     } else if value == 0.0 {
         value
     } else {
@@ -334,6 +334,12 @@ mod tests {
             (cos(253_402_300_800.0), 0.429_505_625_921_851_54),
             (tan(1.0), 1.557_407_724_654_902),
             (tan(951_782_400.0), 3.688_835_000_162_334_2),
+            (sinh(1.7), 2.645_631_933_837_232_7),
+            (cosh(1.7), 2.828_315_457_889_967),
+            (tanh(1.7), 0.935_409_070_603_099),
+            (sinh(0.3), 0.304_520_293_447_142_6),
+            (cos(0.3), 0.955_336_489_125_606),
+            (atan(0.3), 0.291_456_794_477_867_1),
             (acos(0.3), 1.266_103_672_779_499),
             (atan(253_402_300_800.0), 1.570_796_326_790_950_2),
             (atan2(-1.5, 0.3), -1.373_400_766_945_015_7),
