@@ -35,6 +35,7 @@ fn program(name: &str) -> Result<PathBuf> {
 #[derive(Debug)]
 pub struct Prometheus {
     process: Option<Process>,
+    args: Vec<String>,
     port: u16,
     /// Configuration, data and log.
     dir: TempDir,
@@ -57,8 +58,17 @@ impl Prometheus {
     /// # Errors
     /// No program, or one that does not become ready within a minute; with the end of its log.
     pub fn start(config: &PrometheusConfig) -> Result<Self> {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Errors
+    /// As [`Prometheus::start`].
+    pub fn start_with(config: &PrometheusConfig, args: &[&str]) -> Result<Self> {
         let mut prometheus = Self {
             process: None,
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
             port: free_port()?,
             dir: tempfile::tempdir()?,
         };
@@ -82,7 +92,8 @@ impl Prometheus {
             ))
             .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
             .arg("--web.enable-remote-write-receiver")
-            .arg("--log.level=warn");
+            .arg("--log.level=warn")
+            .args(&self.args);
         let mut process = Process::start("prometheus", &mut command, &dir.join("log"))?;
         process.wait_ready(&format!("{}/-/ready", self.url()))?;
         self.process = Some(process);

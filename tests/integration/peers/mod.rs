@@ -1,6 +1,7 @@
 //! Silverback beside the real programs of the field. `scripts/peers.sh` gets those.
 
 mod answers;
+mod compliance;
 mod expressions;
 mod prometheus_through_kill;
 mod recording;
