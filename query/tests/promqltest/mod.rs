@@ -4,15 +4,17 @@
 mod compare;
 mod script;
 mod series;
+mod touches;
 mod variants;
 
-use silverback_query::{Engine, Error, ErrorKind, QueryOptions, QueryResult, Value};
+use silverback_query::{Engine, Error, ErrorKind, Labels, QueryOptions, QueryResult, Value};
 use silverback_storage::{Db, Options, WalSync, WriteBatch};
 use tempfile::TempDir;
 
 use self::compare::{compare, compare_value};
 use self::script::{Eval, Load, What, parse_script};
 use self::series::Points;
+use self::touches::touches;
 
 /// How an evaluation ended.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub(crate) enum Outcome {
     Agreed,
     /// What this version says it cannot do.
     Unsupported(String),
-    /// Native histograms or start timestamps are loaded or expected: the answer is another one
+    /// Native histograms or start timestamps are read or expected: the answer is another one
     /// without them.
     Foreign(String),
     Failed(String),
@@ -35,8 +37,8 @@ pub(crate) struct Runner {
 /// A database of its own.
 struct Store {
     db: Db,
-    /// Whether something was loaded that it has no place for.
-    foreign: bool,
+    /// Series that were loaded and that it has no place for, or not for all of their points.
+    foreign: Vec<Labels>,
     _dir: TempDir,
 }
 
@@ -50,21 +52,22 @@ impl Store {
         };
         Ok(Self {
             db: Db::open(dir.path(), options).map_err(|error| error.to_string())?,
-            foreign: false,
+            foreign: Vec::new(),
             _dir: dir,
         })
     }
 
     fn load(&mut self, load: &Load) -> Result<(), String> {
-        // The floats are there without the histograms that would be made of them.
-        self.foreign |= load.with_nhcb;
         let mut batch = WriteBatch::new();
         let mut samples = 0;
         for series in &load.series {
             let Points::Floats(points) = &series.points else {
-                self.foreign = true;
+                self.foreign.push(series.labels.clone());
                 continue;
             };
+            if let (true, Some(made)) = (load.with_nhcb, series.native_histogram()) {
+                self.foreign.push(made);
+            }
             let labels: Vec<(&str, &str)> = series.labels.iter().collect();
             let id = batch.series(&labels).map_err(|error| error.to_string())?;
             for (step, value) in (0..).zip(points) {
@@ -110,9 +113,12 @@ impl Runner {
     }
 
     fn outcome(&self, eval: &Eval) -> Outcome {
-        let is_foreign = self.store.foreign || eval.expected.is_foreign();
+        let is_foreign = eval.expected.is_foreign() || touches(&eval.query, &self.store.foreign);
         match self.evaluate(eval) {
             Ok(()) => Outcome::Agreed,
+            Err(Difference::Unsupported(what)) if what.contains("native histograms") => {
+                Outcome::Foreign(what)
+            }
             Err(Difference::Unsupported(what)) => Outcome::Unsupported(what),
             Err(Difference::Found(why)) if is_foreign => Outcome::Foreign(why),
             Err(Difference::Found(why)) => Outcome::Failed(format!("{}: {why}", eval.query)),

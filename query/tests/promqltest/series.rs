@@ -22,22 +22,33 @@ pub(crate) enum Points {
     Foreign,
 }
 
+impl Series {
+    /// The native histogram that Prometheus makes of a bucket of a classic one.
+    pub(crate) fn native_histogram(&self) -> Option<Labels> {
+        let name = self.labels.get("__name__").strip_suffix("_bucket")?;
+        let kept = self.labels.iter().filter(|&(name, _)| name != "le");
+        let renamed = kept.map(|(label, value)| match label {
+            "__name__" => (label, name),
+            _ => (label, value),
+        });
+        Some(Labels::from_pairs(renamed))
+    }
+}
+
 /// Reads a line.
 pub(crate) fn parse_series(line: &str) -> Result<Series, String> {
     let (name, points) = split(line);
-    if name.ends_with("@st") {
+    let (name, is_start) = match name.strip_suffix("@st") {
         // Start timestamps, of the series in the next line.
-        return Ok(Series {
-            labels: Labels::default(),
-            points: Points::Foreign,
-        });
-    }
+        Some(name) => (name, true),
+        None => (name, false),
+    };
     let matchers = match name {
         "{}" => Vec::new(),
         name => parse_metric_selector(name).map_err(|error| format!("{line}: {error}"))?,
     };
     let pairs = matchers.into_iter().map(|it| (it.name, it.value));
-    let points = if points.contains("{{") {
+    let points = if is_start || points.contains("{{") {
         Points::Foreign
     } else {
         let items = points.split_whitespace().map(repeated);
