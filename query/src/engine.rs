@@ -1,21 +1,22 @@
 //! The engine: from the text of a query to its answer.
 
+mod answer;
 mod features;
 mod stack;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use self::features::Feature;
-use self::stack::{depth, with_room};
-use crate::eval::rows::{Row, merge_same_labels};
+use self::stack::{depth, stack_bytes, with_room};
 use crate::eval::{Evaluator, Grid, Notes};
-use crate::limits::{Limits, SAMPLES_MAX_DEFAULT};
+use crate::limits::{BYTES_MAX_DEFAULT, Budget, Limits, Loan, SAMPLES_MAX_DEFAULT};
 use crate::parse::ast::{Expr, ValueType};
 use crate::parse::{self, parse};
 use crate::plan::{Node, QueryTimes, lower};
 use crate::source::Source;
-use crate::{Error, ErrorKind, InstantSample, Labels, QueryResult, RangeSeries, Value};
+use crate::{Error, ErrorKind, QueryResult};
 
 /// How old a sample may be and still count, unless told otherwise: five minutes, as in
 /// Prometheus.
@@ -24,6 +25,9 @@ pub const LOOKBACK_DELTA_MS_DEFAULT: i64 = 300_000;
 /// How often a subquery that does not say so is evaluated: each minute, Prometheus's default
 /// evaluation interval.
 pub const SUBQUERY_STEP_MS_DEFAULT: i64 = 60_000;
+
+/// What the tree and the plan of a query take at most for each byte of its text.
+const PARSED_BYTES: usize = 256;
 
 /// What holds for all queries of an engine.
 #[derive(Clone, Debug)]
@@ -34,6 +38,9 @@ pub struct EngineOptions {
     pub parse: parse::Options,
     /// How many samples of eight bytes a query may hold in memory at a time.
     pub samples_max: u64,
+    /// How many bytes all queries together may hold in memory at a time, answers that are still
+    /// to be sent among them.
+    pub bytes_max: u64,
     /// How long a query may take; none means as long as it wants.
     pub timeout: Option<Duration>,
     /// How often a subquery that does not say so is evaluated, in milliseconds, above 0.
@@ -52,6 +59,7 @@ impl Default for EngineOptions {
             lookback_delta_ms: LOOKBACK_DELTA_MS_DEFAULT,
             parse: parse::Options::default(),
             samples_max: SAMPLES_MAX_DEFAULT,
+            bytes_max: BYTES_MAX_DEFAULT,
             timeout: Some(Duration::from_secs(120)),
             subquery_step_ms: SUBQUERY_STEP_MS_DEFAULT,
             delayed_name_removal: false,
@@ -71,17 +79,32 @@ pub struct QueryOptions<'a> {
     pub timeout: Option<Duration>,
 }
 
-/// Evaluates PromQL over any source of series. Holds no state of queries: any number of them
-/// may run at a time.
-#[derive(Clone, Debug, Default)]
+/// Evaluates PromQL over any source of series. Any number of queries may run at a time; they and
+/// those of its clones share the memory they may use.
+#[derive(Clone, Debug)]
 pub struct Engine {
     options: EngineOptions,
+    budget: Arc<Budget>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new(EngineOptions::default())
+    }
 }
 
 impl Engine {
     /// An engine with these options.
     pub fn new(options: EngineOptions) -> Self {
-        Self { options }
+        Self {
+            budget: Arc::new(Budget::new(options.bytes_max)),
+            options,
+        }
+    }
+
+    /// How many bytes its queries hold, answers that are still to be sent among them.
+    pub fn bytes_held(&self) -> u64 {
+        self.budget.bytes_held()
     }
 
     /// Which parts of PromQL it takes.
@@ -100,7 +123,6 @@ impl Engine {
         time_ms: i64,
         options: &QueryOptions<'_>,
     ) -> Result<QueryResult, Error> {
-        let expr = parse(query, &self.options.parse)?;
         let times = QueryTimes {
             start_ms: time_ms,
             end_ms: time_ms,
@@ -113,27 +135,9 @@ impl Engine {
             query,
             options,
             grid: Grid::instant(time_ms),
+            is_range: false,
         };
-        run.evaluate(&expr, times, |evaluator, node| {
-            Ok(match node {
-                Node::Scalar(scalar) => Value::Scalar {
-                    timestamp_ms: time_ms,
-                    value: first(&evaluator.scalar(scalar)?),
-                },
-                Node::String(text) => Value::String {
-                    timestamp_ms: time_ms,
-                    value: text.clone(),
-                },
-                Node::Vector(vector) => {
-                    Value::Vector(instant_vector(evaluator.finished(vector)?, time_ms))
-                }
-                Node::Range(range) => {
-                    let mut series = evaluator.raw_samples(range)?;
-                    series.sort_by(|a, b| a.labels.cmp(&b.labels));
-                    Value::Matrix(series)
-                }
-            })
-        })
+        run.evaluate(times)
     }
 
     /// Evaluates an expression at `start_ms` and every `step_ms` after it up to `end_ms`, all in
@@ -160,8 +164,6 @@ impl Engine {
         if end_ms < start_ms {
             return Err(bad_data("end timestamp must not be before start time"));
         }
-        let expr = parse(query, &self.options.parse)?;
-        check_range_type(&expr)?;
         let times = QueryTimes {
             start_ms,
             end_ms,
@@ -174,20 +176,9 @@ impl Engine {
             query,
             options,
             grid: Grid::range(start_ms, end_ms, step_ms),
+            is_range: true,
         };
-        run.evaluate(&expr, times, |evaluator, node| {
-            let rows = match node {
-                Node::Scalar(scalar) => vec![Row {
-                    labels: Labels::default(),
-                    drop_name: false,
-                    first: 0,
-                    values: evaluator.scalar(scalar)?,
-                }],
-                Node::Vector(vector) => evaluator.finished(vector)?,
-                Node::String(_) | Node::Range(_) => return Err(check_failed()),
-            };
-            Ok(Value::Matrix(matrix(rows, run.grid)))
-        })
+        run.evaluate(times)
     }
 }
 
@@ -199,101 +190,63 @@ struct Run<'r> {
     query: &'r str,
     options: &'r QueryOptions<'r>,
     grid: Grid,
+    is_range: bool,
 }
 
 impl Run<'_> {
-    fn evaluate(
-        &self,
-        expr: &Expr,
-        times: QueryTimes,
-        value: impl for<'e> FnOnce(&Evaluator<'e>, &'e Node) -> Result<Value, Error> + Send,
-    ) -> Result<QueryResult, Error> {
-        with_room(depth(expr), || {
-            let node = lower(expr, self.query, times)?;
-            self.evaluate_node(&node, value)
-        })
-    }
-
-    fn evaluate_node(
-        &self,
-        node: &Node,
-        value: impl for<'e> FnOnce(&Evaluator<'e>, &'e Node) -> Result<Value, Error>,
-    ) -> Result<QueryResult, Error> {
+    fn evaluate(&self, times: QueryTimes) -> Result<QueryResult, Error> {
         let engine = &self.engine.options;
         let timeout = match (engine.timeout, self.options.timeout) {
             (Some(engine), Some(query)) => Some(engine.min(query)),
             (engine, query) => engine.or(query),
         };
-        let limits = Limits::new(engine.samples_max, timeout, self.options.cancel);
+        let budget = &*self.engine.budget;
+        let limits = Limits::new(budget, engine.samples_max, timeout, self.options.cancel);
+        let mut text_loan = Loan::new(&limits);
+        text_loan.add(0, self.query.len().saturating_mul(PARSED_BYTES))?;
+        let expr = parse(self.query, &engine.parse)?;
+        if self.is_range {
+            check_range_type(&expr)?;
+        }
+        let depth = depth(&expr);
+        text_loan.add(0, stack_bytes(depth))?;
+        with_room(depth, || {
+            let node = lower(&expr, self.query, times)?;
+            self.evaluate_node(&node, &limits)
+        })
+    }
+
+    fn evaluate_node(&self, node: &Node, limits: &Limits<'_>) -> Result<QueryResult, Error> {
         limits.check()?;
+        let engine = &self.engine.options;
         let lookback_ms = self.options.lookback_delta_ms.filter(|&delta| delta > 0);
         let notes = Notes::new(self.query);
         let view = self.source.view()?;
         let evaluator = Evaluator {
             view: &*view,
             grid: self.grid,
-            limits: &limits,
+            limits,
             notes: &notes,
             lookback_ms: lookback_ms.unwrap_or(engine.lookback_delta_ms),
             delayed_name_removal: engine.delayed_name_removal,
             type_and_unit_labels: engine.type_and_unit_labels,
         };
-        let value = value(&evaluator, node)?;
+        let answer = if self.is_range {
+            evaluator.range_answer(node)
+        } else {
+            evaluator.instant_answer(node)
+        };
+        let (value, loan) = answer?.into_parts();
         limits.check()?;
+        let memory = loan.into_reservation(&self.engine.budget);
         let (warnings, infos) = notes.into_parts();
         Ok(QueryResult {
             value,
             warnings,
             infos,
+            memory,
         })
     }
-}
-
-impl<'e> Evaluator<'e> {
-    /// The rows of a whole query: names that were to be dropped at the end are gone.
-    fn finished(&self, node: &'e crate::plan::VectorNode) -> Result<Vec<Row>, Error> {
-        let mut rows = self.vector(node)?;
-        if !self.delayed_name_removal {
-            return Ok(rows);
-        }
-        for row in rows.iter_mut().filter(|row| row.drop_name) {
-            row.labels = row.labels.without_metadata();
-        }
-        merge_same_labels(rows)
-    }
-}
-
-fn first(values: &[f64]) -> f64 {
-    values.first().copied().unwrap_or(f64::NAN)
-}
-
-fn instant_vector(rows: Vec<Row>, timestamp_ms: i64) -> Vec<InstantSample> {
-    rows.into_iter()
-        .map(|row| InstantSample {
-            value: first(&row.values),
-            labels: row.labels,
-            timestamp_ms,
-        })
-        .collect()
-}
-
-fn matrix(rows: Vec<Row>, grid: Grid) -> Vec<RangeSeries> {
-    let mut series: Vec<RangeSeries> = rows
-        .into_iter()
-        .map(|row| {
-            let (timestamps_ms, values) = row
-                .present()
-                .map(|(step, value)| (grid.time_ms(step), value))
-                .unzip();
-            RangeSeries {
-                labels: row.labels,
-                timestamps_ms,
-                values,
-            }
-        })
-        .collect();
-    series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    series
 }
 
 fn check_range_type(expr: &Expr) -> Result<(), Error> {

@@ -4,6 +4,7 @@ pub(crate) mod hash;
 
 use std::fmt;
 
+use crate::limits::{bytes_of, heap_bytes};
 use crate::parse::strings::quote;
 
 /// The label that holds the metric name.
@@ -108,6 +109,11 @@ impl Labels {
     /// Bytes of all names and values.
     pub(crate) fn text_len(&self) -> usize {
         self.text.len()
+    }
+
+    /// Bytes that the set takes beside itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        heap_bytes(self.text.len()) + bytes_of::<u32>(self.ends.len())
     }
 
     /// The set with `name` set to `value`; an empty value takes the label away.

@@ -22,4 +22,5 @@ pub use engine::{
 pub use error::{Error, ErrorKind, Position, position};
 pub use float_text::{write_plain_float, write_scientific_float};
 pub use labels::Labels;
+pub use limits::Reservation;
 pub use value::{InstantSample, QueryResult, RangeSeries, Value};

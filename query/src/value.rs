@@ -1,6 +1,6 @@
 //! What a query answers.
 
-use crate::Labels;
+use crate::{Labels, Reservation};
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub struct QueryResult {
     pub warnings: Vec<String>,
     /// Infos: the query may not mean what its author thinks. Prometheus's texts.
     pub infos: Vec<String>,
+    /// What the answer takes of the memory for all queries, until this goes.
+    pub memory: Reservation,
 }
 
 /// A value of one of PromQL's four types. Times are milliseconds since the Unix epoch.

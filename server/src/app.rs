@@ -19,7 +19,6 @@ use tower_http::compression::CompressionLayer;
 
 use crate::api::{self, ApiError, ErrorType};
 use crate::config::Config;
-use crate::features::engine_options;
 use crate::metrics::Metrics;
 use crate::remote_write::{self, Limits, ScratchPool};
 use crate::{health, ui};
@@ -58,10 +57,10 @@ impl App {
         Ok(Self {
             metrics: Metrics::new(db.clone())?,
             db,
-            engine: Engine::new(engine_options(&config.features)),
+            engine: Engine::new(config.engine_options()),
             local_addr,
             started: Instant::now(),
-            query_turns: Arc::new(Semaphore::new(api::QUERIES_MAX)),
+            query_turns: Arc::new(Semaphore::new(config.query_concurrency)),
             write_limits: Limits::new(),
             write_scratch: ScratchPool::default(),
             metadata_told: Once::new(),

@@ -66,6 +66,26 @@ pub(crate) struct Serve {
     /// promql-binop-fill-modifiers, promql-delayed-name-removal, type-and-unit-labels.
     #[arg(long, env = "SILVERBACK_ENABLE_FEATURE", value_delimiter = ',')]
     enable_feature: Vec<String>,
+    /// How much memory all queries together may use: a query that needs more fails.
+    #[arg(long, env = "SILVERBACK_QUERY_MAX_BYTES", default_value = "1GiB", value_parser = units::parse_size)]
+    query_max_bytes: u64,
+    /// How many samples a query may hold in memory.
+    #[arg(
+        long,
+        alias = "query.max-samples",
+        env = "SILVERBACK_QUERY_MAX_SAMPLES",
+        default_value = "50000000"
+    )]
+    query_max_samples: u64,
+    /// How long a query may take, its wait in the queue included.
+    #[arg(long, alias = "query.timeout", env = "SILVERBACK_QUERY_TIMEOUT", default_value = "2m", value_parser = parse_positive)]
+    query_timeout: Duration,
+    /// How many queries run at once; the others wait in a queue.
+    #[arg(long, alias = "query.max-concurrency", env = "SILVERBACK_QUERY_CONCURRENCY", default_value = "20", value_parser = parse_concurrency)]
+    query_concurrency: usize,
+    /// How old a sample may be and still count at a moment.
+    #[arg(long, alias = "query.lookback-delta", env = "SILVERBACK_QUERY_LOOKBACK_DELTA", default_value = "5m", value_parser = parse_positive)]
+    query_lookback_delta: Duration,
     /// Serve the endpoints that change or delete data.
     #[arg(long, env = "SILVERBACK_ENABLE_ADMIN_API")]
     enable_admin_api: bool,
@@ -122,6 +142,12 @@ impl Serve {
             max_future: unless_zero(self.max_future),
             self_scrape_interval: unless_zero(self.self_scrape_interval),
             features: self.enable_feature,
+            query_bytes_max: self.query_max_bytes,
+            query_samples_max: self.query_max_samples,
+            query_timeout: self.query_timeout,
+            query_concurrency: self.query_concurrency,
+            // The longest duration there is has fewer milliseconds than an i64 counts.
+            query_lookback_delta_ms: self.query_lookback_delta.as_millis() as i64,
             enable_admin_api: self.enable_admin_api,
         }
     }
@@ -144,6 +170,16 @@ fn parse_positive(text: &str) -> Result<Duration, String> {
         return Err("must be longer than 0".to_owned());
     }
     Ok(duration)
+}
+
+/// Queries that may run at once: each may have a thread to itself.
+const CONCURRENCY_MAX: usize = 256;
+
+fn parse_concurrency(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=CONCURRENCY_MAX).contains(count))
+        .ok_or_else(|| format!("{text:?} is not a number from 1 to {CONCURRENCY_MAX}"))
 }
 
 #[cfg(test)]
@@ -211,6 +247,38 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_queries_have_prometheus_names_too() {
+        for names in [
+            [
+                "--query-max-samples",
+                "--query-timeout",
+                "--query-concurrency",
+                "--query-lookback-delta",
+            ],
+            [
+                "--query.max-samples",
+                "--query.timeout",
+                "--query.max-concurrency",
+                "--query.lookback-delta",
+            ],
+        ] {
+            let values = ["7", "3s", "2", "1m"];
+            let flags: Vec<&str> = names
+                .into_iter()
+                .zip(values)
+                .flat_map(|(a, b)| [a, b])
+                .collect();
+            let config = config(&flags).unwrap();
+            assert_eq!(config.query_samples_max, 7);
+            assert_eq!(config.query_timeout, Duration::from_secs(3));
+            assert_eq!(config.query_concurrency, 2);
+            assert_eq!(config.query_lookback_delta_ms, 60_000);
+        }
+        let config = config(&["--query-max-bytes", "64MiB"]).unwrap();
+        assert_eq!(config.query_bytes_max, 64 << 20);
+    }
+
+    #[test]
     fn wrong_values_say_what_is_right() {
         for (args, hint) in [
             (["--listen", "9494"], "write it like 127.0.0.1:9494"),
@@ -221,6 +289,11 @@ mod tests {
                 "possible values: always, interval, never",
             ),
             (["--wal-sync-interval", "0"], "must be longer than 0"),
+            (
+                ["--query-concurrency", "0"],
+                "is not a number from 1 to 256",
+            ),
+            (["--query-timeout", "0"], "must be longer than 0"),
         ] {
             let error = config(&args).unwrap_err();
             assert!(error.to_string().contains(hint), "{error}");

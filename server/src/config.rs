@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use silverback_query::{EngineOptions, LOOKBACK_DELTA_MS_DEFAULT};
 use silverback_storage::{Options, WalSync};
+
+use crate::features;
 
 /// The configuration of a server. [`Config::default`] is what the program runs with when it
 /// gets no flags.
@@ -29,6 +32,16 @@ pub struct Config {
     pub self_scrape_interval: Option<Duration>,
     /// Experimental parts to enable, by the names of Prometheus's `--enable-feature`.
     pub features: Vec<String>,
+    /// How many bytes all queries together may hold; see [`EngineOptions::bytes_max`].
+    pub query_bytes_max: u64,
+    /// How many samples a query may hold; see [`EngineOptions::samples_max`].
+    pub query_samples_max: u64,
+    /// How long a query may take, its wait in the queue included.
+    pub query_timeout: Duration,
+    /// How many queries run at once, at least 1; the others wait in a queue.
+    pub query_concurrency: usize,
+    /// How old a sample may be and still count, in milliseconds, above 0.
+    pub query_lookback_delta_ms: i64,
     /// Whether endpoints that change or delete data are served.
     pub enable_admin_api: bool,
 }
@@ -45,12 +58,28 @@ impl Default for Config {
             max_future: Some(Duration::from_secs(600)),
             self_scrape_interval: Some(Duration::from_secs(15)),
             features: Vec::new(),
+            query_bytes_max: 1 << 30,
+            query_samples_max: 50_000_000,
+            query_timeout: Duration::from_secs(120),
+            query_concurrency: 20,
+            query_lookback_delta_ms: LOOKBACK_DELTA_MS_DEFAULT,
             enable_admin_api: false,
         }
     }
 }
 
 impl Config {
+    /// The options of the engine.
+    pub(crate) fn engine_options(&self) -> EngineOptions {
+        EngineOptions {
+            bytes_max: self.query_bytes_max,
+            samples_max: self.query_samples_max,
+            timeout: Some(self.query_timeout),
+            lookback_delta_ms: self.query_lookback_delta_ms,
+            ..features::engine_options(&self.features)
+        }
+    }
+
     /// The options to open the database with.
     pub fn storage_options(&self) -> Options {
         Options {

@@ -16,6 +16,11 @@ const DEPTH_ON_CALLER: usize = 64;
 /// used.
 const STACK_A_LEVEL: usize = 32 << 10;
 
+/// What of the stack is used at most: a sixth, as measured, and a little more.
+pub(super) fn stack_bytes(depth: usize) -> usize {
+    depth * STACK_A_LEVEL / 4
+}
+
 /// Calls `run` with stack enough to walk a tree of a depth.
 ///
 /// # Errors

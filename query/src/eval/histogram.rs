@@ -4,10 +4,11 @@ use hashbrown::HashMap;
 
 use super::Evaluator;
 use super::column::{ABSENT, cell, is_present};
-use super::rows::{Row, merge_same_labels};
+use super::rows::{Row, Rows, WORK_A_LABEL_SET, merge_same_labels};
 use crate::functions::histogram::{Bucket, Corrected, bound, fraction, quantile, sort_by_bound};
 use crate::functions::numeric::open_metrics_float;
 use crate::labels::{BUCKET, METRIC_NAME};
+use crate::limits::{Held, Loan, bytes_of};
 use crate::plan::{HistogramCall, HistogramQuestion};
 use crate::{Error, Labels};
 
@@ -18,24 +19,30 @@ struct Histogram {
     buckets: Vec<(f64, usize)>,
 }
 
+/// What a histogram takes beside its labels and buckets, in the list and in the table.
+const HISTOGRAM_BYTES: usize = size_of::<Histogram>() + size_of::<(Labels, usize)>();
+
+/// What the label of a quantile and its place take.
+const PART_BYTES: usize = 160;
+
 /// What is asked, its numbers evaluated.
 enum Asked<'n> {
     /// For each quantile a column, and the label that tells them apart.
-    Quantiles(Vec<Vec<f64>>, Option<&'n str>),
+    Quantiles(Vec<Held<'n, Vec<f64>>>, Option<&'n str>),
     Fraction {
-        lower: Vec<f64>,
-        upper: Vec<f64>,
+        lower: Held<'n, Vec<f64>>,
+        upper: Held<'n, Vec<f64>>,
     },
 }
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn histogram(&self, node: &'e HistogramCall) -> Result<Vec<Row>, Error> {
+    pub(super) fn histogram(&self, node: &'e HistogramCall) -> Result<Rows<'e>, Error> {
         let asked = match &node.what {
             HistogramQuestion::Quantiles(quantiles, label) => {
                 let mut columns = Vec::with_capacity(quantiles.len());
                 for (q, span) in quantiles {
                     let column = self.scalar(q)?;
-                    for &q in &column {
+                    for &q in column.iter() {
                         self.notes.quantile(q, *span);
                     }
                     columns.push(column);
@@ -48,28 +55,35 @@ impl<'e> Evaluator<'e> {
             },
         };
         let rows = self.vector(&node.child)?;
-        let mut results = Vec::new();
-        for histogram in self.histograms(&rows, node) {
+        let mut results = Rows::none(self.limits);
+        let mut values = self.column(ABSENT)?;
+        let histograms = self.histograms(&rows, node)?;
+        for histogram in histograms.iter() {
             self.limits.check()?;
             match &asked {
                 Asked::Fraction { lower, upper } => {
-                    let values = self.at_steps(&histogram, &rows, |step, buckets| {
+                    self.at_steps(histogram, &rows, &mut values, |step, buckets| {
                         fraction(lower[step], upper[step], buckets)
-                    });
-                    self.push_result(&mut results, &histogram, None, &values)?;
+                    })?;
+                    self.push_result(&mut results, histogram, None, (0, &values))?;
                 }
                 Asked::Quantiles(quantiles, label) => {
                     for column in quantiles {
-                        let mut values = self.at_steps(&histogram, &rows, |step, buckets| {
+                        self.at_steps(histogram, &rows, &mut values, |step, buckets| {
                             let (value, corrected) = quantile(column[step], buckets);
                             if let Some(corrected) = corrected {
-                                self.note_corrected(&histogram, node, step, corrected);
+                                self.note_corrected(histogram, node, step, corrected);
                             }
                             value
-                        });
-                        for part in by_quantile(column, &mut values, *label) {
-                            let label = label.zip(part.label.as_deref());
-                            self.push_result(&mut results, &histogram, label, &part.values)?;
+                        })?;
+                        let Some(label) = label else {
+                            self.push_result(&mut results, histogram, None, (0, &values))?;
+                            continue;
+                        };
+                        for (quantile, part) in self.by_quantile(column, &values)?.iter() {
+                            let label = Some((*label, quantile.as_str()));
+                            let cells = (part.first, part.values.as_slice());
+                            self.push_result(&mut results, histogram, label, cells)?;
                         }
                     }
                 }
@@ -78,34 +92,48 @@ impl<'e> Evaluator<'e> {
         merge_same_labels(results)
     }
 
-    /// A value for each step at which the histogram has a bucket.
+    /// Puts into `values` one for each step at which the histogram has a bucket.
     fn at_steps(
         &self,
         histogram: &Histogram,
         rows: &[Row],
+        values: &mut [f64],
         compute: impl Fn(usize, &mut Vec<Bucket>) -> f64,
-    ) -> Vec<f64> {
+    ) -> Result<(), Error> {
+        let mut loan = Loan::new(self.limits);
+        loan.add(0, bytes_of::<Bucket>(histogram.buckets.len()))?;
         let mut buckets = Vec::with_capacity(histogram.buckets.len());
-        let at_step = |step| {
+        let mut work = 0;
+        for (step, value) in values.iter_mut().enumerate() {
+            self.limits.check_work(&mut work, histogram.buckets.len())?;
             buckets.clear();
             buckets.extend(histogram.buckets.iter().filter_map(|&(upper, row)| {
                 let count = rows[row].at(step);
                 is_present(count).then_some(Bucket { upper, count })
             }));
-            if buckets.is_empty() {
+            *value = if buckets.is_empty() {
                 ABSENT
             } else {
                 cell(compute(step, &mut buckets))
-            }
-        };
-        (0..self.grid.count).map(at_step).collect()
+            };
+        }
+        Ok(())
     }
 
     /// Groups rows by all labels but the bucket's.
-    fn histograms(&self, rows: &[Row], node: &HistogramCall) -> Vec<Histogram> {
+    fn histograms(
+        &self,
+        rows: &[Row],
+        node: &HistogramCall,
+    ) -> Result<Held<'e, Vec<Histogram>>, Error> {
+        let mut loan = Loan::new(self.limits);
+        // The lists of buckets have room for as many again.
+        loan.add(0, 2 * bytes_of::<(f64, usize)>(rows.len()))?;
+        let mut work = 0;
         let mut numbers: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
         let mut histograms: Vec<Histogram> = Vec::new();
         for (at, row) in rows.iter().enumerate() {
+            self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             let label = row.labels.get(BUCKET);
             let Some(upper) = bound(label) else {
                 let name = if self.delayed_name_removal {
@@ -118,6 +146,7 @@ impl<'e> Evaluator<'e> {
             };
             let labels = row.labels.with(BUCKET, "");
             let next = histograms.len();
+            let bytes = labels.heap_bytes();
             let number = *numbers.entry(labels).or_insert_with_key(|labels| {
                 histograms.push(Histogram {
                     labels: labels.clone(),
@@ -126,37 +155,76 @@ impl<'e> Evaluator<'e> {
                 });
                 next
             });
+            if number == next {
+                loan.add(0, 2 * (bytes + HISTOGRAM_BYTES))?;
+            }
             histograms[number].buckets.push((upper, at));
         }
         for histogram in &mut histograms {
             sort_by_bound(&mut histogram.buckets, |&(upper, _)| upper);
             histogram.drop_name = self.delayed_name_removal;
         }
-        histograms
+        Ok(Held::new(histograms, loan))
     }
 
     fn push_result(
         &self,
-        results: &mut Vec<Row>,
+        results: &mut Rows<'e>,
         histogram: &Histogram,
         label: Option<(&str, &str)>,
-        values: &[f64],
+        (first, values): (usize, &[f64]),
     ) -> Result<(), Error> {
-        let mut labels = histogram.labels.clone();
-        if !self.delayed_name_removal {
-            labels = labels.without_metadata();
+        let labels = || {
+            let mut labels = histogram.labels.clone();
+            if !self.delayed_name_removal {
+                labels = labels.without_metadata();
+            }
+            match label {
+                Some((name, value)) => labels.with(name, value),
+                None => labels,
+            }
+        };
+        results.add(labels, histogram.drop_name, first, values)
+    }
+
+    /// Takes a column apart by the value of the quantile as a label, in the order of the first
+    /// step of each.
+    fn by_quantile(
+        &self,
+        quantiles: &[f64],
+        values: &[f64],
+    ) -> Result<Held<'e, Vec<(String, Part)>>, Error> {
+        let mut parts = Held::new(Vec::new(), Loan::new(self.limits));
+        let mut places: HashMap<String, usize, foldhash::fast::RandomState> = HashMap::default();
+        let mut work = 0;
+        for (step, (&q, &value)) in quantiles.iter().zip(values).enumerate() {
+            self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
+            let (parts, loan) = parts.parts_mut();
+            let label = open_metrics_float(q);
+            let at = match places.get(&label) {
+                Some(&at) => at,
+                None => {
+                    loan.add(0, 2 * size_of::<(String, Part)>() + PART_BYTES)?;
+                    places.insert(label.clone(), parts.len());
+                    let values = Vec::new();
+                    parts.push((
+                        label,
+                        Part {
+                            first: step,
+                            values,
+                        },
+                    ));
+                    parts.len() - 1
+                }
+            };
+            let (_, part) = &mut parts[at];
+            let count = step + 1 - part.first;
+            // There is room for as many again.
+            loan.add(0, 2 * size_of::<f64>() * (count - part.values.len()))?;
+            part.values.resize(count - 1, ABSENT);
+            part.values.push(value);
         }
-        if let Some((name, value)) = label {
-            labels = labels.with(name, value);
-        }
-        if let Some(row) = Row::trimmed(labels, 0, values) {
-            self.limits.hold(row.values.len())?;
-            results.push(Row {
-                drop_name: histogram.drop_name,
-                ..row
-            });
-        }
-        Ok(())
+        Ok(parts)
     }
 
     fn note_corrected(
@@ -177,33 +245,8 @@ impl<'e> Evaluator<'e> {
     }
 }
 
-/// The steps at which a quantile has one value.
+/// The steps at which a quantile has one value, from the first one on.
 struct Part {
-    /// The quantile as a label, where it is one.
-    label: Option<String>,
+    first: usize,
     values: Vec<f64>,
-}
-
-/// Takes a column apart by the value of the quantile, where that becomes a label.
-fn by_quantile(quantiles: &[f64], values: &mut Vec<f64>, label: Option<&str>) -> Vec<Part> {
-    if label.is_none() {
-        return vec![Part {
-            label: None,
-            values: std::mem::take(values),
-        }];
-    }
-    let mut parts: Vec<Part> = Vec::new();
-    for (step, (&q, &value)) in quantiles.iter().zip(&*values).enumerate() {
-        let label = Some(open_metrics_float(q));
-        let at = parts.iter().position(|part| part.label == label);
-        let at = at.unwrap_or_else(|| {
-            parts.push(Part {
-                label,
-                values: vec![ABSENT; values.len()],
-            });
-            parts.len() - 1
-        });
-        parts[at].values[step] = value;
-    }
-    parts
 }

@@ -7,9 +7,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Evaluator;
 use super::column::{ABSENT, is_present, present_range};
-use super::rows::{Row, merge_same_labels};
+use super::rows::{Row, Rows, merge_same_labels};
 use super::selector::{LookTimes, Reader};
 use crate::labels::METRIC_NAME;
+use crate::limits::{Held, Loan, bytes_of};
 use crate::plan::InfoCall;
 use crate::source::condition::Condition;
 use crate::source::{MatchOp, Matcher};
@@ -17,6 +18,9 @@ use crate::{Error, ErrorKind, Labels};
 
 /// The labels that say what an info series is about.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
+
+/// What an info series takes beside its labels and times, in the list and in the table.
+const INFO_BYTES: usize = 2 * size_of::<InfoSeries>() + 128;
 
 /// Longest regular expression that the source is asked with; it may refuse to compile longer
 /// ones. Where it is not asked, series are left out here.
@@ -74,7 +78,7 @@ fn all_hold(matchers: &[Matcher], value: &str) -> Result<bool, Error> {
 }
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn info(&self, node: &'e InfoCall) -> Result<Vec<Row>, Error> {
+    pub(super) fn info(&self, node: &'e InfoCall) -> Result<Rows<'e>, Error> {
         let rows = self.vector(&node.child)?;
         let wanted = Wanted::new(&node.matchers);
         // Info series themselves get no labels.
@@ -102,14 +106,13 @@ impl<'e> Evaluator<'e> {
             wanted: &wanted,
         };
         let mut refusal = join.duplicates(&rows);
-        let mut joined = Vec::new();
-        for row in &rows {
+        let mut joined = Rows::none(self.limits);
+        for row in rows.iter() {
             self.limits.check()?;
             if base(&row) {
                 join.row(row, &mut joined, &mut refusal)?;
             } else {
-                self.limits.hold(row.values.len())?;
-                joined.push(row.clone());
+                joined.add_copy(row)?;
             }
         }
         match refusal {
@@ -124,7 +127,7 @@ impl<'e> Evaluator<'e> {
         node: &InfoCall,
         wanted: &Wanted,
         rows: impl Iterator<Item = &'r Row>,
-    ) -> Result<Vec<InfoSeries>, Error> {
+    ) -> Result<Held<'e, Vec<InfoSeries>>, Error> {
         let mut values = IDENTIFYING.map(|_| HashSet::new());
         for row in rows {
             for (values, label) in values.iter_mut().zip(IDENTIFYING) {
@@ -135,7 +138,7 @@ impl<'e> Evaluator<'e> {
             }
         }
         if values.iter().all(HashSet::is_empty) {
-            return Ok(Vec::new());
+            return Ok(Held::new(Vec::new(), Loan::new(self.limits)));
         }
         let mut matchers = [wanted.names.clone(), wanted.data.clone()].concat();
         for (values, label) in values.iter().zip(IDENTIFYING) {
@@ -151,8 +154,8 @@ impl<'e> Evaluator<'e> {
         }
         let times = LookTimes::new(self.grid, node.when, self.lookback_ms);
         let set = self.select(&matchers, &times)?;
-        let mut reader = Reader::default();
-        let mut found = Vec::new();
+        let mut reader = Reader::new(self.limits);
+        let mut found = Held::new(Vec::new(), Loan::new(self.limits));
         for series in 0..set.len() {
             self.limits.check()?;
             let labels = set.labels(series);
@@ -160,11 +163,15 @@ impl<'e> Evaluator<'e> {
             if !identity.all(|(some, label)| some.is_empty() || some.contains(labels.get(label))) {
                 continue;
             }
-            self.limits.hold(self.grid.count)?;
+            let (found, loan) = found.parts_mut();
+            let bytes = bytes_of::<f64>(self.grid.count) + labels.heap_bytes();
+            loan.add(self.grid.count, bytes + INFO_BYTES)?;
             let mut times_s = vec![ABSENT; self.grid.count];
-            reader.read(&*set, series, self.limits)?;
+            reader.read(&**set, series)?;
             reader.instants(&times, true, &mut times_s);
-            if !present_range(&times_s).is_empty() {
+            if present_range(&times_s).is_empty() {
+                loan.give_back(self.grid.count, bytes + INFO_BYTES);
+            } else {
                 found.push(InfoSeries { labels, times_s });
             }
         }
@@ -269,9 +276,10 @@ impl Join<'_> {
     }
 
     /// A row, in as many pieces as it has different info series over time.
-    fn row(&self, row: &Row, out: &mut Vec<Row>, refusal: &mut Refusal) -> Result<(), Error> {
+    fn row(&self, row: &Row, out: &mut Rows<'_>, refusal: &mut Refusal) -> Result<(), Error> {
         let groups = self.groups.of(row);
         let mut pieces: HashMap<Vec<Option<usize>>, Option<usize>> = HashMap::new();
+        let (out, loan) = out.parts_mut();
         let first_piece = out.len();
         // The same series count at most steps as at the step before.
         let mut chosen = Vec::new();
@@ -290,18 +298,22 @@ impl Join<'_> {
                             return Ok(());
                         }
                     };
-                    let made = labels.map(|labels| {
-                        out.push(Row {
-                            labels,
-                            drop_name: row.drop_name,
-                            first: row.first,
-                            values: vec![ABSENT; row.values.len()],
-                        });
-                        out.len() - 1
-                    });
-                    self.evaluator
-                        .limits
-                        .hold(made.map_or(0, |_| row.values.len()))?;
+                    let made = match labels {
+                        None => None,
+                        Some(labels) => {
+                            let count = row.values.len();
+                            let bytes = labels.heap_bytes() + bytes_of::<f64>(count);
+                            // Cut to its size in the end, beside the whole of it.
+                            loan.add(count, 2 * (bytes + size_of::<Row>()))?;
+                            out.push(Row {
+                                labels,
+                                drop_name: row.drop_name,
+                                first: row.first,
+                                values: vec![ABSENT; count],
+                            });
+                            Some(out.len() - 1)
+                        }
+                    };
                     pieces.insert(chosen.clone(), made);
                     piece = Some(made);
                 }

@@ -3,22 +3,20 @@
 use regex::Regex;
 
 use super::Evaluator;
-use super::rows::{Row, merge_same_labels};
+use super::rows::{Row, Rows, merge_same_labels};
 use crate::functions::label::expand;
 use crate::labels::METRIC_NAME;
+use crate::limits::{Loan, bytes_of, heap_bytes};
 use crate::parse::pattern::translate;
 use crate::plan::{LabelJoin, LabelReplace};
 use crate::{Error, ErrorKind};
-
-/// Bytes of labels that count as a sample.
-const BYTES_A_SAMPLE: usize = size_of::<f64>();
 
 /// How long a label that is made may be. Calls can be nested so that each makes a label many
 /// times as long as the one before.
 const VALUE_BYTES_MAX: usize = 16 << 20;
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn label_replace(&self, node: &'e LabelReplace) -> Result<Vec<Row>, Error> {
+    pub(super) fn label_replace(&self, node: &'e LabelReplace) -> Result<Rows<'e>, Error> {
         let LabelReplace {
             child,
             destination,
@@ -35,20 +33,21 @@ impl<'e> Evaluator<'e> {
             ))
         })?;
         check_name(destination, "destination", function)?;
-        let mut rows = self.vector(child)?;
-        for row in &mut rows {
+        let mut all = self.vector(child)?;
+        let (rows, loan) = all.parts_mut();
+        for row in rows {
             self.limits.check()?;
             let value = row.labels.get(source);
             if let Some(captures) = regex.captures(value) {
                 let value = expand(replacement, &regex, &captures, VALUE_BYTES_MAX);
                 let value = value.ok_or_else(|| too_long(function))?;
-                self.set_label(row, destination, &value)?;
+                set_label(row, destination, &value, loan)?;
             }
         }
-        merge_same_labels(rows)
+        merge_same_labels(all)
     }
 
-    pub(super) fn label_join(&self, node: &'e LabelJoin) -> Result<Vec<Row>, Error> {
+    pub(super) fn label_join(&self, node: &'e LabelJoin) -> Result<Rows<'e>, Error> {
         let LabelJoin {
             child,
             destination,
@@ -60,8 +59,9 @@ impl<'e> Evaluator<'e> {
             check_name(source, "source", function)?;
         }
         check_name(destination, "destination", function)?;
-        let mut rows = self.vector(child)?;
-        for row in &mut rows {
+        let mut all = self.vector(child)?;
+        let (rows, loan) = all.parts_mut();
+        for row in rows {
             self.limits.check()?;
             let values: Vec<&str> = sources.iter().map(|name| row.labels.get(name)).collect();
             let separators = separator.len() * values.len().saturating_sub(1);
@@ -70,24 +70,27 @@ impl<'e> Evaluator<'e> {
                 return Err(too_long(function));
             }
             let value = values.join(separator);
-            self.set_label(row, destination, &value)?;
+            set_label(row, destination, &value, loan)?;
         }
-        merge_same_labels(rows)
+        merge_same_labels(all)
     }
+}
 
-    /// Sets a label; the bytes of the set count as held.
-    fn set_label(&self, row: &mut Row, name: &str, value: &str) -> Result<(), Error> {
-        let bytes = row.labels.text_len() + name.len() + value.len();
-        if u32::try_from(bytes).is_err() {
-            return Err(refused("label set of more than 4 GiB".to_owned()));
-        }
-        self.limits.hold(bytes / BYTES_A_SAMPLE)?;
-        row.labels = row.labels.with(name, value);
-        if name == METRIC_NAME {
-            row.drop_name = false;
-        }
-        Ok(())
+/// Sets a label; what the set takes is held.
+fn set_label(row: &mut Row, name: &str, value: &str, loan: &mut Loan<'_>) -> Result<(), Error> {
+    let bytes = row.labels.text_len() + name.len() + value.len();
+    if u32::try_from(bytes).is_err() {
+        return Err(refused("label set of more than 4 GiB".to_owned()));
     }
+    // The text, and a label more.
+    let before = row.labels.heap_bytes();
+    loan.add(0, heap_bytes(bytes) + before + bytes_of::<[u32; 2]>(1))?;
+    row.labels = row.labels.with(name, value);
+    loan.give_back(0, before);
+    if name == METRIC_NAME {
+        row.drop_name = false;
+    }
+    Ok(())
 }
 
 /// Any text but the empty one is the name of a label.

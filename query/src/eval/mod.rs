@@ -13,7 +13,8 @@ mod histogram;
 mod info;
 mod label;
 mod note;
-mod raw;
+pub(crate) mod order;
+pub(crate) mod raw;
 pub(crate) mod rows;
 mod scalar;
 mod selector;
@@ -24,10 +25,10 @@ mod window;
 pub(crate) use grid::Grid;
 pub(crate) use note::Notes;
 
-use self::column::{ABSENT, is_absent, present_range};
-use self::rows::{Cells, Row, RowLabels, cells};
+use self::column::{ABSENT, is_absent};
+use self::rows::{Cells, RowLabels, Rows};
 use self::stream::Stream;
-use crate::limits::Limits;
+use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::plan::{RangeNode, VectorNode};
 use crate::source::View;
 use crate::{Error, Labels};
@@ -52,34 +53,22 @@ pub(crate) struct Evaluator<'e> {
 pub(crate) type Sink<'s> = dyn for<'r> FnMut(RowLabels<'r>, Cells<'r>) -> Result<(), Error> + 's;
 
 impl<'e> Evaluator<'e> {
-    /// The rows of a vector. They count as held until what asks for them is done.
-    pub(crate) fn vector(&self, node: &'e VectorNode) -> Result<Vec<Row>, Error> {
-        let held = self.limits.held();
+    /// The rows of a vector.
+    pub(crate) fn vector(&self, node: &'e VectorNode) -> Result<Rows<'e>, Error> {
         let stream = self.open(node)?;
-        let rows = self.gather(stream)?;
-        self.limits.release_to(held, cells(&rows));
-        Ok(rows)
+        self.gather(stream)
     }
 
     /// The rows of a stream that have a value.
-    fn gather(&self, stream: Stream<'e>) -> Result<Vec<Row>, Error> {
+    fn gather(&self, stream: Stream<'e>) -> Result<Rows<'e>, Error> {
         let stream = match stream {
             Stream::Made(rows) => return Ok(rows),
             stream => stream,
         };
-        let mut rows = Vec::new();
+        let mut rows = Rows::none(self.limits);
         stream.run(self, &mut |labels, cells| {
-            let range = present_range(cells.values);
-            if !range.is_empty() {
-                self.limits.hold(range.len())?;
-                rows.push(Row {
-                    labels: labels.to_labels(),
-                    drop_name: labels.drop_name,
-                    first: cells.first + range.start,
-                    values: cells.values[range].to_vec(),
-                });
-            }
-            Ok(())
+            let drop_name = labels.drop_name;
+            rows.add(|| labels.to_labels(), drop_name, cells.first, cells.values)
         })?;
         Ok(rows)
     }
@@ -111,36 +100,38 @@ impl<'e> Evaluator<'e> {
                 self.without_metadata(child, transform)
             }
             VectorNode::Chain(chain) => self.open_chain(chain),
-            VectorNode::Once(child) => self.made(|| self.once(child)),
-            VectorNode::Aggregate(node) => self.made(|| self.aggregate(node)),
-            VectorNode::Absent { child, labels } => self.made(|| self.absent(child, labels)),
+            VectorNode::Once(child) => self.once(child).map(Stream::Made),
+            VectorNode::Aggregate(node) => self.aggregate(node).map(Stream::Made),
+            VectorNode::Absent { child, labels } => self.absent(child, labels).map(Stream::Made),
             VectorNode::AbsentOverTime { range, labels } => {
-                self.made(|| self.absent_over_time(range, labels))
+                self.absent_over_time(range, labels).map(Stream::Made)
             }
-            VectorNode::FromScalar(scalar) => self.made(|| {
+            VectorNode::FromScalar(scalar) => {
                 let values = self.scalar(scalar)?;
-                let row = Row::trimmed(Labels::default(), 0, &values);
-                Ok(row.into_iter().collect())
-            }),
-            VectorNode::LabelReplace(node) => self.made(|| self.label_replace(node)),
-            VectorNode::LabelJoin(node) => self.made(|| self.label_join(node)),
+                let mut rows = Rows::none(self.limits);
+                rows.add(Labels::default, false, 0, &values)?;
+                Ok(Stream::Made(rows))
+            }
+            VectorNode::LabelReplace(node) => self.label_replace(node).map(Stream::Made),
+            VectorNode::LabelJoin(node) => self.label_join(node).map(Stream::Made),
             VectorNode::Sort {
                 child,
                 by,
                 descending,
                 span,
-            } => self.made(|| self.sort(child, by, *descending, *span)),
-            VectorNode::Histogram(node) => self.made(|| self.histogram(node)),
-            VectorNode::Info(node) => self.made(|| self.info(node)),
+            } => self.sort(child, by, *descending, *span).map(Stream::Made),
+            VectorNode::Histogram(node) => self.histogram(node).map(Stream::Made),
+            VectorNode::Info(node) => self.info(node).map(Stream::Made),
         }
     }
 
-    /// A stream of rows made here: they are what is held when that is done.
-    fn made(&self, make: impl FnOnce() -> Result<Vec<Row>, Error>) -> Result<Stream<'e>, Error> {
-        let held = self.limits.held();
-        let rows = make()?;
-        self.limits.release_to(held, cells(&rows));
-        Ok(Stream::Made(rows))
+    /// A column over all steps with the same value at each.
+    fn column(&self, value: f64) -> Result<Held<'e, Vec<f64>>, Error> {
+        let count = self.grid.count;
+        self.limits.room_for(count)?;
+        let mut loan = Loan::new(self.limits);
+        loan.add(0, bytes_of::<f64>(count))?;
+        Ok(Held::new(vec![value; count], loan))
     }
 
     /// The same evaluator for the first step alone.
@@ -152,24 +143,28 @@ impl<'e> Evaluator<'e> {
     }
 
     /// Evaluates a vector at the first step and repeats it at the others.
-    fn once(&self, child: &'e VectorNode) -> Result<Vec<Row>, Error> {
-        let mut rows = self.at_first_step().vector(child)?;
-        for row in &mut rows {
-            self.limits.hold(self.grid.count - 1)?;
+    fn once(&self, child: &'e VectorNode) -> Result<Rows<'e>, Error> {
+        let mut all = self.at_first_step().vector(child)?;
+        let count = self.grid.count;
+        let (rows, loan) = all.parts_mut();
+        for row in rows {
+            self.limits.check()?;
+            loan.add(count - 1, bytes_of::<f64>(count))?;
             let value = row.values.first().copied().unwrap_or(ABSENT);
-            row.values.resize(self.grid.count, value);
+            row.values.reserve_exact(count - 1);
+            row.values.resize(count, value);
         }
-        Ok(rows)
+        Ok(all)
     }
 
     /// 1 at each step at which a vector is empty.
-    fn absent(&self, child: &'e VectorNode, labels: &Labels) -> Result<Vec<Row>, Error> {
+    fn absent(&self, child: &'e VectorNode, labels: &Labels) -> Result<Rows<'e>, Error> {
         let stream = self.open(child)?;
         self.steps_without(labels, |sink| stream.run(self, sink))
     }
 
     /// 1 at each step at which no window holds a sample.
-    fn absent_over_time(&self, range: &'e RangeNode, labels: &Labels) -> Result<Vec<Row>, Error> {
+    fn absent_over_time(&self, range: &'e RangeNode, labels: &Labels) -> Result<Rows<'e>, Error> {
         let stream = self.open_windows(range)?;
         self.steps_without(labels, |sink| stream.run(self, sink))
     }
@@ -178,9 +173,8 @@ impl<'e> Evaluator<'e> {
         &self,
         labels: &Labels,
         run: impl FnOnce(&mut Sink<'_>) -> Result<(), Error>,
-    ) -> Result<Vec<Row>, Error> {
-        self.limits.room_for(self.grid.count)?;
-        let mut values = vec![1.0; self.grid.count];
+    ) -> Result<Rows<'e>, Error> {
+        let mut values = self.column(1.0)?;
         run(&mut |_, cells| {
             for (step, &value) in (cells.first..).zip(&*cells.values) {
                 if !is_absent(value) {
@@ -189,8 +183,8 @@ impl<'e> Evaluator<'e> {
             }
             Ok(())
         })?;
-        Ok(Row::trimmed(labels.clone(), 0, &values)
-            .into_iter()
-            .collect())
+        let mut rows = Rows::none(self.limits);
+        rows.add(|| labels.clone(), false, 0, &values)?;
+        Ok(rows)
     }
 }

@@ -6,19 +6,27 @@ use super::selector::{LookTimes, Reader};
 use crate::Error;
 use crate::functions::Window;
 use crate::functions::extended::{Edges, values_at_edges};
+use crate::limits::{Held, Loan, bytes_of};
 use crate::parse::ast::RangeEdges;
 use crate::plan::RangeNode;
 use crate::value::RangeSeries;
 
+/// What a series takes beside its samples and labels: the vector of them may have room for as
+/// many again.
+pub(crate) const SERIES_BYTES: usize = 2 * size_of::<RangeSeries>();
+
 impl<'e> Evaluator<'e> {
     /// The samples of a range vector at the one moment of an instant query.
-    pub(crate) fn raw_samples(&self, range: &'e RangeNode) -> Result<Vec<RangeSeries>, Error> {
+    pub(crate) fn raw_samples(
+        &self,
+        range: &'e RangeNode,
+    ) -> Result<Held<'e, Vec<RangeSeries>>, Error> {
         let (input, times) = self.open_range(range)?;
-        let mut reader = Reader::default();
-        let mut all = Vec::new();
+        let mut reader = Reader::new(self.limits);
+        let mut all = Held::new(Vec::new(), Loan::new(self.limits));
         for series in 0..input.len() {
             self.limits.check()?;
-            input.read(series, &mut reader, self.limits)?;
+            input.read(series, &mut reader)?;
             let samples = match range.edges {
                 RangeEdges::Plain => within(&reader, &times),
                 edges => to_the_edges(&reader, &times, edges == RangeEdges::Smoothed),
@@ -26,14 +34,17 @@ impl<'e> Evaluator<'e> {
             let Some((timestamps_ms, values)) = samples else {
                 continue;
             };
-            self.limits.hold(2 * values.len())?;
             let labels = input.row_labels(series);
+            let labels = RowLabels {
+                without_metadata: labels.drop_name,
+                ..labels
+            }
+            .to_labels();
+            let (all, loan) = all.parts_mut();
+            let bytes = SERIES_BYTES + labels.heap_bytes() + 2 * bytes_of::<f64>(values.len());
+            loan.add(2 * values.len(), bytes)?;
             all.push(RangeSeries {
-                labels: RowLabels {
-                    without_metadata: labels.drop_name,
-                    ..labels
-                }
-                .to_labels(),
+                labels,
                 timestamps_ms,
                 values,
             });
@@ -45,7 +56,7 @@ impl<'e> Evaluator<'e> {
 /// Samples and their times, if there are any.
 type Samples = Option<(Vec<i64>, Vec<f64>)>;
 
-fn within(reader: &Reader, times: &LookTimes) -> Samples {
+fn within(reader: &Reader<'_>, times: &LookTimes) -> Samples {
     let (start_ms, end_ms) = times.window(0);
     let all = &reader.timestamps_ms;
     let first = all.partition_point(|&time| time <= start_ms);
@@ -56,7 +67,7 @@ fn within(reader: &Reader, times: &LookTimes) -> Samples {
 
 /// The samples between the ends of the range, and a sample at each end (Prometheus
 /// `extendFloats`).
-fn to_the_edges(reader: &Reader, times: &LookTimes, smoothed: bool) -> Samples {
+fn to_the_edges(reader: &Reader<'_>, times: &LookTimes, smoothed: bool) -> Samples {
     let (all, all_values) = (&reader.timestamps_ms, &reader.values);
     let (from_ms, to_ms) = times.wide_window(0);
     let reach = (

@@ -8,6 +8,7 @@ use hashbrown::hash_table::Entry;
 
 use super::column::{ABSENT, is_present, present_range};
 use crate::labels::METADATA;
+use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::source::{SeriesSet, Symbol};
 use crate::{Error, ErrorKind, Labels};
 
@@ -25,18 +26,65 @@ pub(crate) struct Row {
     pub(crate) values: Vec<f64>,
 }
 
-impl Row {
-    /// A row of the values that are present, if any is.
-    pub(crate) fn trimmed(labels: Labels, first: usize, values: &[f64]) -> Option<Self> {
-        let range = present_range(values);
-        (!range.is_empty()).then(|| Self {
-            labels,
-            drop_name: false,
-            first: first + range.start,
-            values: values[range].to_vec(),
-        })
+/// Rows and what they hold of the query's share.
+pub(crate) type Rows<'l> = Held<'l, Vec<Row>>;
+
+/// What a row takes beside its values and labels: the vector of rows may have room for as many
+/// again.
+const ROW_BYTES: usize = 2 * size_of::<Row>();
+
+impl<'l> Rows<'l> {
+    /// None yet.
+    pub(crate) fn none(limits: &'l Limits<'l>) -> Self {
+        Self::new(Vec::new(), Loan::new(limits))
     }
 
+    /// Adds a row of the values that are present, if any is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Execution`] where the query may not hold it.
+    pub(crate) fn add(
+        &mut self,
+        labels: impl FnOnce() -> Labels,
+        drop_name: bool,
+        first: usize,
+        values: &[f64],
+    ) -> Result<(), Error> {
+        let range = present_range(values);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let labels = labels();
+        let (rows, loan) = self.parts_mut();
+        let bytes = ROW_BYTES + bytes_of::<f64>(range.len()) + labels.heap_bytes();
+        loan.add(range.len(), bytes)?;
+        rows.push(Row {
+            labels,
+            drop_name,
+            first: first + range.start,
+            values: values[range].to_vec(),
+        });
+        Ok(())
+    }
+
+    /// Adds a copy of a row.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(crate) fn add_copy(&mut self, row: &Row) -> Result<(), Error> {
+        self.add(|| row.labels.clone(), row.drop_name, row.first, &row.values)
+    }
+
+    /// Takes in the rows of another vector.
+    pub(crate) fn append(&mut self, other: Self) {
+        let (mut added, added_loan) = other.into_parts();
+        let (rows, loan) = self.parts_mut();
+        rows.append(&mut added);
+        loan.absorb(added_loan);
+    }
+}
+
+impl Row {
     /// The step behind the last value.
     pub(crate) fn end(&self) -> usize {
         self.first + self.values.len()
@@ -70,7 +118,19 @@ impl Row {
     ///
     /// # Errors
     /// Both have a value at one step: two elements of a vector with the same labels.
-    fn absorb(&mut self, other: &Self) -> Result<(), Error> {
+    fn absorb(&mut self, other: &Self, loan: &mut Loan<'_>) -> Result<(), Error> {
+        let (first, end) = (self.first.min(other.first), self.end().max(other.end()));
+        let more = end - first - self.values.len();
+        // Where it grows, it moves.
+        loan.add(
+            more,
+            if more > 0 {
+                bytes_of::<f64>(end - first)
+            } else {
+                0
+            },
+        )?;
+        self.values.reserve_exact(more);
         if self.first > other.first {
             let missing = self.first - other.first;
             self.values
@@ -99,24 +159,29 @@ pub(crate) fn same_labelset() -> Error {
     )
 }
 
-/// How many cells rows have.
-pub(crate) fn cells(rows: &[Row]) -> usize {
-    rows.iter().map(|row| row.values.len()).sum()
-}
+/// How long it takes to look at a label set, in samples looked at.
+pub(crate) const WORK_A_LABEL_SET: usize = 64;
 
 /// Makes one row of rows with the same labels.
 ///
 /// # Errors
 /// Two of them have a value at one step.
-pub(crate) fn merge_same_labels(mut rows: Vec<Row>) -> Result<Vec<Row>, Error> {
-    if rows.len() < 2 {
-        return Ok(rows);
+pub(crate) fn merge_same_labels(mut all: Rows<'_>) -> Result<Rows<'_>, Error> {
+    if all.len() < 2 {
+        return Ok(all);
     }
+    let limits = all.limits();
+    let (rows, loan) = all.parts_mut();
     let hasher = RandomState::default();
+    // The table has room for as many again, and a list of moves may be as long.
+    let mut table_loan = Loan::new(limits);
+    table_loan.add(0, 2 * bytes_of::<[usize; 2]>(rows.len()))?;
     let mut table: HashTable<usize> = HashTable::with_capacity(rows.len());
     // (of which row, into which) in order.
     let mut moves = Vec::new();
+    let mut work = 0;
     for at in 0..rows.len() {
+        limits.check_work(&mut work, WORK_A_LABEL_SET)?;
         let hash = hasher.hash_one(&rows[at].labels);
         let entry = table.entry(
             hash,
@@ -131,6 +196,7 @@ pub(crate) fn merge_same_labels(mut rows: Vec<Row>) -> Result<Vec<Row>, Error> {
         }
     }
     for &(from, into) in &moves {
+        limits.check_work(&mut work, rows[from].values.len())?;
         let values = std::mem::take(&mut rows[from].values);
         let first = rows[from].first;
         let row = Row {
@@ -139,7 +205,7 @@ pub(crate) fn merge_same_labels(mut rows: Vec<Row>) -> Result<Vec<Row>, Error> {
             first,
             values,
         };
-        rows[into].absorb(&row)?;
+        rows[into].absorb(&row, loan)?;
     }
     if !moves.is_empty() {
         let mut gone = moves.iter().map(|&(from, _)| from).peekable();
@@ -150,7 +216,7 @@ pub(crate) fn merge_same_labels(mut rows: Vec<Row>) -> Result<Vec<Row>, Error> {
             keep
         });
     }
-    Ok(rows)
+    Ok(all)
 }
 
 /// The labels of a row on its way through a stream: strings are made only where needed.
@@ -215,20 +281,28 @@ impl MetadataSymbols {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Budget;
 
-    fn row(name: &str, first: usize, values: &[f64]) -> Row {
-        Row::trimmed(Labels::from_pairs([("a", name)]), first, values).unwrap()
+    fn merged(rows: &[(&str, usize, &[f64])]) -> Result<Vec<Row>, Error> {
+        let budget = Budget::new(10_000);
+        let limits = Limits::new(&budget, 100, None, None);
+        let mut all = Rows::none(&limits);
+        for &(name, first, values) in rows {
+            let labels = || Labels::from_pairs([("a", name)]);
+            all.add(labels, false, first, values)?;
+        }
+        merge_same_labels(all).map(|rows| rows.into_parts().0)
     }
 
     #[test]
     fn rows_with_the_same_labels_become_one_where_they_do_not_overlap() {
-        let rows = vec![
-            row("x", 4, &[4.0]),
-            row("y", 0, &[9.0]),
-            row("x", 1, &[1.0, 2.0]),
-            row("x", 6, &[6.0]),
-        ];
-        let merged = merge_same_labels(rows).unwrap();
+        let merged = merged(&[
+            ("x", 4, &[4.0]),
+            ("y", 0, &[9.0]),
+            ("x", 1, &[1.0, 2.0]),
+            ("x", 6, &[6.0]),
+        ])
+        .unwrap();
         assert_eq!(merged.len(), 2);
         let present: Vec<_> = merged[0].present().collect();
         assert_eq!(present, [(1, 1.0), (2, 2.0), (4, 4.0), (6, 6.0)]);
@@ -237,8 +311,7 @@ mod tests {
 
     #[test]
     fn two_values_at_a_step_for_the_same_labels_are_an_error() {
-        let rows = vec![row("x", 0, &[1.0, 2.0]), row("x", 1, &[3.0])];
-        let error = merge_same_labels(rows).unwrap_err();
+        let error = merged(&[("x", 0, &[1.0, 2.0]), ("x", 1, &[3.0])]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "vector cannot contain metrics with the same labelset"

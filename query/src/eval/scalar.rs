@@ -5,26 +5,30 @@ use super::binary::arithmetic;
 use super::column::is_present;
 use crate::Error;
 use crate::functions::numeric;
+use crate::limits::{Held, Loan, bytes_of};
 use crate::plan::ScalarNode;
 
 impl<'e> Evaluator<'e> {
     /// One number a step; none is absent.
-    pub(crate) fn scalar(&self, node: &'e ScalarNode) -> Result<Vec<f64>, Error> {
-        let count = self.grid.count;
-        self.limits.room_for(count)?;
+    pub(crate) fn scalar(&self, node: &'e ScalarNode) -> Result<Held<'e, Vec<f64>>, Error> {
         match node {
-            ScalarNode::Number(number) => Ok(vec![*number; count]),
-            ScalarNode::Time => Ok((0..count)
-                .map(|step| self.grid.time_ms(step) as f64 / 1000.0)
-                .collect()),
+            ScalarNode::Number(number) => self.column(*number),
+            ScalarNode::Time => {
+                let mut times = self.column(0.0)?;
+                for (step, time) in times.iter_mut().enumerate() {
+                    *time = self.grid.time_ms(step) as f64 / 1000.0;
+                }
+                Ok(times)
+            }
             ScalarNode::Once(inner) => {
                 let value = self.at_first_step().scalar(inner)?;
-                Ok(vec![value.first().copied().unwrap_or(f64::NAN); count])
+                self.column(value.first().copied().unwrap_or(f64::NAN))
             }
             ScalarNode::OfVector(child) => {
-                let held = self.limits.held();
-                let mut values = vec![f64::NAN; count];
-                let mut elements = vec![0u8; count];
+                let mut values = self.column(f64::NAN)?;
+                let mut loan = Loan::new(self.limits);
+                loan.add(0, bytes_of::<u8>(values.len()))?;
+                let mut elements = vec![0u8; values.len()];
                 self.open(child)?.run(self, &mut |_, cells| {
                     for (step, &value) in (cells.first..).zip(&*cells.values) {
                         if is_present(value) {
@@ -34,7 +38,6 @@ impl<'e> Evaluator<'e> {
                     }
                     Ok(())
                 })?;
-                self.limits.release_to(held, 0);
                 Ok(values)
             }
             ScalarNode::Chain { first, rest } => {
@@ -47,7 +50,7 @@ impl<'e> Evaluator<'e> {
             }
             ScalarNode::Negate(inner) => {
                 let mut values = self.scalar(inner)?;
-                for value in &mut values {
+                for value in values.iter_mut() {
                     *value = super::column::cell(-*value);
                 }
                 Ok(values)
@@ -55,8 +58,8 @@ impl<'e> Evaluator<'e> {
             ScalarNode::Extreme { largest, lhs, rhs } => {
                 let (mut lhs, rhs) = (self.scalar(lhs)?, self.scalar(rhs)?);
                 let pick = if *largest { numeric::max } else { numeric::min };
-                for (value, other) in lhs.iter_mut().zip(rhs) {
-                    *value = pick(*value, other);
+                for (value, other) in lhs.iter_mut().zip(rhs.iter()) {
+                    *value = pick(*value, *other);
                 }
                 Ok(lhs)
             }

@@ -5,11 +5,18 @@ use super::rows::Row;
 use super::stream::{Selected, Stream, Yields};
 use super::{Evaluator, Grid};
 use crate::functions::extended::interpolate;
-use crate::limits::Limits;
+use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::parse::ast::RangeEdges;
 use crate::plan::{Selector, When};
 use crate::source::{Cursor, Matcher, Selection, SeriesSet, Values};
 use crate::{Error, ErrorKind};
+
+/// The series of a selection.
+pub(super) type StoredSeries<'e> = Held<'e, Box<dyn SeriesSet + 'e>>;
+
+/// What a selection takes for each series, about: its labels as symbols, and where its samples
+/// are.
+const SELECTED_BYTES: usize = 64;
 
 /// For each step the moment that a selector looks at.
 #[derive(Clone, Copy, Debug)]
@@ -75,31 +82,42 @@ impl LookTimes {
 }
 
 /// The samples of a series, one after the other.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
+#[derive(Debug)]
+pub(super) struct Reader<'l> {
     cursor: Cursor,
     pub(super) timestamps_ms: Vec<i64>,
     pub(super) values: Vec<f64>,
+    /// What all of these hold.
+    loan: Loan<'l>,
 }
 
-impl Reader {
+impl<'l> Reader<'l> {
+    pub(super) fn new(limits: &'l Limits<'l>) -> Self {
+        Self {
+            cursor: Cursor::default(),
+            timestamps_ms: Vec::new(),
+            values: Vec::new(),
+            loan: Loan::new(limits),
+        }
+    }
+
     /// Reads all samples of a series within its selection.
-    pub(super) fn read(
-        &mut self,
-        set: &dyn SeriesSet,
-        series: usize,
-        limits: &Limits<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn read(&mut self, set: &dyn SeriesSet, series: usize) -> Result<(), Error> {
         let Self {
             cursor,
             timestamps_ms,
             values,
+            loan,
         } = self;
         timestamps_ms.clear();
         values.clear();
         set.columns(series, cursor, &mut |column| {
             let count = column.timestamps_ms.len();
-            limits.room_for(values.len() + count)?;
+            loan.set_samples(values.len() + count)?;
+            // Twice: a column may be decoded into buffers as large.
+            loan.grow_to(4 * bytes_of::<f64>(values.len() + count))?;
+            timestamps_ms.reserve_exact(count);
+            values.reserve_exact(count);
             timestamps_ms.extend_from_slice(column.timestamps_ms);
             match column.values {
                 Values::Floats(floats) if floats.len() != count => {
@@ -112,7 +130,12 @@ impl Reader {
                 Values::Constant(value) => values.resize(values.len() + count, value),
             }
             Ok(())
-        })
+        })?;
+        let decoded = cursor.timestamps_ms.capacity() + cursor.values.capacity();
+        let copied = timestamps_ms.capacity() + values.capacity();
+        loan.grow_to(bytes_of::<f64>(decoded + copied))?;
+        loan.limits().has_read(values.len());
+        Ok(())
     }
 
     /// The same without stale markers.
@@ -120,9 +143,8 @@ impl Reader {
         &mut self,
         set: &dyn SeriesSet,
         series: usize,
-        limits: &Limits<'_>,
     ) -> Result<(), Error> {
-        self.read(set, series, limits)?;
+        self.read(set, series)?;
         if self.values.iter().any(|&value| is_absent(value)) {
             let mut kept = 0;
             for at in 0..self.values.len() {
@@ -139,13 +161,19 @@ impl Reader {
     }
 
     /// Takes the values of a row as samples.
-    pub(super) fn read_row(&mut self, row: &Row, grid: &Grid) {
+    pub(super) fn read_row(&mut self, row: &Row, grid: &Grid) -> Result<(), Error> {
         self.timestamps_ms.clear();
         self.values.clear();
+        let count = row.values.len();
+        self.loan.set_samples(count)?;
+        self.loan.grow_to(2 * bytes_of::<f64>(count))?;
+        self.timestamps_ms.reserve_exact(count);
+        self.values.reserve_exact(count);
         for (step, value) in row.present() {
             self.timestamps_ms.push(grid.time_ms(step));
             self.values.push(value);
         }
+        Ok(())
     }
 
     /// Puts into `out` for each step the last sample up to its moment, if it is not too old and
@@ -172,7 +200,7 @@ impl Reader {
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Puts into `out` for each step the value on the line between the samples around its
     /// moment; the last one where none follows (Prometheus `smoothSeries`). Stale markers must
     /// not be among the samples.
@@ -210,13 +238,16 @@ impl<'e> Evaluator<'e> {
         &self,
         matchers: &'e [Matcher],
         times: &LookTimes,
-    ) -> Result<Box<dyn SeriesSet + 'e>, Error> {
+    ) -> Result<StoredSeries<'e>, Error> {
         let (start_ms, end_ms) = times.bounds();
-        self.view.select(&Selection {
+        let set = self.view.select(&Selection {
             matchers,
             start_ms,
             end_ms,
-        })
+        })?;
+        let mut loan = Loan::new(self.limits);
+        loan.add(0, set.len().saturating_mul(SELECTED_BYTES))?;
+        Ok(Held::new(set, loan))
     }
 
     /// The values of an instant vector selector, or the times of its samples.

@@ -2,13 +2,14 @@
 
 use super::binary::arithmetic;
 use super::column::ABSENT;
-use super::rows::{Cells, MetadataSymbols, Origin, Row, RowLabels, merge_same_labels};
-use super::selector::{LookTimes, Reader};
+use super::rows::{Cells, MetadataSymbols, Origin, RowLabels, Rows, merge_same_labels};
+use super::selector::{LookTimes, Reader, StoredSeries};
 use super::window::Windows;
 use super::{Evaluator, Sink};
 use crate::Error;
 use crate::functions::ColumnFunction;
 use crate::labels::METRIC_NAME;
+use crate::limits::Held;
 use crate::parse::ast::BinaryOp;
 use crate::source::{MatchOp, Matcher, SeriesSet};
 
@@ -21,12 +22,12 @@ pub(super) enum Stream<'e> {
     /// Of another stream, their values changed.
     Map(Box<Mapped<'e>>),
     /// Of an operation that has made them already.
-    Made(Vec<Row>),
+    Made(Rows<'e>),
 }
 
 /// The series of a selector.
 pub(super) struct Selected<'e> {
-    pub(super) set: Box<dyn SeriesSet + 'e>,
+    pub(super) set: StoredSeries<'e>,
     pub(super) times: LookTimes,
     pub(super) matchers: &'e [Matcher],
     pub(super) yields: Yields,
@@ -45,28 +46,28 @@ pub(super) enum Yields {
 
 pub(super) struct Mapped<'e> {
     child: Stream<'e>,
-    transform: Transform,
+    transform: Transform<'e>,
     /// The values mean something else now.
     drops_metadata: bool,
 }
 
 /// What becomes of the values of a row.
-pub(super) enum Transform {
+pub(super) enum Transform<'e> {
     None,
     Function {
         function: ColumnFunction,
         /// A column over all steps for each parameter.
-        parameters: Vec<Vec<f64>>,
+        parameters: Vec<Held<'e, Vec<f64>>>,
     },
     Operator {
         op: BinaryOp,
-        scalar: Vec<f64>,
+        scalar: Held<'e, Vec<f64>>,
         scalar_left: bool,
         return_bool: bool,
     },
 }
 
-impl Transform {
+impl Transform<'_> {
     fn apply(&self, first: usize, values: &mut [f64]) {
         let end = first + values.len();
         match self {
@@ -102,7 +103,7 @@ impl<'e> Stream<'e> {
     /// Whether rows differ without their metadata labels.
     fn unique_without_metadata(&self) -> bool {
         match self {
-            Self::Select(selected) => unique_without_metadata(&*selected.set, selected.matchers),
+            Self::Select(selected) => unique_without_metadata(&**selected.set, selected.matchers),
             Self::Windows(windows) => windows.unique_without_metadata(),
             Self::Map(mapped) => mapped.drops_metadata || mapped.child.unique_without_metadata(),
             Self::Made(_) => false,
@@ -116,7 +117,9 @@ impl<'e> Stream<'e> {
             Self::Windows(windows) => windows.run(evaluator, sink),
             Self::Map(mapped) => mapped.run(evaluator, sink),
             Self::Made(rows) => {
+                let (rows, _loan) = rows.into_parts();
                 for mut row in rows {
+                    evaluator.limits.check()?;
                     let labels = RowLabels {
                         origin: Origin::Made(&row.labels),
                         without_metadata: false,
@@ -136,20 +139,19 @@ impl<'e> Stream<'e> {
 
 impl Selected<'_> {
     fn run(self, evaluator: &Evaluator<'_>, sink: &mut Sink<'_>) -> Result<(), Error> {
-        evaluator.limits.room_for(evaluator.grid.count)?;
-        let mut reader = Reader::default();
-        let mut values = vec![ABSENT; evaluator.grid.count];
+        let mut values = evaluator.column(ABSENT)?;
+        let mut reader = Reader::new(evaluator.limits);
         for series in 0..self.set.len() {
             evaluator.limits.check()?;
             if self.yields == Yields::Smoothed {
-                reader.read_without_stale(&*self.set, series, evaluator.limits)?;
+                reader.read_without_stale(&**self.set, series)?;
                 reader.smoothed(&self.times, &mut values);
             } else {
-                reader.read(&*self.set, series, evaluator.limits)?;
+                reader.read(&**self.set, series)?;
                 reader.instants(&self.times, self.yields == Yields::Times, &mut values);
             }
             let labels = RowLabels {
-                origin: Origin::Stored(&*self.set, series),
+                origin: Origin::Stored(&**self.set, series),
                 without_metadata: false,
                 drop_name: false,
             };
@@ -182,7 +184,7 @@ impl<'e> Mapped<'e> {
 
 impl<'e> Evaluator<'e> {
     /// A stream whose values keep their meaning.
-    pub(super) fn with_metadata(&self, child: Stream<'e>, transform: Transform) -> Stream<'e> {
+    pub(super) fn with_metadata(&self, child: Stream<'e>, transform: Transform<'e>) -> Stream<'e> {
         Stream::Map(Box::new(Mapped {
             child,
             transform,
@@ -195,7 +197,7 @@ impl<'e> Evaluator<'e> {
     pub(super) fn without_metadata(
         &self,
         child: Stream<'e>,
-        transform: Transform,
+        transform: Transform<'e>,
     ) -> Result<Stream<'e>, Error> {
         let merge = !self.delayed_name_removal && !child.unique_without_metadata();
         let mapped = Stream::Map(Box::new(Mapped {
@@ -206,6 +208,6 @@ impl<'e> Evaluator<'e> {
         if !merge {
             return Ok(mapped);
         }
-        self.made(|| merge_same_labels(self.gather(mapped)?))
+        merge_same_labels(self.gather(mapped)?).map(Stream::Made)
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 
 use super::column::{ABSENT, cell};
-use super::rows::{Cells, MetadataSymbols, Origin, Row, RowLabels, same_labelset};
-use super::selector::{LookTimes, Reader};
+use super::rows::{Cells, MetadataSymbols, Origin, RowLabels, Rows, same_labelset};
+use super::selector::{LookTimes, Reader, StoredSeries};
 use super::stream::{Stream, unique_without_metadata};
 use super::{Evaluator, Grid, Sink};
 use crate::functions::extended::Edges;
 use crate::functions::regression::check_factors;
 use crate::functions::{ANY_SAMPLE, Expects, Window, WindowEntry, WindowFunction};
 use crate::labels::{METRIC_NAME, METRIC_TYPE};
-use crate::limits::Limits;
+use crate::limits::{Held, Loan, bytes_of};
 use crate::parse::ast::{RangeEdges, Span};
 use crate::plan::{RangeNode, Samples, WindowCall};
-use crate::source::{Matcher, SeriesSet, Symbol};
+use crate::source::{Matcher, Symbol};
 use crate::{Error, ErrorKind, Labels};
 
 /// The series of a range vector and what is computed of their windows.
@@ -24,7 +24,7 @@ pub(super) struct Windows<'e> {
     edges: RangeEdges,
     function: &'static WindowEntry,
     /// A column over all steps for each parameter.
-    parameters: Vec<Vec<f64>>,
+    parameters: Vec<Held<'e, Vec<f64>>>,
     /// Where the first argument stands.
     first_argument: Span,
 }
@@ -32,9 +32,9 @@ pub(super) struct Windows<'e> {
 /// Where the samples are.
 pub(super) enum Input<'e> {
     /// In the source.
-    Stored(Box<dyn SeriesSet + 'e>, &'e [Matcher]),
+    Stored(StoredSeries<'e>, &'e [Matcher]),
     /// In rows that a subquery has made, over a grid of its own.
-    Made(Vec<Row>, Grid),
+    Made(Rows<'e>, Grid),
 }
 
 impl Input<'_> {
@@ -46,24 +46,16 @@ impl Input<'_> {
     }
 
     /// Reads the samples of a series, stale markers left out.
-    pub(super) fn read(
-        &self,
-        series: usize,
-        reader: &mut Reader,
-        limits: &Limits<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn read(&self, series: usize, reader: &mut Reader<'_>) -> Result<(), Error> {
         match self {
-            Self::Stored(set, _) => reader.read_without_stale(&**set, series, limits),
-            Self::Made(rows, grid) => {
-                reader.read_row(&rows[series], grid);
-                Ok(())
-            }
+            Self::Stored(set, _) => reader.read_without_stale(&***set, series),
+            Self::Made(rows, grid) => reader.read_row(&rows[series], grid),
         }
     }
 
     pub(super) fn row_labels(&self, series: usize) -> RowLabels<'_> {
         let (origin, drop_name) = match self {
-            Self::Stored(set, _) => (Origin::Stored(&**set, series), false),
+            Self::Stored(set, _) => (Origin::Stored(&***set, series), false),
             Self::Made(rows, _) => {
                 let row = &rows[series];
                 (Origin::Made(&row.labels), row.drop_name)
@@ -79,7 +71,7 @@ impl Input<'_> {
     /// Whether no two series differ in nothing but metadata labels, as far as is known.
     fn unique_without_metadata(&self) -> bool {
         match self {
-            Self::Stored(set, matchers) => unique_without_metadata(&**set, matchers),
+            Self::Stored(set, matchers) => unique_without_metadata(&***set, matchers),
             Self::Made(rows, _) => rows.len() < 2,
         }
     }
@@ -99,7 +91,7 @@ impl<'e> Evaluator<'e> {
                 let rows = if start_ms <= end_ms {
                     Self { grid, ..*self }.vector(child)?
                 } else {
-                    Vec::new()
+                    Rows::none(self.limits)
                 };
                 Input::Made(rows, grid)
             }
@@ -156,19 +148,17 @@ impl Windows<'_> {
     }
 
     pub(super) fn run(self, evaluator: &Evaluator<'_>, sink: &mut Sink<'_>) -> Result<(), Error> {
-        let count = evaluator.grid.count;
-        evaluator.limits.room_for(count)?;
         let drops_metadata = !self.function.keeps_metadata;
         let delayed = evaluator.delayed_name_removal;
         let may_collide = drops_metadata && !delayed && !self.input.unique_without_metadata();
-        let mut unique = may_collide.then(UniqueLabels::default);
+        let mut unique = may_collide.then(|| UniqueLabels::new(evaluator));
         let mut counters = CounterNames::new(&self);
         let mut function = (self.function.make)();
-        let mut reader = Reader::default();
-        let mut values = vec![ABSENT; count];
+        let mut reader = Reader::new(evaluator.limits);
+        let mut values = evaluator.column(ABSENT)?;
         for series in 0..self.input.len() {
             evaluator.limits.check()?;
-            self.input.read(series, &mut reader, evaluator.limits)?;
+            self.input.read(series, &mut reader)?;
             if !self.compute(evaluator, &reader, &mut *function, &mut values)? {
                 continue;
             }
@@ -192,7 +182,7 @@ impl Windows<'_> {
     fn compute(
         &self,
         evaluator: &Evaluator<'_>,
-        reader: &Reader,
+        reader: &Reader<'_>,
         function: &mut dyn WindowFunction,
         values: &mut [f64],
     ) -> Result<bool, Error> {
@@ -219,7 +209,7 @@ impl Windows<'_> {
                 let column = self.parameters.get(which);
                 column.map_or(0.0, |column| column[step])
             };
-            evaluator.limits.check_work(&mut work, end - first)?;
+            evaluator.limits.check_work(&mut work, end - first + 1)?;
             let parameters = [parameter(0), parameter(1)];
             if checked != Some(parameters.map(f64::to_bits)) {
                 checked = Some(parameters.map(f64::to_bits));
@@ -273,16 +263,29 @@ impl Windows<'_> {
     }
 }
 
+/// What an entry of a set takes: tables have room for as many again.
+const ENTRY_BYTES: usize = 2 * (size_of::<Labels>() + 1);
+
 /// Finds two series that differ in nothing but metadata labels.
-#[derive(Default)]
-struct UniqueLabels {
+struct UniqueLabels<'l> {
     metadata: Option<MetadataSymbols>,
     stored: HashSet<Box<[(Symbol, Symbol)]>>,
     made: HashSet<Labels>,
     row: Vec<(Symbol, Symbol)>,
+    loan: Loan<'l>,
 }
 
-impl UniqueLabels {
+impl<'l> UniqueLabels<'l> {
+    fn new(evaluator: &Evaluator<'l>) -> Self {
+        Self {
+            metadata: None,
+            stored: HashSet::new(),
+            made: HashSet::new(),
+            row: Vec::new(),
+            loan: Loan::new(evaluator.limits),
+        }
+    }
+
     fn add(&mut self, labels: RowLabels<'_>) -> Result<(), Error> {
         let is_new = match labels.origin {
             Origin::Stored(set, series) => {
@@ -291,9 +294,15 @@ impl UniqueLabels {
                     .get_or_insert_with(|| MetadataSymbols::of(set));
                 set.label_symbols(series, &mut self.row);
                 self.row.retain(|(name, _)| !metadata.contains(*name));
+                let bytes = ENTRY_BYTES + bytes_of::<[Symbol; 2]>(self.row.len());
+                self.loan.add(0, bytes)?;
                 self.stored.insert(self.row.as_slice().into())
             }
-            Origin::Made(labels) => self.made.insert(labels.without_metadata()),
+            Origin::Made(labels) => {
+                let labels = labels.without_metadata();
+                self.loan.add(0, ENTRY_BYTES + labels.heap_bytes())?;
+                self.made.insert(labels)
+            }
         };
         if is_new { Ok(()) } else { Err(same_labelset()) }
     }

@@ -9,7 +9,7 @@ use silverback_query::parse::{parse, prettify};
 
 use super::params::Params;
 use super::response::{ApiError, success};
-use super::run::{TIMEOUT_MAX, run};
+use super::run::run;
 use super::{ast, json};
 use crate::app::App;
 
@@ -47,7 +47,7 @@ async fn with_expression(
     data: impl FnOnce(&Expr) -> Result<Vec<u8>, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let query = params.get("query").to_owned();
-    run(app, TIMEOUT_MAX, move |app, _| {
+    run(app, None, move |app, _| {
         let expr = parse(&query, app.engine.parse_options())
             .map_err(|error| ApiError::parameter("query", error))?;
         Ok(success(&data(&expr)?, &[]))

@@ -14,7 +14,7 @@ use super::json;
 use super::params::Params;
 use super::query::TRUNCATED;
 use super::response::{ApiError, success};
-use super::run::{TIMEOUT_MAX, run};
+use super::run::run;
 use crate::app::{App, AppRef};
 
 /// The names of the labels of the series that match.
@@ -67,7 +67,7 @@ async fn respond(
 ) -> Result<Response, ApiError> {
     let range = params.time_range()?;
     let sets = params.matcher_sets().map_err(ApiError::bad_data)?;
-    run(app, TIMEOUT_MAX, move |app, bounds| {
+    run(app, None, move |app, bounds| {
         let view = app.db.view();
         let mut texts = match sets.as_slice() {
             [] => ask(&view, &[], range).map_err(|error| ApiError::storage(&error))?,

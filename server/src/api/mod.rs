@@ -26,6 +26,5 @@ pub(crate) use expression::{format_query, parse_query};
 pub(crate) use labels::{label_names, label_values};
 pub(crate) use query::{instant, range};
 pub(crate) use response::{ApiError, ErrorType};
-pub(crate) use run::QUERIES_MAX;
 pub(crate) use series::series;
 pub(crate) use status::build_info;

@@ -10,7 +10,7 @@ use silverback_query::{Error, QueryOptions, QueryResult, Value};
 use super::params::Params;
 use super::query_body::QueryBody;
 use super::response::ApiError;
-use super::run::{Bounds, TIMEOUT_MAX, run};
+use super::run::{Bounds, run};
 use super::time;
 use crate::app::App;
 use crate::clock;
@@ -103,7 +103,7 @@ impl Steps {
 struct Request {
     query: String,
     limit: Option<usize>,
-    timeout: Duration,
+    timeout: Option<Duration>,
     lookback_delta_ms: Option<i64>,
     stats_warning: Option<String>,
 }
@@ -111,13 +111,15 @@ struct Request {
 impl Request {
     fn read(params: &Params, limit: Option<usize>) -> Result<Self, ApiError> {
         let timeout = match params.get("timeout") {
-            "" => TIMEOUT_MAX,
+            "" => None,
             text => {
                 let nanoseconds = time::parse_duration_ns(text)
                     .map_err(|error| ApiError::parameter("timeout", error))?;
                 // Prometheus notices while it parses the query.
-                time::positive(nanoseconds)
-                    .ok_or_else(|| ApiError::parameter("query", "context deadline exceeded"))?
+                Some(
+                    time::positive(nanoseconds)
+                        .ok_or_else(|| ApiError::parameter("query", "context deadline exceeded"))?,
+                )
             }
         };
         let lookback_delta_ms = match params.get("lookback_delta") {
@@ -233,7 +235,7 @@ mod tests {
         let read = |query: &str| Request::read(&Params::of(query), None);
         let request = read("query=up&timeout=5s&lookback_delta=1m&stats=all").unwrap();
         assert_eq!(request.query, "up");
-        assert_eq!(request.timeout, Duration::from_secs(5));
+        assert_eq!(request.timeout, Some(Duration::from_secs(5)));
         assert_eq!(request.lookback_delta_ms, Some(60_000));
         assert_eq!(request.stats_warning, None);
         assert_eq!(read("lookback_delta=-5").unwrap().lookback_delta_ms, None);

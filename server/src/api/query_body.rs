@@ -11,7 +11,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
-use silverback_query::{InstantSample, QueryResult, RangeSeries, Value};
+use silverback_query::{InstantSample, QueryResult, RangeSeries, Reservation, Value};
 
 use super::json;
 use super::response::{SUCCESS, finish};
@@ -31,6 +31,8 @@ pub(super) struct QueryBody {
     done: bool,
     /// Held as long as the result is in memory; a client that reads slowly holds it long.
     _turn: Turn,
+    /// What the result takes of the memory for all queries, likewise.
+    _memory: Reservation,
 }
 
 /// The part of the result that is still to be written.
@@ -98,6 +100,7 @@ impl QueryBody {
             tail,
             done: false,
             _turn: turn,
+            _memory: result.memory,
         };
         body.fill();
         body
@@ -111,6 +114,7 @@ impl QueryBody {
             tail,
             done,
             _turn: _,
+            _memory: _,
         } = self;
         while piece.len() < PIECE_BYTES {
             let more = match rest {
@@ -234,6 +238,7 @@ mod tests {
             value,
             warnings,
             infos: Vec::new(),
+            memory: Reservation::default(),
         };
         let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
         let turn = std::sync::Arc::clone(&turns).try_acquire_owned().unwrap();

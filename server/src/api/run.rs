@@ -11,11 +11,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::response::{ApiError, ErrorType};
 use crate::app::App;
 
-/// How many reads run at once; the others wait in a queue (Prometheus's default).
-pub(crate) const QUERIES_MAX: usize = 20;
-/// How long a read may take, its wait in the queue included (Prometheus's default).
-pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(120);
-
 /// One of the turns that bound how many reads hold memory at once.
 pub(super) type Turn = OwnedSemaphorePermit;
 
@@ -70,16 +65,19 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Runs `work` on a thread where it may block, once it is its turn.
+/// Runs `work` on a thread where it may block, once it is its turn, for at most `timeout` and
+/// `--query-timeout`, its wait in the queue included.
 ///
 /// # Errors
 /// Its own, or "timeout" where its turn does not come in time.
 pub(super) async fn run<T: Send + 'static>(
     app: &Arc<App>,
-    timeout: Duration,
+    timeout: Option<Duration>,
     work: impl FnOnce(&App, Bounds) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let deadline = Instant::now() + timeout.min(TIMEOUT_MAX);
+    let timeout_max = app.config.query_timeout;
+    let timeout = timeout.map_or(timeout_max, |timeout| timeout.min(timeout_max));
+    let deadline = Instant::now() + timeout;
     let cancelled = Arc::new(AtomicBool::new(false));
     let guard = CancelOnDrop(Arc::clone(&cancelled));
     let turn = Arc::clone(&app.query_turns).acquire_owned();
@@ -87,7 +85,12 @@ pub(super) async fn run<T: Send + 'static>(
     let Ok(Ok(turn)) = tokio::time::timeout_at(deadline.into(), turn).await else {
         return Err(ApiError::new(
             ErrorType::Timeout,
-            "query timed out in query queue",
+            format!(
+                "query timed out in query queue: {} others run (--query-concurrency) and {:.3} s are \
+                 over (--query-timeout or the timeout of the request)",
+                app.config.query_concurrency,
+                timeout.as_secs_f64()
+            ),
         ));
     };
     // The turn moves with the work, which may end after its request was dropped.
@@ -145,7 +148,7 @@ mod tests {
         let app = TestApp::new().app;
         let (began, begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
-        let reading = run(&app, TIMEOUT_MAX, move |_, bounds| {
+        let reading = run(&app, None, move |_, bounds| {
             let _ = began.send(());
             let error = loop {
                 if let Err(error) = bounds.check() {
@@ -173,18 +176,19 @@ mod tests {
     #[tokio::test]
     async fn the_wait_for_a_turn_is_bounded() {
         let app = TestApp::new().app;
-        let turns = u32::try_from(QUERIES_MAX).unwrap();
+        let turns = u32::try_from(app.config.query_concurrency).unwrap();
         let all = Arc::clone(&app.query_turns)
             .acquire_many_owned(turns)
             .await
             .unwrap();
-        let error = run(&app, Duration::from_millis(1), |_, _| Ok(()))
+        let error = run(&app, Some(Duration::from_millis(1)), |_, _| Ok(()))
             .await
             .unwrap_err();
-        let expected = ApiError::new(ErrorType::Timeout, "query timed out in query queue");
-        assert_eq!(error, expected);
+        let expected = "query timed out in query queue: 20 others run (--query-concurrency) and \
+                        0.001 s are over (--query-timeout or the timeout of the request)";
+        assert_eq!(error, ApiError::new(ErrorType::Timeout, expected));
         drop(all);
-        run(&app, TIMEOUT_MAX, |app, _| {
+        run(&app, None, |app, _| {
             assert_eq!(app.metrics.queries_running.get(), 1);
             Ok(())
         })
@@ -198,12 +202,12 @@ mod tests {
         let app = TestApp::new().app;
         let running = Arc::clone(&app);
         let task = tokio::spawn(async move {
-            let _ = run(&running, TIMEOUT_MAX, |_, _| -> Result<(), _> {
-                panic!("a bug")
-            })
-            .await;
+            let _ = run(&running, None, |_, _| -> Result<(), _> { panic!("a bug") }).await;
         });
         assert!(task.await.unwrap_err().is_panic());
-        assert_eq!(app.query_turns.available_permits(), QUERIES_MAX);
+        assert_eq!(
+            app.query_turns.available_permits(),
+            app.config.query_concurrency
+        );
     }
 }

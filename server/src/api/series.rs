@@ -11,7 +11,7 @@ use super::matchers::MatcherSet;
 use super::params::Params;
 use super::query::TRUNCATED;
 use super::response::{ApiError, success};
-use super::run::{Bounds, TIMEOUT_MAX, run};
+use super::run::{Bounds, run};
 use crate::app::App;
 
 /// How many series are read between two looks at the time limit.
@@ -35,7 +35,7 @@ pub(crate) async fn series(
     let sets = params
         .matcher_sets()
         .map_err(|error| ApiError::parameter("match[]", error))?;
-    run(&app, TIMEOUT_MAX, move |app, bounds| {
+    run(&app, None, move |app, bounds| {
         let mut found = select(app, &sets, range, limit, &bounds)?;
         let truncated = limit.is_some_and(|limit| found.len() > limit);
         found.truncate(limit.unwrap_or(usize::MAX));

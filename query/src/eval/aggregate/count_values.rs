@@ -4,15 +4,20 @@ use hashbrown::HashMap;
 
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, is_present};
-use crate::eval::rows::{Row, merge_same_labels};
+use crate::eval::rows::{Rows, WORK_A_LABEL_SET, merge_same_labels};
 use crate::float_text::{text, write_plain_float};
+use crate::limits::{Loan, bytes_of};
 use crate::parse::ast::Grouping;
 use crate::parse::strings::quote;
 use crate::plan::{Aggregate, Parameter};
 use crate::{Error, ErrorKind, Labels};
 
+/// What a group takes beside its labels and counts: its places in tables and lists, which have
+/// room for as many again.
+const GROUP_BYTES: usize = 3 * size_of::<(Labels, usize)>() + 2 * size_of::<Vec<f64>>();
+
 impl<'e> Evaluator<'e> {
-    pub(super) fn count_values(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
+    pub(super) fn count_values(&self, node: &'e Aggregate) -> Result<Rows<'e>, Error> {
         let label = match &node.parameter {
             Parameter::Label(label) => label.as_str(),
             Parameter::None | Parameter::Scalar(..) => "",
@@ -26,7 +31,9 @@ impl<'e> Evaluator<'e> {
         let rows = self.vector(&node.child)?;
         let mut groups: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
         let mut counts: Vec<Vec<f64>> = Vec::new();
-        for row in &rows {
+        let mut loan = Loan::new(self.limits);
+        let mut work = 0;
+        for row in rows.iter() {
             self.limits.check()?;
             // Values mostly repeat from step to step.
             let mut known: Option<(u64, usize)> = None;
@@ -34,13 +41,16 @@ impl<'e> Evaluator<'e> {
                 let group = match known {
                     Some((bits, group)) if bits == value.to_bits() => group,
                     _ => {
+                        self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
                         let labels = row.labels.with(label, &printed(value));
                         let labels = group_labels(&node.grouping, label, &labels);
                         let next = counts.len();
+                        let bytes = labels.heap_bytes() + GROUP_BYTES;
                         let group = *groups.entry(labels).or_insert(next);
                         if group == next {
-                            self.limits.hold(self.grid.count)?;
-                            counts.push(vec![ABSENT; self.grid.count]);
+                            let count = self.grid.count;
+                            loan.add(count, bytes + bytes_of::<f64>(count))?;
+                            counts.push(vec![ABSENT; count]);
                         }
                         known = Some((value.to_bits(), group));
                         group
@@ -54,13 +64,15 @@ impl<'e> Evaluator<'e> {
                 };
             }
         }
+        drop(rows);
         let mut labels: Vec<(Labels, usize)> = groups.into_iter().collect();
         labels.sort_by_key(|(_, group)| *group);
-        let rows = labels
-            .into_iter()
-            .zip(counts)
-            .filter_map(|((labels, _), counts)| Row::trimmed(labels, 0, &counts))
-            .collect();
+        let mut rows = Rows::none(self.limits);
+        for ((labels, _), counts) in labels.into_iter().zip(counts) {
+            self.limits.check()?;
+            rows.add(|| labels, false, 0, &counts)?;
+            loan.give_back(counts.len(), bytes_of::<f64>(counts.len()));
+        }
         merge_same_labels(rows)
     }
 }

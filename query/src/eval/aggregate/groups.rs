@@ -2,11 +2,12 @@
 
 use hashbrown::HashMap;
 
-use crate::Labels;
 use crate::eval::rows::{MetadataSymbols, Origin, RowLabels};
 use crate::labels::METRIC_NAME;
+use crate::limits::{Limits, Loan};
 use crate::parse::ast::Grouping;
 use crate::source::{SeriesSet, Symbol};
+use crate::{Error, Labels};
 
 type Map<K> = HashMap<K, usize, foldhash::fast::RandomState>;
 
@@ -23,7 +24,12 @@ pub(super) struct Groups<'g> {
     symbols: Option<GroupingSymbols>,
     row: Vec<(Symbol, Symbol)>,
     key: Vec<Symbol>,
+    loan: Loan<'g>,
 }
+
+/// What a group takes beside its labels: its place in the list and in the table, each of which
+/// may have room for as many again.
+const GROUP_BYTES: usize = 4 * size_of::<(Labels, usize)>();
 
 /// The grouping labels in one selection.
 struct GroupingSymbols {
@@ -33,7 +39,7 @@ struct GroupingSymbols {
 }
 
 impl<'g> Groups<'g> {
-    pub(super) fn new(grouping: &'g Grouping) -> Self {
+    pub(super) fn new(grouping: &'g Grouping, limits: &'g Limits<'g>) -> Self {
         Self {
             grouping,
             by_symbols: Map::default(),
@@ -42,19 +48,23 @@ impl<'g> Groups<'g> {
             symbols: None,
             row: Vec::new(),
             key: Vec::new(),
+            loan: Loan::new(limits),
         }
     }
 
     /// The number of a row's group; the next free one for a new group. All rows asked for are
     /// of one stream, so that all that are stored are of one selection.
-    pub(super) fn of(&mut self, labels: RowLabels<'_>) -> usize {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Execution`] where the query may not hold another group.
+    pub(super) fn of(&mut self, labels: RowLabels<'_>) -> Result<usize, Error> {
         let group = match labels.origin {
             Origin::Stored(set, series) => {
                 self.fill_key(set, series, labels.without_metadata);
                 match self.by_symbols.get(self.key.as_slice()) {
                     Some(&group) => group,
                     None => {
-                        let group = self.push(&labels.to_labels());
+                        let group = self.push(&labels.to_labels())?;
                         self.by_symbols.insert(self.key.as_slice().into(), group);
                         group
                     }
@@ -65,7 +75,7 @@ impl<'g> Groups<'g> {
                 match self.by_labels.get(&made) {
                     Some(&group) => group,
                     None => {
-                        let group = self.push(&made);
+                        let group = self.push(&made)?;
                         self.by_labels.insert(made, group);
                         group
                     }
@@ -73,7 +83,7 @@ impl<'g> Groups<'g> {
             }
         };
         self.labels[group].1 |= labels.drop_name;
-        group
+        Ok(group)
     }
 
     /// Labels of the groups in their order, each with whether its name is dropped later.
@@ -81,9 +91,12 @@ impl<'g> Groups<'g> {
         self.labels.into_iter()
     }
 
-    fn push(&mut self, labels: &Labels) -> usize {
-        self.labels.push((self.group_labels(labels), false));
-        self.labels.len() - 1
+    fn push(&mut self, labels: &Labels) -> Result<usize, Error> {
+        let labels = self.group_labels(labels);
+        // The key in the table is no longer than the labels.
+        self.loan.add(0, GROUP_BYTES + 2 * labels.heap_bytes())?;
+        self.labels.push((labels, false));
+        Ok(self.labels.len() - 1)
     }
 
     fn group_labels(&self, labels: &Labels) -> Labels {

@@ -1,23 +1,25 @@
 //! `limit_ratio`: a part of the rows that the hash of their labels picks.
 
 use super::quantile::grouped;
-use super::topk::{Heap, Keeps, in_order};
+use super::topk::{Heap, Keeps};
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, present_range};
-use crate::eval::rows::Row;
+use crate::eval::order::in_order;
+use crate::eval::rows::Rows;
 use crate::functions::numeric::{max, min};
 use crate::labels::hash::label_hash;
+use crate::limits::{Loan, bytes_of};
 use crate::plan::{Aggregate, Parameter};
 use crate::{Error, ErrorKind, Labels};
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn limit_ratio(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
+    pub(super) fn limit_ratio(&self, node: &'e Aggregate) -> Result<Rows<'e>, Error> {
         let ratios = self.number_parameter(node)?;
         let mut rows = self.vector(&node.child)?;
         let largest = ratios.iter().copied().fold(-f64::MAX, max);
         let smallest = ratios.iter().copied().fold(f64::MAX, min);
         if largest == 0.0 && smallest == 0.0 {
-            return Ok(Vec::new());
+            return Ok(Rows::none(self.limits));
         }
         if ratios.iter().any(|ratio| ratio.is_nan()) {
             return Err(Error::new(ErrorKind::Execution, "Ratio value is NaN"));
@@ -32,7 +34,7 @@ impl<'e> Evaluator<'e> {
         }
         if self.grid.is_instant() {
             let ratio = ratios.first().copied().unwrap_or(0.0);
-            return Ok(picked_in_groups(node, rows, ratio));
+            return picked_in_groups(node, rows, ratio);
         }
         rows.retain_mut(|row| {
             let offset = offset(&row.labels);
@@ -50,19 +52,27 @@ impl<'e> Evaluator<'e> {
 
 /// The rows of an instant query group by group, each in the order of the heap that Prometheus
 /// collects them in.
-fn picked_in_groups(node: &Aggregate, rows: Vec<Row>, ratio: f64) -> Vec<Row> {
-    let (of_rows, groups) = grouped(node, &rows);
+fn picked_in_groups<'l>(
+    node: &'l Aggregate,
+    rows: Rows<'l>,
+    ratio: f64,
+) -> Result<Rows<'l>, Error> {
+    let (of_rows, groups) = grouped(node, &rows, rows.limits())?;
+    let mut loan = Loan::new(rows.limits());
+    // As in `topk`.
+    loan.add(0, 3 * bytes_of::<(f64, usize)>(rows.len()))?;
     let mut heaps: Vec<Heap> = groups
         .into_labels()
         .map(|_| Heap::new(Keeps::First))
         .collect();
-    for (at, (row, &group)) in rows.iter().zip(&of_rows).enumerate() {
+    for (at, (row, &group)) in rows.iter().zip(of_rows.iter()).enumerate() {
         if row.has(0) && picks(ratio, offset(&row.labels)) {
             heaps[group].offer(usize::MAX, row.at(0), at);
         }
     }
     let order: Vec<usize> = heaps.iter_mut().flat_map(Heap::take_sorted).collect();
-    in_order(rows, &order)
+    let (rows, held) = rows.into_parts();
+    Ok(Rows::new(in_order(rows, &order, &mut loan)?, held))
 }
 
 /// Where the labels of a row lie between 0 and 1.

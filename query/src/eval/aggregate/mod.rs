@@ -11,13 +11,14 @@ use self::groups::Groups;
 use self::state::{Average, Count, Extremum, Present, State, Sum, Variance};
 use super::Evaluator;
 use super::column::{ABSENT, is_present};
-use super::rows::Row;
+use super::rows::Rows;
 use crate::Error;
+use crate::limits::{Held, Loan};
 use crate::parse::ast::AggregateOp;
 use crate::plan::{Aggregate, Parameter};
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn aggregate(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
+    pub(super) fn aggregate(&self, node: &'e Aggregate) -> Result<Rows<'e>, Error> {
         match node.op {
             AggregateOp::Sum => self.fold::<Sum>(node, |sum| sum.total()),
             AggregateOp::Avg => self.fold(node, Average::value),
@@ -35,10 +36,10 @@ impl<'e> Evaluator<'e> {
     }
 
     /// The number before the vector, for each step.
-    fn number_parameter(&self, node: &'e Aggregate) -> Result<Vec<f64>, Error> {
+    fn number_parameter(&self, node: &'e Aggregate) -> Result<Held<'e, Vec<f64>>, Error> {
         match &node.parameter {
             Parameter::Scalar(scalar, _) => self.scalar(scalar),
-            Parameter::None | Parameter::Label(_) => Ok(vec![f64::NAN; self.grid.count]),
+            Parameter::None | Parameter::Label(_) => self.column(f64::NAN),
         }
     }
 
@@ -47,39 +48,41 @@ impl<'e> Evaluator<'e> {
         &self,
         node: &'e Aggregate,
         result: impl Fn(&S) -> f64,
-    ) -> Result<Vec<Row>, Error> {
-        let mut groups = Groups::new(&node.grouping);
+    ) -> Result<Rows<'e>, Error> {
+        let mut groups = Groups::new(&node.grouping, self.limits);
         let mut columns: Vec<Column<S>> = Vec::new();
+        let mut loan = Loan::new(self.limits);
         self.open(&node.child)?.run(self, &mut |labels, cells| {
             let range = super::column::present_range(cells.values);
             if range.is_empty() {
                 return Ok(());
             }
-            let group = groups.of(labels);
+            let group = groups.of(labels)?;
             if group == columns.len() {
+                loan.add(0, 2 * size_of::<Column<S>>())?;
                 columns.push(Column::default());
             }
-            let grown = columns[group].add(cells.first + range.start, &cells.values[range]);
-            self.limits.hold(grown)
+            let column = &mut columns[group];
+            let first = cells.first + range.start;
+            let more = column.missing(first, range.len());
+            loan.add(more, more * size_of::<Option<S>>())?;
+            column.add(first, &cells.values[range]);
+            Ok(())
         })?;
-        let rows = groups
-            .into_labels()
-            .zip(columns)
-            .map(|((labels, drop_name), column)| Row {
-                labels,
-                drop_name,
-                first: column.first,
-                values: column
-                    .states
-                    .iter()
-                    .map(|state| {
-                        state
-                            .as_ref()
-                            .map_or(ABSENT, |state| super::column::cell(result(state)))
-                    })
-                    .collect(),
-            })
-            .collect();
+        let mut rows = Rows::none(self.limits);
+        let mut values = self.column(ABSENT)?;
+        for ((labels, drop_name), column) in groups.into_labels().zip(columns) {
+            self.limits.check()?;
+            let count = column.states.len();
+            for (value, state) in values.iter_mut().zip(&column.states) {
+                let state = state.as_ref();
+                *value = state.map_or(ABSENT, |state| super::column::cell(result(state)));
+            }
+            let first = column.first;
+            drop(column);
+            loan.give_back(count, count * size_of::<Option<S>>());
+            rows.add(|| labels, drop_name, first, &values[..count])?;
+        }
         Ok(rows)
     }
 }
@@ -101,9 +104,18 @@ impl<S> Default for Column<S> {
 }
 
 impl<S: State> Column<S> {
-    /// Takes the values in that begin at a step; gives how many states are new.
-    fn add(&mut self, first: usize, values: &[f64]) -> usize {
-        let before = self.states.len();
+    /// How many states there would be more with those of so many steps.
+    fn missing(&self, first: usize, count: usize) -> usize {
+        if self.states.is_empty() {
+            return count;
+        }
+        let before = self.first.saturating_sub(first);
+        before + (first + count).saturating_sub(self.first + self.states.len())
+    }
+
+    /// Takes the values in that begin at a step.
+    fn add(&mut self, first: usize, values: &[f64]) {
+        self.states.reserve_exact(self.missing(first, values.len()));
         if self.states.is_empty() {
             self.first = first;
         }
@@ -125,7 +137,6 @@ impl<S: State> Column<S> {
                 }
             }
         }
-        self.states.len() - before
     }
 }
 
@@ -136,9 +147,14 @@ mod tests {
     #[test]
     fn a_column_grows_to_both_sides() {
         let mut column = Column::<Sum>::default();
-        assert_eq!(column.add(5, &[1.0, ABSENT]), 2);
-        assert_eq!(column.add(3, &[2.0]), 2);
-        assert_eq!(column.add(5, &[4.0, 8.0, 16.0]), 1);
+        for (first, values, missing) in [
+            (5, &[1.0, ABSENT][..], 2),
+            (3, &[2.0], 2),
+            (5, &[4.0, 8.0, 16.0], 1),
+        ] {
+            assert_eq!(column.missing(first, values.len()), missing);
+            column.add(first, values);
+        }
         let totals: Vec<_> = column
             .states
             .iter()

@@ -4,32 +4,45 @@ use super::groups::Groups;
 use crate::Error;
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, cell, is_present};
-use crate::eval::rows::{Cells, Origin, Row, RowLabels};
+use crate::eval::rows::{Cells, Origin, Row, RowLabels, Rows, WORK_A_LABEL_SET};
 use crate::functions::numeric::{max, min, quantile};
+use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::plan::{Aggregate, Parameter};
 
 /// The number of the group of each row, and the groups.
-pub(super) fn grouped<'g>(node: &'g Aggregate, rows: &[Row]) -> (Vec<usize>, Groups<'g>) {
-    let mut groups = Groups::new(&node.grouping);
+///
+/// # Errors
+/// [`crate::ErrorKind::Execution`] where the query may not hold that.
+pub(super) fn grouped<'g>(
+    node: &'g Aggregate,
+    rows: &[Row],
+    limits: &'g Limits<'g>,
+) -> Result<(Held<'g, Vec<usize>>, Groups<'g>), Error> {
+    let mut groups = Groups::new(&node.grouping, limits);
+    let mut loan = Loan::new(limits);
+    loan.add(0, bytes_of::<usize>(rows.len()))?;
+    let mut work = 0;
     let of_rows = rows
         .iter()
         .map(|row| {
+            limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             groups.of(RowLabels {
                 origin: Origin::Made(&row.labels),
                 without_metadata: false,
                 drop_name: row.drop_name,
             })
         })
-        .collect();
-    (of_rows, groups)
+        .collect::<Result<Vec<usize>, Error>>()?;
+    Ok((Held::new(of_rows, loan), groups))
 }
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn quantiles(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
+    pub(super) fn quantiles(&self, node: &'e Aggregate) -> Result<Rows<'e>, Error> {
         let parameter = self.number_parameter(node)?;
         self.note_quantiles(node, &parameter);
         // Rows go straight to their groups: no label string is needed but one a group.
-        let mut groups = Groups::new(&node.grouping);
+        let mut groups = Groups::new(&node.grouping, self.limits);
+        let mut loan = Loan::new(self.limits);
         let mut members: Vec<Vec<(usize, Vec<f64>)>> = Vec::new();
         self.open(&node.child)?
             .run(self, &mut |labels, cells: Cells<'_>| {
@@ -37,22 +50,28 @@ impl<'e> Evaluator<'e> {
                 if range.is_empty() {
                     return Ok(());
                 }
-                let group = groups.of(labels);
+                let group = groups.of(labels)?;
                 if group == members.len() {
                     members.push(Vec::new());
                 }
-                self.limits.hold(range.len())?;
+                // The list of members has room for as many again.
+                let bytes = bytes_of::<f64>(range.len()) + 2 * size_of::<(usize, Vec<f64>)>();
+                loan.add(range.len(), bytes)?;
                 members[group].push((cells.first + range.start, cells.values[range].to_vec()));
                 Ok(())
             })?;
-        let mut result = Vec::with_capacity(members.len());
-        let mut at_step = Vec::new();
+        let mut result = Rows::none(self.limits);
+        let most = members.iter().map(Vec::len).max().unwrap_or(0);
+        loan.add(0, bytes_of::<f64>(most))?;
+        let mut at_step = Vec::with_capacity(most);
+        let mut values = self.column(ABSENT)?;
         let mut work = 0;
         for ((labels, drop_name), members) in groups.into_labels().zip(&members) {
             self.limits.check()?;
-            let mut values = vec![ABSENT; self.grid.count];
             for (step, value) in values.iter_mut().enumerate() {
-                self.limits.check_work(&mut work, members.len())?;
+                // Sorting takes a few times as long.
+                self.limits.check_work(&mut work, 8 * members.len())?;
+                *value = ABSENT;
                 at_step.clear();
                 at_step.extend(members.iter().filter_map(|(first, values)| {
                     let value = values.get(step.checked_sub(*first)?)?;
@@ -62,11 +81,7 @@ impl<'e> Evaluator<'e> {
                     *value = cell(quantile(parameter[step], &mut at_step));
                 }
             }
-            if let Some(mut row) = Row::trimmed(labels, 0, &values) {
-                row.drop_name = drop_name;
-                self.limits.hold(row.values.len())?;
-                result.push(row);
-            }
+            result.add(|| labels, drop_name, 0, &values)?;
         }
         Ok(result)
     }

@@ -3,25 +3,30 @@
 use super::quantile::grouped;
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, present_range};
-use crate::eval::rows::Row;
+use crate::eval::order::in_order;
+use crate::eval::rows::Rows;
 use crate::functions::go_sort::go_sort;
 use crate::functions::numeric::{go_float, max, min};
 use crate::functions::sort::value_before;
+use crate::limits::{Loan, bytes_of};
 use crate::parse::ast::AggregateOp;
 use crate::plan::Aggregate;
 use crate::{Error, ErrorKind};
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn topk(&self, node: &'e Aggregate) -> Result<Vec<Row>, Error> {
+    pub(super) fn topk(&self, node: &'e Aggregate) -> Result<Rows<'e>, Error> {
         let parameter = self.number_parameter(node)?;
         let rows = self.vector(&node.child)?;
         let largest = parameter.iter().copied().fold(-f64::MAX, max);
         let smallest = parameter.iter().copied().fold(f64::MAX, min);
         if largest < 1.0 {
-            return Ok(Vec::new());
+            return Ok(Rows::none(self.limits));
         }
         check_range(&parameter, smallest, largest)?;
-        let (of_rows, groups) = grouped(node, &rows);
+        let (of_rows, groups) = grouped(node, &rows, self.limits)?;
+        let mut loan = Loan::new(self.limits);
+        // Heaps have room for as many again as they hold, and then there is a list of rows.
+        loan.add(0, 3 * bytes_of::<(f64, usize)>(rows.len()))?;
         let mut heaps: Vec<Heap> = groups
             .into_labels()
             .map(|_| {
@@ -34,18 +39,21 @@ impl<'e> Evaluator<'e> {
             .collect();
         let mut kept: Vec<Vec<bool>> = Vec::new();
         if !self.grid.is_instant() {
+            let cells = rows.iter().map(|row| bytes_of::<bool>(row.values.len()));
+            loan.add(0, cells.sum::<usize>() + bytes_of::<Vec<bool>>(rows.len()))?;
             kept = rows
                 .iter()
                 .map(|row| vec![false; row.values.len()])
                 .collect();
         }
         let mut order = Vec::new();
+        let mut work = 0;
         for (step, &k) in parameter.iter().enumerate() {
-            self.limits.check()?;
             let k = (k as i64).min(rows.len() as i64);
             if k < 1 {
                 continue;
             }
+            self.limits.check_work(&mut work, rows.len())?;
             for (at, row) in rows.iter().enumerate() {
                 if row.has(step) {
                     heaps[of_rows[at]].offer(k as usize, row.at(step), at);
@@ -61,14 +69,15 @@ impl<'e> Evaluator<'e> {
             }
         }
         if self.grid.is_instant() {
-            return Ok(in_order(rows, &order));
+            let (rows, held) = rows.into_parts();
+            return Ok(Rows::new(in_order(rows, &order, &mut loan)?, held));
         }
         Ok(only(rows, kept))
     }
 }
 
 /// The rows with the values of those steps alone that are kept.
-fn only(mut rows: Vec<Row>, kept: Vec<Vec<bool>>) -> Vec<Row> {
+fn only(mut rows: Rows<'_>, kept: Vec<Vec<bool>>) -> Rows<'_> {
     let mut kept = kept.into_iter();
     rows.retain_mut(|row| {
         let kept = kept.next().unwrap_or_default();
@@ -94,14 +103,6 @@ fn check_range(parameter: &[f64], smallest: f64, largest: f64) -> Result<(), Err
         return Ok(());
     };
     Err(Error::new(ErrorKind::Execution, message))
-}
-
-pub(super) fn in_order(rows: Vec<Row>, order: &[usize]) -> Vec<Row> {
-    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
-    order
-        .iter()
-        .filter_map(|&at| rows.get_mut(at).and_then(Option::take))
-        .collect()
 }
 
 /// The best k values of a group at a step: a binary heap with the worst one first. Which of

@@ -2,35 +2,59 @@
 
 use hashbrown::HashMap;
 
-use crate::Labels;
-use crate::eval::rows::Row;
+use crate::eval::rows::{Row, WORK_A_LABEL_SET};
+use crate::limits::{Limits, Loan, bytes_of};
 use crate::parse::ast::VectorMatching;
+use crate::{Error, Labels};
 
 /// Rows of both sides by their matching labels.
-pub(super) struct Signatures {
+pub(super) struct Signatures<'l> {
     /// For each row of the left side the number of its signature.
     pub(super) left: Vec<usize>,
     /// The same for the right side.
     pub(super) right: Vec<usize>,
     /// How many signatures there are; they count from 0.
     pub(super) count: usize,
+    _loan: Loan<'l>,
 }
 
-impl Signatures {
-    pub(super) fn new(matching: &VectorMatching, lhs: &[Row], rhs: &[Row]) -> Self {
+/// What a signature takes in a table that has room for as many again.
+const SIGNATURE_BYTES: usize = 2 * size_of::<(Labels, usize)>();
+
+impl<'l> Signatures<'l> {
+    /// # Errors
+    /// [`crate::ErrorKind::Execution`] where the query may not hold them.
+    pub(super) fn new(
+        matching: &VectorMatching,
+        lhs: &[Row],
+        rhs: &[Row],
+        limits: &'l Limits<'l>,
+    ) -> Result<Self, Error> {
+        let mut loan = Loan::new(limits);
+        loan.add(0, bytes_of::<usize>(lhs.len() + rhs.len()))?;
+        // The table goes when all have their numbers.
+        let mut table_loan = Loan::new(limits);
+        let mut work = 0;
         let mut numbers: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
         let mut number = |row: &Row| {
+            limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             let next = numbers.len();
             let labels = row.labels.matching(matching.on, &matching.labels);
-            *numbers.entry(labels).or_insert(next)
+            let bytes = labels.heap_bytes();
+            let number = *numbers.entry(labels).or_insert(next);
+            if number == next {
+                table_loan.add(0, bytes + SIGNATURE_BYTES)?;
+            }
+            Ok(number)
         };
-        let left = lhs.iter().map(&mut number).collect();
-        let right = rhs.iter().map(&mut number).collect();
-        Self {
+        let left = lhs.iter().map(&mut number).collect::<Result<_, Error>>()?;
+        let right = rhs.iter().map(&mut number).collect::<Result<_, Error>>()?;
+        Ok(Self {
             left,
             right,
             count: numbers.len(),
-        }
+            _loan: loan,
+        })
     }
 }
 
@@ -43,6 +67,11 @@ pub(super) struct BySignature {
 }
 
 impl BySignature {
+    /// How many bytes it takes, also while it is made.
+    pub(super) fn bytes(signatures: &[usize], count: usize) -> usize {
+        bytes_of::<usize>(signatures.len()) + 2 * bytes_of::<usize>(count + 1)
+    }
+
     pub(super) fn new(signatures: &[usize], count: usize) -> Self {
         let mut starts = vec![0; count + 1];
         for &signature in signatures {
@@ -71,12 +100,21 @@ impl BySignature {
 }
 
 /// At which steps one of some rows has a value.
-pub(super) fn steps_with_any<'r>(steps: usize, rows: impl Iterator<Item = &'r Row>) -> Vec<bool> {
+///
+/// # Errors
+/// The query was ended.
+pub(super) fn steps_with_any<'r>(
+    steps: usize,
+    rows: impl Iterator<Item = &'r Row>,
+    limits: &Limits<'_>,
+) -> Result<Vec<bool>, Error> {
     let mut any = vec![false; steps];
+    let mut work = 0;
     for row in rows {
+        limits.check_work(&mut work, row.values.len())?;
         for (step, _) in row.present() {
             any[step] = true;
         }
     }
-    any
+    Ok(any)
 }

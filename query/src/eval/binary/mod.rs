@@ -7,7 +7,7 @@ mod set;
 mod vector;
 
 use super::Evaluator;
-use super::rows::{Row, cells};
+use super::rows::Rows;
 use super::stream::{Stream, Transform};
 use crate::Error;
 use crate::plan::{Chain, Match, Operation, WithScalar};
@@ -19,7 +19,6 @@ const STREAMED_MAX: usize = 32;
 impl<'e> Evaluator<'e> {
     /// The rows of operators in a row, each applied to what those before it have made.
     pub(super) fn open_chain(&self, chain: &'e Chain) -> Result<Stream<'e>, Error> {
-        let held = self.limits.held();
         let mut stream = self.open(&chain.first)?;
         let mut streamed = 0;
         for operation in &chain.rest {
@@ -38,7 +37,6 @@ impl<'e> Evaluator<'e> {
                     self.match_vectors(node, lhs)?
                 }
             };
-            self.limits.release_to(held, cells(&rows));
             stream = Stream::Made(rows);
             streamed = 0;
         }
@@ -59,10 +57,10 @@ impl<'e> Evaluator<'e> {
         }
     }
 
-    fn match_vectors(&self, node: &'e Match, lhs: Vec<Row>) -> Result<Vec<Row>, Error> {
+    fn match_vectors(&self, node: &'e Match, lhs: Rows<'e>) -> Result<Rows<'e>, Error> {
         let rhs = self.vector(&node.rhs)?;
         if node.op.is_set() {
-            set::combine(self, node, lhs, &rhs)
+            set::combine(self, node, lhs, rhs)
         } else {
             vector::combine(self, node, &lhs, &rhs)
         }

@@ -10,20 +10,25 @@ use super::arithmetic;
 use super::matching::{BySignature, Signatures, steps_with_any};
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, cell, present_range};
-use crate::eval::rows::{Row, merge_same_labels};
+use crate::eval::rows::{Row, Rows, merge_same_labels};
 use crate::labels::METADATA;
+use crate::limits::{Held, Loan, bytes_of};
 use crate::parse::ast::Cardinality;
 use crate::plan::Match;
 use crate::{Error, ErrorKind, Labels};
 
 /// The rows of an operation on two vectors.
-pub(super) fn combine(
-    evaluator: &Evaluator<'_>,
+pub(super) fn combine<'l>(
+    evaluator: &Evaluator<'l>,
     node: &Match,
     lhs: &[Row],
     rhs: &[Row],
-) -> Result<Vec<Row>, Error> {
-    let signatures = Signatures::new(&node.matching, lhs, rhs);
+) -> Result<Rows<'l>, Error> {
+    let signatures = Signatures::new(&node.matching, lhs, rhs, evaluator.limits)?;
+    let mut loan = Loan::new(evaluator.limits);
+    for side in [&signatures.left, &signatures.right] {
+        loan.add(0, BySignature::bytes(side, signatures.count))?;
+    }
     // From here on there is a side of many and a side of one, whatever side they stand on.
     let swapped = node.matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if swapped {
@@ -45,17 +50,18 @@ pub(super) fn combine(
         swapped,
     };
     let mut refusals = FirstRefusal(None);
-    operation.check_one_side(&mut refusals);
+    operation.check_one_side(&mut refusals)?;
     // Rows that are not unique may make a great many pairs: none is made.
     if let Some(refusal) = refusals.0 {
         return Err(operation.error(&refusal));
     }
     let mut results = Results {
-        rows: Vec::new(),
-        taken: Taken::default(),
+        rows: Rows::none(evaluator.limits),
+        taken: Held::new(Taken::default(), loan),
         refusals,
-        values: Vec::new(),
+        values: evaluator.column(ABSENT)?,
     };
+    results.values.clear();
     operation.pairs(&mut results)?;
     match results.refusals.0 {
         Some(refusal) => Err(operation.error(&refusal)),
@@ -130,13 +136,16 @@ impl FirstRefusal {
 /// At which steps results that must be unique have been made.
 type Taken = HashMap<(usize, Labels), Vec<bool>, foldhash::fast::RandomState>;
 
+/// What an entry of that takes in a table that has room for as many again.
+const TAKEN_BYTES: usize = 2 * size_of::<((usize, Labels), Vec<bool>)>();
+
 /// The rows of the result as far as they are made.
-struct Results {
-    rows: Vec<Row>,
-    taken: Taken,
+struct Results<'l> {
+    rows: Rows<'l>,
+    taken: Held<'l, Taken>,
     refusals: FirstRefusal,
     /// The values of a pair.
-    values: Vec<f64>,
+    values: Held<'l, Vec<f64>>,
 }
 
 impl Operation<'_> {
@@ -169,21 +178,31 @@ impl Operation<'_> {
 
     /// Refuses two elements of a signature on the side of one, at steps at which neither side
     /// is empty, or an empty one is filled.
-    fn check_one_side(&self, refusals: &mut FirstRefusal) {
+    fn check_one_side(&self, refusals: &mut FirstRefusal) -> Result<(), Error> {
         let steps = self.evaluator.grid.count;
         let matching = &self.node.matching;
         let fills = matching.fill_left.is_some() || matching.fill_right.is_some();
         let mut many_there = fills.then(|| vec![true; steps]);
+        let limits = self.evaluator.limits;
+        let mut loan = Loan::new(limits);
+        loan.add(
+            0,
+            bytes_of::<bool>(steps) + bytes_of::<Option<usize>>(steps),
+        )?;
+        let mut work = 0;
         for signature in 0..self.one.by_signature.count() {
             let rows = self.one.by_signature.of(signature);
             if rows.len() < 2 {
                 continue;
             }
-            let many_there =
-                many_there.get_or_insert_with(|| steps_with_any(steps, self.many.rows.iter()));
+            let many_there = match &mut many_there {
+                Some(many_there) => many_there,
+                none => none.insert(steps_with_any(steps, self.many.rows.iter(), limits)?),
+            };
             // The row that was there first at each step.
             let mut there: Vec<Option<usize>> = vec![None; steps];
             for &row in rows {
+                limits.check_work(&mut work, steps)?;
                 for (step, _) in self.one.rows[row].present() {
                     if !many_there[step] {
                         continue;
@@ -199,14 +218,16 @@ impl Operation<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// The rows of all pairs that meet, and of those that meet a fill value.
-    fn pairs(&self, results: &mut Results) -> Result<(), Error> {
+    fn pairs(&self, results: &mut Results<'_>) -> Result<(), Error> {
         for (at, many) in self.many.rows.iter().enumerate() {
             self.evaluator.limits.check()?;
             let signature = self.many.signatures[at];
             for &one in self.one.by_signature.of(signature) {
+                self.evaluator.limits.check()?;
                 self.pair((many, Some(at)), &self.one.rows[one], signature, results)?;
             }
             // Which fill is whose does not change with the sides of many and one.
@@ -238,7 +259,13 @@ impl Operation<'_> {
         }
         let matching = &self.node.matching;
         let labels = row.labels.matching(matching.on, &matching.labels);
-        Row::trimmed(labels, row.first, &values)
+        let range = present_range(&values);
+        (!range.is_empty()).then_some(Row {
+            labels,
+            drop_name: false,
+            first: row.first,
+            values,
+        })
     }
 
     /// Makes the row of a pair, if it meets. The row of the side of many has its place there,
@@ -248,7 +275,7 @@ impl Operation<'_> {
         (many, place): (&Row, Option<usize>),
         one: &Row,
         signature: usize,
-        results: &mut Results,
+        results: &mut Results<'_>,
     ) -> Result<(), Error> {
         let Some(first) = self.compute(many, one, &mut results.values) else {
             return Ok(());
@@ -263,27 +290,19 @@ impl Operation<'_> {
             } else {
                 labels.clone()
             };
-            let taken = results.taken.entry((signature, of)).or_default();
+            let (taken, loan) = results.taken.parts_mut();
+            let bytes = of.heap_bytes();
+            let taken = taken.entry((signature, of)).or_default();
             if taken.is_empty() {
                 let steps = self.evaluator.grid.count;
-                self.evaluator
-                    .limits
-                    .hold(steps.div_ceil(size_of::<f64>()))?;
+                loan.add(0, bytes + TAKEN_BYTES + bytes_of::<bool>(steps))?;
                 taken.resize(steps, false);
             }
             self.check_unique((many, place), one, taken, &mut results.refusals);
         }
-        let range = present_range(&results.values);
-        if !range.is_empty() {
-            self.evaluator.limits.hold(range.len())?;
-            results.rows.push(Row {
-                labels,
-                drop_name: self.node.return_bool && self.evaluator.delayed_name_removal,
-                first: first + range.start,
-                values: results.values[range].to_vec(),
-            });
-        }
-        Ok(())
+        let drop_name = self.node.return_bool && self.evaluator.delayed_name_removal;
+        let Results { rows, values, .. } = results;
+        rows.add(|| labels, drop_name, first, values)
     }
 
     /// Puts the results of two rows into `values`; gives the step of the first, or none where

@@ -1,0 +1,81 @@
+//! Bytes that all queries of an engine hold together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What queries hold together, and how much that may be.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes_max: u64,
+    bytes_held: AtomicU64,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        Self {
+            bytes_max,
+            bytes_held: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
+    /// How many bytes are held.
+    pub(crate) fn bytes_held(&self) -> u64 {
+        self.bytes_held.load(Ordering::Relaxed)
+    }
+
+    /// Takes so many bytes, or none where they are not there; says how many are held then.
+    pub(super) fn take(&self, bytes: u64) -> Result<(), u64> {
+        let more = |held: u64| {
+            let held = held.checked_add(bytes)?;
+            (held <= self.bytes_max).then_some(held)
+        };
+        let order = Ordering::Relaxed;
+        self.bytes_held.fetch_update(order, order, more).map(|_| ())
+    }
+
+    pub(super) fn give_back(&self, bytes: u64) {
+        self.bytes_held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The bytes of an answer, held among those of all queries for as long as this lives. A copy of
+/// an answer is not counted.
+#[derive(Debug, Default)]
+pub struct Reservation(Option<(Arc<Budget>, u64)>);
+
+impl Reservation {
+    /// Of bytes that were taken from the budget already.
+    pub(super) fn of_taken(budget: Arc<Budget>, bytes: u64) -> Self {
+        Self(Some((budget, bytes)))
+    }
+
+    /// How many bytes it holds.
+    pub fn bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |(_, bytes)| *bytes)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some((budget, bytes)) = self.0.take() {
+            budget.give_back(bytes);
+        }
+    }
+}
+
+impl Clone for Reservation {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+/// What is held says nothing about an answer.
+impl PartialEq for Reservation {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
