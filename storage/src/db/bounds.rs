@@ -80,6 +80,7 @@ pub(super) fn sift(batch: &WriteBatch, window: TimeRange) -> (Accepted<'_>, Writ
     };
     let mut report = sieve.report;
     report.accepted = accepted.sample_count() as u64;
+    report.histograms_accepted = accepted.histogram_count() as u64;
     report.exemplars_accepted = accepted.exemplars.len() as u64;
     (accepted, report)
 }
@@ -190,6 +191,10 @@ impl Accepted<'_> {
     /// How many samples there are, floats and histograms.
     pub(super) fn sample_count(&self) -> usize {
         self.floats.len() + self.histograms.len()
+    }
+
+    pub(super) fn histogram_count(&self) -> usize {
+        self.histograms.len()
     }
 
     pub(super) fn exemplar_count(&self) -> usize {

@@ -176,6 +176,7 @@ impl Db {
         let placed = shared.sequencer.lock().enqueue(&unplaced, encoded)?;
         shared.work.notify_one();
         report.accepted -= placed.refused;
+        report.histograms_accepted -= placed.refused_histograms;
         report.too_many_series = placed.refused;
         report.exemplars_accepted -= placed.refused_exemplars;
         report.exemplars_rejected += placed.refused_exemplars;

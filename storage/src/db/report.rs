@@ -7,6 +7,8 @@ use crate::model::Labels;
 pub struct WriteReport {
     /// Samples taken, floats and histograms, exact repeats of stored samples included.
     pub accepted: u64,
+    /// Of these, the histograms.
+    pub histograms_accepted: u64,
     /// Samples refused because they lie too far in the future.
     pub too_far_in_future: u64,
     /// Samples refused because they are older than the retention.

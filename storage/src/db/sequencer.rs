@@ -55,6 +55,8 @@ pub(super) struct Placed {
     pub(super) commit: Commit,
     /// How many of its samples were left out, as their series are more than the head takes.
     pub(super) refused: u64,
+    /// Of these, the histograms.
+    pub(super) refused_histograms: u64,
     /// How many of its exemplars were.
     pub(super) refused_exemplars: u64,
     /// The first of them.
@@ -171,6 +173,7 @@ impl Sequencer {
         let placed = Placed {
             commit,
             refused: (write.accepted.sample_count() - batch.sample_count()) as u64,
+            refused_histograms: (write.accepted.histogram_count() - batch.histograms.len()) as u64,
             refused_exemplars: (write.accepted.exemplar_count() - batch.exemplars.len()) as u64,
             first_refused,
         };

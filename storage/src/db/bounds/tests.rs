@@ -75,6 +75,7 @@ fn rows_keep_their_order_when_others_are_refused() {
     );
     assert_eq!(rows.exemplars.len(), 1);
     assert_eq!((report.accepted, report.exemplars_accepted), (6, 1));
+    assert_eq!(report.histograms_accepted, 3);
     assert_eq!((report.before_retention, report.too_far_in_future), (1, 2));
     assert_eq!((report.rejected(), report.exemplars_rejected), (3, 1));
     assert_eq!(

@@ -121,6 +121,7 @@ fn all_kinds_are_there_after_a_restart_and_not_in_views_before() {
         batch.metadata("rpc_seconds", metadata("new"));
         let report = db.write(&batch).unwrap();
         assert_eq!((report.accepted, report.rejected()), (5, 0));
+        assert_eq!(report.histograms_accepted, 3);
         assert_eq!(
             (report.exemplars_accepted, report.exemplars_rejected),
             (2, 1)
