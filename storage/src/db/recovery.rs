@@ -13,7 +13,7 @@ use super::directory::{self, wal_dir};
 use super::epoch::{Epoch, Frozen};
 use super::flusher::Flusher;
 use super::flushing::Flushing;
-use super::replay::{Replayed, replay};
+use super::replay::{Limits, Replayed, replay};
 use super::sequencer::Sequencer;
 use super::sources::{CurrentSources, Sources};
 use super::stats::Counters;
@@ -40,7 +40,8 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
         covered_seq: files.manifest.covered_seq,
         ..wal::ReplayOptions::default()
     };
-    let Replayed { epochs, log } = replay(&sys, &wal_dir(dir), replay_options)?;
+    let Replayed { epochs, log } =
+        replay(&sys, &wal_dir(dir), replay_options, Limits::of_machine())?;
     let writer_options = wal::WriterOptions {
         file_bytes_max: options.wal_file_bytes_max,
     };

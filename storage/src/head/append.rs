@@ -248,7 +248,7 @@ impl Tally {
         self.undefined_max = self.undefined_max.max(other.undefined_max);
     }
 
-    fn placed(&mut self, timestamp_ms: i64, placed: Placed) {
+    pub(super) fn placed(&mut self, timestamp_ms: i64, placed: Placed) {
         let totals = &mut self.totals;
         match placed {
             Placed::InOrder(grown) => {

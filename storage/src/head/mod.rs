@@ -51,6 +51,7 @@ use crate::model::{Labels, LabelsRef, Seq, SeriesId};
 pub use append::Applied;
 pub use index_input::HeadInput;
 pub use registry::{LabelsView, RegistryError};
+pub use replay::ReplayBatch;
 pub use stats::HeadStats;
 pub use visibility::Pin;
 

@@ -8,21 +8,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::Head;
-use super::append::{Applied, Tally, is_plain};
+use super::append::{Applied, Tally};
 use super::extras::{Point, points};
-use super::shard::{Group, shard_of};
-use crate::model::{Batch, ExemplarRow, FloatRow, Seq, SeriesId};
+use super::shard::{Group, SHARD_SERIES, Shard, shard_of};
+use crate::model::{Batch, ExemplarRow, FloatRun, FloatSlices, Seq, SeriesId};
 
 /// Fewer rows than this are applied sooner than a thread begins.
 const ROWS_PER_THREAD_MIN: usize = 1 << 14;
+
+/// A batch of a log.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayBatch<'a> {
+    /// All of it, but for the floats where those stand in `floats`.
+    pub batch: &'a Batch,
+    /// Its floats; none where the batch has histograms or start timestamps, whose place in the
+    /// request counts.
+    pub floats: FloatSlices<'a>,
+}
 
 /// What a batch holds for one shard.
 enum Item<'a> {
     /// A new series.
     Define(SeriesId),
-    /// Rows of series of the shard, in the order of the batch with that seq.
-    Rows(Seq, &'a [FloatRow]),
-    /// The same, where not all rows are floats without start timestamps.
+    /// Floats of the batch with that seq: runs with a series of the shard, and with others.
+    Floats(Seq, FloatSlices<'a>),
+    /// The samples of series of the shard, where not all are floats without start timestamps.
     Points(Seq, Vec<(SeriesId, Point<'a>)>),
     /// Exemplars of series of the shard, in the order of the batch with that seq.
     Exemplars(Seq, &'a [ExemplarRow]),
@@ -31,26 +41,28 @@ enum Item<'a> {
 impl Head {
     /// Does to the head what [`Head::apply`] does with each of the batches alone, one after the
     /// other, on up to `threads` threads. Nobody may have pinned a state or pin one meanwhile.
-    pub fn replay(&self, batches: &[Batch], threads: usize) -> Applied {
-        let rows = batches.iter().map(|batch| {
+    pub fn replay(&self, batches: &[ReplayBatch<'_>], threads: usize) -> Applied {
+        let rows = batches.iter().map(|ReplayBatch { batch, floats }| {
             // A histogram takes about as long as eight floats.
-            batch.floats.len() + 8 * batch.histograms.len() + batch.exemplars.len()
+            let floats = floats.values.len() + batch.floats.len();
+            floats + 8 * batch.histograms.len() + batch.exemplars.len()
         });
         let rows: usize = rows.sum();
         self.replay_on(threads.min(rows / ROWS_PER_THREAD_MIN), batches)
     }
 
-    fn replay_on(&self, threads: usize, batches: &[Batch]) -> Applied {
+    fn replay_on(&self, threads: usize, batches: &[ReplayBatch<'_>]) -> Applied {
         let _applier = self.applier.lock();
         let Some(last) = batches.last() else {
             return Applied::default();
         };
         let mut tally = Tally::default();
         let mut items = Vec::new();
-        for batch in batches {
+        for ReplayBatch { batch, floats } in batches {
             let define = |id| items.push((shard_of(id), Item::Define(id)));
             tally.totals.series += self.apply_definitions(&batch.definitions, batch.seq, define);
-            items.extend(samples(batch));
+            add_floats(batch.seq, *floats, &mut items);
+            add_points(batch, &mut items);
             let runs = batch
                 .exemplars
                 .chunk_by(|a, b| shard_of(a.series) == shard_of(b.series));
@@ -87,30 +99,32 @@ impl Head {
                 }
             }
         });
-        self.account(&tally, last.seq)
+        self.account(&tally, last.batch.seq)
     }
 
     /// Applies what is of one shard.
     fn replay_shard(&self, items: &[(u32, Item<'_>)], tally: &mut Tally) {
         for (shard, item) in items {
+            let number = *shard;
             match *item {
-                Item::Define(id) => self.shards.get_or_make(*shard).write().define(id),
-                Item::Rows(seq, rows) => match self.shards.get(*shard) {
-                    Some(shard) => {
-                        let group = Group { seq, pinned: &[] };
-                        tally.append(&mut shard.write(), rows, &group);
+                Item::Define(id) => self.shards.get_or_make(number).write().define(id),
+                Item::Floats(seq, floats) => {
+                    let mut shard = self.shards.get(number).map(|shard| shard.write());
+                    let group = Group { seq, pinned: &[] };
+                    for (run, values) in floats.iter() {
+                        let (run, values) = within(number, run, values);
+                        append_run(shard.as_deref_mut(), run, values, &group, tally);
                     }
-                    None => rows.iter().for_each(|row| tally.undefined(row.series)),
-                },
+                }
                 Item::Points(seq, ref points) => {
-                    let mut shard = self.shards.get(*shard).map(|shard| shard.write());
+                    let mut shard = self.shards.get(number).map(|shard| shard.write());
                     let group = Group { seq, pinned: &[] };
                     for (id, point) in points {
                         tally.append_point(shard.as_deref_mut(), *id, point, &group);
                     }
                 }
                 Item::Exemplars(seq, rows) => {
-                    let mut shard = self.shards.get(*shard).map(|shard| shard.write());
+                    let mut shard = self.shards.get(number).map(|shard| shard.write());
                     let group = Group { seq, pinned: &[] };
                     for row in rows {
                         tally.append_exemplar(shard.as_deref_mut(), row, &group);
@@ -121,27 +135,76 @@ impl Head {
     }
 }
 
-/// The samples of a batch, in runs of rows of one shard.
-fn samples(batch: &Batch) -> Vec<(u32, Item<'_>)> {
-    if is_plain(batch) {
-        let runs = batch
-            .floats
-            .chunk_by(|a, b| shard_of(a.series) == shard_of(b.series));
-        let run = runs.filter_map(|rows| {
-            let shard = shard_of(rows.first()?.series);
-            Some((shard, Item::Rows(batch.seq, rows)))
-        });
-        return run.collect();
-    }
-    let mut runs: Vec<(u32, Item<'_>)> = Vec::new();
-    for (id, point) in points(batch) {
-        let of = shard_of(id);
-        match runs.last_mut() {
-            Some((shard, Item::Points(_, points))) if *shard == of => points.push((id, point)),
-            _ => runs.push((of, Item::Points(batch.seq, vec![(id, point)]))),
+/// Adds the floats of a batch to the items, each run to those of all shards that it has series of.
+fn add_floats<'a>(seq: Seq, floats: FloatSlices<'a>, items: &mut Vec<(u32, Item<'a>)>) {
+    let mut rest = floats;
+    while let Some(first) = rest.runs.first() {
+        let shard = shard_of(first.first);
+        // The runs that are of this shard alone, and the one behind them that begins in it.
+        let (mut runs, mut values) = (0, 0);
+        let mut last_shard = shard;
+        for run in rest.runs {
+            if shard_of(run.first) != shard {
+                break;
+            }
+            runs += 1;
+            values += run.count as usize;
+            last_shard = shard_of(run.last());
+            if last_shard != shard {
+                break;
+            }
+        }
+        let of_shard = rest.split_off_front(runs, values);
+        items.push((shard, Item::Floats(seq, of_shard)));
+        for shard in shard + 1..=last_shard {
+            items.push((shard, Item::Floats(seq, of_shard.last_run())));
         }
     }
-    runs
+}
+
+/// The part of a run that is of a shard.
+fn within(shard: u32, run: FloatRun, values: &[f64]) -> (FloatRun, &[f64]) {
+    let first = run.first.0.max(shard.saturating_mul(SHARD_SERIES));
+    let before = (first - run.first.0).min(run.count);
+    let room = SHARD_SERIES - first % SHARD_SERIES;
+    let count = (run.count - before).min(room);
+    let (start, end) = (before as usize, (before + count) as usize);
+    let part = FloatRun {
+        first: SeriesId(first),
+        count,
+        ..run
+    };
+    (part, values.get(start..end).unwrap_or_default())
+}
+
+/// Adds floats of one timestamp to their shard, if there is one.
+fn append_run(
+    shard: Option<&mut Shard>,
+    run: FloatRun,
+    values: &[f64],
+    group: &Group<'_>,
+    tally: &mut Tally,
+) {
+    let Some(shard) = shard else {
+        run.ids().for_each(|id| tally.undefined(id));
+        return;
+    };
+    shard.append_run(run, values, group, |id, placed| match placed {
+        Some(placed) => tally.placed(run.timestamp_ms, placed),
+        None => tally.undefined(id),
+    });
+}
+
+/// Adds the samples of a batch that stand in it to the items.
+fn add_points<'a>(batch: &'a Batch, items: &mut Vec<(u32, Item<'a>)>) {
+    let before = items.len();
+    for (id, point) in points(batch) {
+        let of = shard_of(id);
+        match items.get_mut(before..).and_then(|own| own.last_mut()) {
+            Some((shard, Item::Points(_, points))) if *shard == of => points.push((id, point)),
+            _ => items.push((of, Item::Points(batch.seq, vec![(id, point)]))),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -151,10 +214,11 @@ mod tests {
 
     use super::*;
     use crate::codec::histogram::tests::any_histogram;
+    use crate::head::append::is_plain;
     use crate::head::stats::Totals;
     use crate::model::{
-        Exemplar, FloatStart, Histogram, HistogramRow, Labels, Metadata, MetadataRow,
-        SeriesDefinition,
+        Exemplar, FloatRow, FloatRuns, FloatStart, Histogram, HistogramRow, Labels, Metadata,
+        MetadataRow, SeriesDefinition,
     };
 
     /// Ids in several shards, the first and the last of one among them.
@@ -171,12 +235,22 @@ mod tests {
     /// Batches as a log may hold them after damage: series that are never defined, or after
     /// samples of theirs, or twice; samples that are late, or repeat.
     fn batches() -> impl Strategy<Value = Vec<Batch>> {
-        let row = (0..IDS.len(), 0..30i64, 0..4u8).prop_map(|(place, time, value)| FloatRow {
-            series: SeriesId(IDS[place]),
-            timestamp_ms: time * 15_000,
-            value: f64::from(value),
+        let ids = prop_oneof![
+            20 => (0..IDS.len()).prop_map(|place| IDS[place]..=IDS[place]),
+            2 => (1015..1030u32, 0..20u32).prop_map(|(first, more)| first..=first + more),
+            // Three shards.
+            1 => (1022..1025u32, 2040..2060u32).prop_map(|(first, last)| first..=last),
+        ];
+        let rows = (ids, 0..30i64, 0..4u8).prop_map(|(ids, time, value)| {
+            let row = |id| FloatRow {
+                series: SeriesId(id),
+                timestamp_ms: time * 15_000,
+                value: f64::from(value),
+            };
+            ids.map(row).collect::<Vec<_>>()
         });
-        let batch = (vec(0..IDS.len(), 0..4), vec(row, 0..40), 1..3u64, extras());
+        let rows = vec(rows, 0..40).prop_map(|rows| rows.concat());
+        let batch = (vec(0..IDS.len(), 0..4), rows, 1..3u64, extras());
         vec(batch, 0..30).prop_map(|batches| {
             let mut seq = 0;
             let to_batch = |(mut defined, floats, step, extras): (Vec<usize>, _, u64, Batch)| {
@@ -261,8 +335,31 @@ mod tests {
         }
     }
 
-    fn define(head: &Head, batches: &[Batch]) {
-        for definition in batches.iter().flat_map(|batch| &batch.definitions) {
+    /// The floats of a batch as a log hands them on; none where they stay in the batch.
+    fn runs(batch: &Batch) -> FloatRuns {
+        let mut floats = FloatRuns::default();
+        if is_plain(batch) {
+            for row in &batch.floats {
+                floats.push_run(FloatRun {
+                    first: row.series,
+                    count: 1,
+                    timestamp_ms: row.timestamp_ms,
+                });
+                floats.add_values(1)[0] = row.value;
+            }
+        }
+        floats
+    }
+
+    fn without_runs(mut batch: Batch) -> Batch {
+        if is_plain(&batch) {
+            batch.floats.clear();
+        }
+        batch
+    }
+
+    fn define<'a>(head: &Head, batches: impl IntoIterator<Item = &'a Batch>) {
+        for definition in batches.into_iter().flat_map(|batch| &batch.definitions) {
             head.define(definition.id, &definition.labels).unwrap();
         }
     }
@@ -290,13 +387,20 @@ mod tests {
             let (one_by_one, replayed) = (Head::new(), Head::new());
             let (mut want, mut got) = (Tally::default(), Tally::default());
             for batch in &batches {
-                define(&one_by_one, std::slice::from_ref(batch));
+                define(&one_by_one, [batch]);
                 let applied = one_by_one.apply(std::slice::from_ref(batch));
                 want.totals.add(&Totals { applied, ..Totals::default() });
             }
-            for chunk in batches.chunks(chunk) {
-                define(&replayed, chunk);
-                let applied = replayed.replay_on(threads, chunk);
+            let floats: Vec<_> = batches.iter().map(runs).collect();
+            let batches: Vec<_> = batches.into_iter().map(without_runs).collect();
+            let both: Vec<_> = batches.iter().zip(&floats).collect();
+            for chunk in both.chunks(chunk) {
+                let chunk: Vec<_> = chunk.iter().map(|&(batch, floats)| ReplayBatch {
+                    batch,
+                    floats: floats.as_slices(),
+                }).collect();
+                define(&replayed, chunk.iter().map(|chunk| chunk.batch));
+                let applied = replayed.replay_on(threads, &chunk);
                 got.totals.add(&Totals { applied, ..Totals::default() });
             }
             prop_assert_eq!(got.totals.applied, want.totals.applied);

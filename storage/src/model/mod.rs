@@ -4,6 +4,7 @@
 
 mod batch;
 mod exemplar;
+mod float_runs;
 mod histogram;
 mod ids;
 mod labels;
@@ -16,6 +17,7 @@ pub use batch::{
     Batch, ExemplarRow, FloatRow, FloatStart, HistogramRow, MetadataRow, SeriesDefinition,
 };
 pub use exemplar::{Exemplar, SeriesExemplars};
+pub use float_runs::{FloatRun, FloatRuns, FloatSlices};
 pub use histogram::{
     BucketSpan, CUSTOM_SCHEMA, Histogram, HistogramCounts, HistogramError, ResetHint, Side,
 };

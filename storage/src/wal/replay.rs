@@ -9,7 +9,7 @@ use super::frame::{self, FrameHeader, Parsed};
 use super::ledger::Ledger;
 use super::record::{DecodeError, decode_body};
 use super::recovery::{Damage, DamageKind, Recovery, SeqRange, WalFile};
-use crate::model::{Batch, Seq};
+use crate::model::{Batch, FloatRuns, FloatSlices, Seq};
 use crate::sys::{Disk, File, Sys};
 
 /// How to replay.
@@ -23,9 +23,10 @@ pub struct ReplayOptions {
     pub read_only: bool,
 }
 
-/// Takes the batches of a log, in order of seq, each with its epoch. Epochs rise with the seqs; the
-/// ids in a batch are those of its epoch.
-pub type Sink<'a> = dyn FnMut(u64, Batch) -> Result<(), SinkError> + 'a;
+/// Takes the batches of a log, in order of seq, each with its epoch and with its floats, where those
+/// do not stand in the batch ([`decode_body`]). Epochs rise with the seqs; the ids in a batch are
+/// those of its epoch.
+pub type Sink<'a> = dyn FnMut(u64, Batch, FloatSlices<'_>) -> Result<(), SinkError> + 'a;
 
 /// Hands every record of the log in `dir` later than `options.covered_seq` to `sink`, in order.
 ///
@@ -52,6 +53,7 @@ pub fn replay(
         ledger: Ledger::new(options.covered_seq),
         recovery: Recovery::default(),
         buffer: Vec::new(),
+        floats: FloatRuns::default(),
     };
     replay.run()
 }
@@ -65,6 +67,8 @@ struct Replay<'a, 's> {
     recovery: Recovery,
     /// The bytes of the file before, kept for their memory.
     buffer: Vec<u8>,
+    /// The floats of the record before, for the same reason.
+    floats: FloatRuns,
 }
 
 /// A file of the log while it is read.
@@ -483,7 +487,7 @@ impl Replay<'_, '_> {
         if seq <= self.options.covered_seq {
             return Ok(());
         }
-        let batch = match decode_body(seq, body) {
+        let batch = match decode_body(seq, body, &mut self.floats) {
             Ok(batch) => batch,
             Err(error @ DecodeError::Newer { .. }) => {
                 return Err(ReplayError::NewerRecord {
@@ -508,8 +512,9 @@ impl Replay<'_, '_> {
         };
         self.recovery.records += 1;
         self.recovery.definitions += batch.definitions.len() as u64;
-        self.recovery.samples += (batch.floats.len() + batch.histograms.len()) as u64;
-        (self.sink)(epoch, batch).map_err(|source| ReplayError::Sink { seq, source })
+        self.recovery.samples += (self.floats.count() + batch.sample_count()) as u64;
+        (self.sink)(epoch, batch, self.floats.as_slices())
+            .map_err(|source| ReplayError::Sink { seq, source })
     }
 }
 

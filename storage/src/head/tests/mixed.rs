@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::model::{
-    BucketSpan, CUSTOM_SCHEMA, Exemplar, ExemplarRow, FloatStart, Histogram, HistogramCounts,
-    HistogramPoint, HistogramRow, Metadata, MetadataRow, MetricType, ResetHint, Sample, Value,
+    BucketSpan, CUSTOM_SCHEMA, Exemplar, ExemplarRow, FloatSlices, FloatStart, Histogram,
+    HistogramCounts, HistogramPoint, HistogramRow, Metadata, MetadataRow, MetricType, ResetHint,
+    Sample, Value,
 };
 
 /// A histogram that follows from a number: the same one, other counts, another layout.
@@ -372,7 +373,11 @@ fn replayed(batches: &[Batch]) -> Head {
         for definition in batches.iter().flat_map(|batch| &batch.definitions) {
             head.define(definition.id, &definition.labels).unwrap();
         }
-        head.replay(batches, 2);
+        let batches = batches.iter().map(|batch| ReplayBatch {
+            batch,
+            floats: FloatSlices::default(),
+        });
+        head.replay(&batches.collect::<Vec<_>>(), 2);
     }
     head
 }

@@ -49,22 +49,63 @@ pub(super) fn take(
     count: usize,
     mut emit: impl FnMut(i64) -> Result<(), &'static str>,
 ) -> Result<(), DecodeError> {
-    let mut left = count as u64;
+    take_runs(input, count, |run| run.values().try_for_each(&mut emit))
+}
+
+/// Values that follow each other at the same distance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) first: i64,
+    /// From one to the next, which may wrap around.
+    pub(super) step: i64,
+    /// How many values, from 1.
+    pub(super) length: usize,
+}
+
+impl Run {
+    pub(super) fn values(self) -> impl Iterator<Item = i64> {
+        let mut next = self.first;
+        (0..self.length).map(move |_| {
+            let value = next;
+            next = next.wrapping_add(self.step);
+            value
+        })
+    }
+
+    /// The last value.
+    pub(super) fn last(self) -> i64 {
+        let steps = self.length as i64 - 1;
+        self.first.wrapping_add(self.step.wrapping_mul(steps))
+    }
+}
+
+/// Reads a column of `count` integers and hands its runs to `emit`, which may refuse one.
+#[inline]
+pub(super) fn take_runs(
+    input: &mut Input<'_>,
+    count: usize,
+    mut emit: impl FnMut(Run) -> Result<(), &'static str>,
+) -> Result<(), DecodeError> {
+    let mut left = count;
     let mut value = 0i64;
     while left > 0 {
         let head = input.number("a column cut short")?;
-        let (length, is_run) = (head >> 1, head & 1 == 1);
-        if length == 0 || length > left {
-            return Err(input.corrupt("a column of the wrong length"));
-        }
+        let is_run = head & 1 == 1;
+        let length = usize::try_from(head >> 1)
+            .ok()
+            .filter(|&length| 0 < length && length <= left);
+        let length = length.ok_or_else(|| input.corrupt("a column of the wrong length"))?;
         left -= length;
-        let mut step = 0;
-        for place in 0..length {
-            if place == 0 || !is_run {
-                step = input.signed("a column cut short")?;
-            }
-            value = value.wrapping_add(step);
-            emit(value).map_err(|what| input.corrupt(what))?;
+        let (runs, length) = if is_run { (1, length) } else { (length, 1) };
+        for _ in 0..runs {
+            let step = input.signed("a column cut short")?;
+            let run = Run {
+                first: value.wrapping_add(step),
+                step,
+                length,
+            };
+            value = run.last();
+            emit(run).map_err(|what| input.corrupt(what))?;
         }
     }
     Ok(())

@@ -48,10 +48,10 @@ pub(super) fn take(input: &mut Input<'_>, rows: &mut Vec<ExemplarRow>) -> Result
         }
         Ok(())
     })?;
-    let mut row = rows.iter_mut();
-    values::take(input, count, |value| {
-        if let Some(row) = row.next() {
-            row.exemplar.value = value;
-        }
-    })
+    let mut values = vec![0.0; count];
+    values::take(input, &mut values)?;
+    for (row, value) in rows.iter_mut().zip(values) {
+        row.exemplar.value = value;
+    }
+    Ok(())
 }

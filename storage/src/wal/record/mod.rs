@@ -12,7 +12,7 @@ mod values;
 
 use thiserror::Error;
 
-use crate::model::{Batch, Seq};
+use crate::model::{Batch, FloatRuns, Seq};
 
 /// Bytes a body may have, and the labels that one defines.
 pub const BODY_BYTES_MAX: usize = 256 << 20;
@@ -162,9 +162,13 @@ fn put_section(
 
 /// Reads a body back. Counts are checked against the bytes there are before room is made.
 ///
+/// Floats go to `floats` (emptied first, so that its memory is used again), unless the batch has
+/// histograms or start timestamps: then they stand in the batch, since their places count.
+///
 /// # Errors
 /// A body of a newer version, or one that no version wrote.
-pub fn decode_body(seq: Seq, body: &[u8]) -> Result<Batch, DecodeError> {
+pub fn decode_body(seq: Seq, body: &[u8], floats: &mut FloatRuns) -> Result<Batch, DecodeError> {
+    floats.clear();
     let mut batch = Batch {
         seq,
         ..Batch::default()
@@ -186,22 +190,29 @@ pub fn decode_body(seq: Seq, body: &[u8]) -> Result<Batch, DecodeError> {
             rest,
             body: &body[..body.len() - input.rest.len()],
         };
-        take_section(tag, &mut section, &mut batch)?;
+        take_section(tag, &mut section, &mut batch, floats)?;
         if !section.rest.is_empty() {
             return Err(section.corrupt("bytes after the end of a section"));
         }
     }
+    if !(batch.float_starts.is_empty() && batch.histograms.is_empty()) {
+        batch.floats.extend(floats.as_slices().rows());
+        floats.clear();
+    }
     Ok(batch)
 }
 
-fn take_section(tag: u8, section: &mut Input<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
+fn take_section(
+    tag: u8,
+    section: &mut Input<'_>,
+    batch: &mut Batch,
+    floats: &mut FloatRuns,
+) -> Result<(), DecodeError> {
     match tag {
         TAG_DEFINITIONS => definitions::take(section, &mut batch.definitions),
-        TAG_FLOATS => floats::take(section, &mut batch.floats),
-        TAG_FLOAT_STARTS => {
-            floats::take_starts(section, batch.floats.len(), &mut batch.float_starts)
-        }
-        TAG_HISTOGRAMS => histograms::take(section, batch.floats.len(), &mut batch.histograms),
+        TAG_FLOATS => floats::take(section, floats),
+        TAG_FLOAT_STARTS => floats::take_starts(section, floats.count(), &mut batch.float_starts),
+        TAG_HISTOGRAMS => histograms::take(section, floats.count(), &mut batch.histograms),
         TAG_EXEMPLARS => exemplars::take(section, &mut batch.exemplars),
         _ => metadata::take(section, &mut batch.metadata),
     }

@@ -50,28 +50,62 @@ fn encode(bits: u64, value: f64, before: u64) -> (u8, [u8; 8], usize) {
     (float_bytes as u8, bits.to_be_bytes(), float_bytes)
 }
 
-/// Reads `count` floats and hands each to `emit`.
-pub(super) fn take(
-    input: &mut Input<'_>,
-    count: usize,
-    mut emit: impl FnMut(f64),
-) -> Result<(), DecodeError> {
-    let codes = input.take(count.div_ceil(2), "value codes cut short")?;
-    let mut bits = 0;
-    for place in 0..count {
-        let code = codes[place / 2] >> (4 * (place % 2)) & 15;
-        if code <= CODE_FLOAT_MAX {
-            let length = usize::from(code);
-            let mut bytes = [0; 8];
-            bytes[..length].copy_from_slice(input.take(length, "values cut short")?);
-            bits = u64::from_be_bytes(bytes);
-        } else if code < CODE_SAME {
-            let length = usize::from(code - CODE_WHOLE);
-            let mut bytes = [0; 8];
-            bytes[..length].copy_from_slice(input.take(length, "values cut short")?);
-            bits = (u64::from_le_bytes(bytes) as f64).to_bits();
+/// How many bytes each code has.
+const LENGTHS: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 0];
+
+/// Reads as many floats as `out` takes.
+pub(super) fn take(input: &mut Input<'_>, out: &mut [f64]) -> Result<(), DecodeError> {
+    let codes = input.take(out.len().div_ceil(2), "value codes cut short")?;
+    let bytes = input.rest;
+    let mut at = 0;
+    let mut before = 0;
+    for (pair, &codes) in out.chunks_mut(2).zip(codes) {
+        for (value, code) in pair.iter_mut().zip([codes & 15, codes >> 4]) {
+            let length = usize::from(LENGTHS[usize::from(code)]);
+            let Some(word) = word(bytes, at, length) else {
+                input.rest = bytes.get(at..).unwrap_or_default();
+                return Err(input.corrupt("values cut short"));
+            };
+            at += length;
+            before = decode(code, length, word, before);
+            *value = f64::from_bits(before);
         }
-        emit(f64::from_bits(bits));
     }
+    input.rest = bytes.get(at..).unwrap_or_default();
     Ok(())
+}
+
+/// The eight bytes from `at` on, of which `length` are there for sure: what follows them is
+/// whatever follows, or zero at the end.
+#[inline]
+fn word(bytes: &[u8], at: usize, length: usize) -> Option<[u8; 8]> {
+    let rest = bytes.get(at..)?;
+    if let Some(word) = rest.first_chunk() {
+        return Some(*word);
+    }
+    let rest = rest.get(..length)?;
+    let mut word = [0; 8];
+    word.get_mut(..length)?.copy_from_slice(rest);
+    Some(word)
+}
+
+/// The bits of a float by its code, the bytes that begin with its own, and the float before.
+///
+/// Codes come in no order, so that no guess of the processor's would be right: both ways of
+/// writing a float are worked out, and one is taken.
+#[inline]
+fn decode(code: u8, length: usize, word: [u8; 8], before: u64) -> u64 {
+    let unused = 64 - 8 * length as u32;
+    let float = u64::from_be_bytes(word)
+        .checked_shr(unused)
+        .map_or(0, |bits| bits << unused);
+    let bits = u64::from_le_bytes(word);
+    let whole = bits.checked_shl(unused).map_or(0, |bits| bits >> unused);
+    // At most six bytes.
+    let whole = (whole as i64 as f64).to_bits();
+    match code {
+        CODE_SAME => before,
+        ..=CODE_FLOAT_MAX => float,
+        _ => whole,
+    }
 }

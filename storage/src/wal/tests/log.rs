@@ -218,13 +218,18 @@ fn a_sink_that_fails_stops_the_replay() {
     log.write_groups(&mut writer, &[vec![record(1, 0, 1), record(2, 0, 1)]]);
     let mut taken = 0;
     let options = ReplayOptions::default();
-    let error = replay(&log.sys, Path::new(DIR), options, &mut |_, batch: Batch| {
-        if batch.seq == Seq(2) {
-            return Err("no room".into());
-        }
-        taken += 1;
-        Ok(())
-    });
+    let error = replay(
+        &log.sys,
+        Path::new(DIR),
+        options,
+        &mut |_, batch: Batch, _| {
+            if batch.seq == Seq(2) {
+                return Err("no room".into());
+            }
+            taken += 1;
+            Ok(())
+        },
+    );
     assert_eq!(taken, 1);
     assert_eq!(
         error.unwrap_err().to_string(),

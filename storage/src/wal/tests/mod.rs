@@ -96,11 +96,17 @@ impl Log {
 
     fn replay_with(&self, options: ReplayOptions) -> Result<Replayed, ReplayError> {
         let (mut records, mut epochs) = (Vec::new(), Vec::new());
-        let recovery = replay(&self.sys, Path::new(DIR), options, &mut |epoch, batch| {
-            records.push((batch.seq, body(&batch)));
-            epochs.push(epoch);
-            Ok(())
-        })?;
+        let recovery = replay(
+            &self.sys,
+            Path::new(DIR),
+            options,
+            &mut |epoch, mut batch, floats| {
+                batch.floats.extend(floats.rows());
+                records.push((batch.seq, body(&batch)));
+                epochs.push(epoch);
+                Ok(())
+            },
+        )?;
         Ok(Replayed {
             records,
             epochs,
