@@ -1,7 +1,7 @@
 //! Everything that requests share, and the routes.
 
 use std::any::Any;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -20,7 +20,7 @@ use tower_http::compression::CompressionLayer;
 use crate::api::{self, ApiError, ErrorType};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::remote_write::{self, Limits, ScratchPool};
+use crate::remote_write::{self, Limits, Rules, ScratchPool};
 use crate::{health, ui};
 
 /// What the handlers get.
@@ -39,11 +39,8 @@ pub(crate) struct App {
     /// One permit for each read that may run.
     pub(crate) query_turns: Arc<Semaphore>,
     pub(crate) write_limits: Limits,
+    pub(crate) write_rules: Rules,
     pub(crate) write_scratch: ScratchPool,
-    /// Whether the log says already that metadata is not kept.
-    pub(crate) metadata_told: Once,
-    /// Whether the log says already that exemplars are not kept.
-    pub(crate) exemplars_told: Once,
 }
 
 impl App {
@@ -54,6 +51,7 @@ impl App {
         db: Db,
         local_addr: std::net::SocketAddr,
     ) -> Result<Self, prometheus::Error> {
+        let write_limits = Limits::new(config.sizes.clone());
         Ok(Self {
             metrics: Metrics::new(db.clone())?,
             db,
@@ -61,10 +59,9 @@ impl App {
             local_addr,
             started: Instant::now(),
             query_turns: Arc::new(Semaphore::new(config.query_concurrency)),
-            write_limits: Limits::new(),
+            write_rules: Rules::new(config.labels.clone(), write_limits.row_bytes_max()),
+            write_limits,
             write_scratch: ScratchPool::default(),
-            metadata_told: Once::new(),
-            exemplars_told: Once::new(),
             config,
         })
     }
@@ -88,6 +85,11 @@ pub(crate) fn router(app: &AppRef) -> Router {
             query(get(api::parse_query).post(api::parse_query)),
         )
         .route(
+            "/api/v1/query_exemplars",
+            query(get(api::query_exemplars).post(api::query_exemplars)),
+        )
+        .route("/api/v1/metadata", query(get(api::metadata)))
+        .route(
             "/api/v1/labels",
             query(get(api::label_names).post(api::label_names)),
         )
@@ -103,7 +105,10 @@ pub(crate) fn router(app: &AppRef) -> Router {
         .route("/metrics", get(health::metrics))
         .layer(compression)
         .route("/api/v1/admin/tsdb/flush", post(api::flush))
-        .route("/api/v1/write", post(remote_write::write))
+        .route(
+            "/api/v1/write",
+            post(remote_write::write).get(remote_write::handshake),
+        )
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))
         .route("/", get(ui::page))
@@ -151,14 +156,16 @@ async fn observe(State(app): State<AppRef>, request: Request, next: Next) -> Res
 
 /// The handler of a path, as a label value: a bounded number of them.
 fn handler_name(path: &str) -> &'static str {
-    const HANDLERS: [&str; 12] = [
+    const HANDLERS: [&str; 14] = [
         "/",
         "/-/healthy",
         "/-/ready",
         "/api/v1/format_query",
         "/api/v1/labels",
+        "/api/v1/metadata",
         "/api/v1/parse_query",
         "/api/v1/query",
+        "/api/v1/query_exemplars",
         "/api/v1/query_range",
         "/api/v1/series",
         "/api/v1/status/buildinfo",

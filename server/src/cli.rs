@@ -1,6 +1,8 @@
 //! The command line. Every flag has an environment variable too: `--data-dir` is
 //! `SILVERBACK_DATA_DIR`.
 
+mod write;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use silverback_storage::WalSync;
 
+use self::write::WriteArgs;
 use crate::config::Config;
 use crate::logging::Format;
 use crate::units;
@@ -89,6 +92,8 @@ pub(crate) struct Serve {
     /// Serve the endpoints that change or delete data.
     #[arg(long, env = "SILVERBACK_ENABLE_ADMIN_API")]
     enable_admin_api: bool,
+    #[command(flatten)]
+    write: WriteArgs,
     /// How the log is written to standard error.
     #[arg(long, env = "SILVERBACK_LOG_FORMAT", default_value = "text")]
     log_format: Format,
@@ -129,6 +134,8 @@ impl Serve {
     pub(crate) fn into_config(self) -> Config {
         let unless_zero = |duration: Duration| (!duration.is_zero()).then_some(duration);
         Config {
+            sizes: self.write.sizes(),
+            labels: self.write.labels(),
             data_dir: self.data_dir,
             listen: self.listen,
             wal_sync: match self.wal_sync {
@@ -229,6 +236,13 @@ mod tests {
                 "a,b",
                 "--enable-feature=c",
                 "--enable-admin-api",
+                "--remote-write-max-body-size=1MiB",
+                "--remote-write-max-decoded-size=2MiB",
+                "--remote-write-max-in-flight=3MiB",
+                "--remote-write-body-timeout=4s",
+                "--max-labels-per-series=5",
+                "--max-label-name-length=6",
+                "--max-label-value-length=7KiB",
             ];
             let config = config(&[prefix, &flags].concat()).unwrap();
             assert_eq!(config.data_dir, PathBuf::from("/x"));
@@ -243,6 +257,19 @@ mod tests {
             assert_eq!(config.self_scrape_interval, None);
             assert_eq!(config.features, ["a", "b", "c"]);
             assert!(config.enable_admin_api);
+            let sizes = crate::config::SizeLimits {
+                body_bytes_max: 1 << 20,
+                decoded_bytes_max: 2 << 20,
+                in_flight_bytes_max: 3 << 20,
+                body_deadline: Duration::from_secs(4),
+            };
+            assert_eq!(config.sizes, sizes);
+            let labels = crate::config::LabelLimits {
+                labels_max: 5,
+                name_bytes_max: 6,
+                value_bytes_max: 7 << 10,
+            };
+            assert_eq!(config.labels, labels);
         }
     }
 
@@ -294,6 +321,8 @@ mod tests {
                 "is not a number from 1 to 256",
             ),
             (["--query-timeout", "0"], "must be longer than 0"),
+            (["--max-labels-per-series", "0"], "1 at least"),
+            (["--remote-write-max-body-size", "2GiB"], "at most 1GiB"),
         ] {
             let error = config(&args).unwrap_err();
             assert!(error.to_string().contains(hint), "{error}");

@@ -44,6 +44,58 @@ pub struct Config {
     pub query_lookback_delta_ms: i64,
     /// Whether endpoints that change or delete data are served.
     pub enable_admin_api: bool,
+    /// What a request may hold in memory.
+    pub sizes: SizeLimits,
+    /// What labels may be.
+    pub labels: LabelLimits,
+}
+
+/// What write requests may hold in memory, and how long they may take to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SizeLimits {
+    /// Largest body as it comes over the wire, in bytes.
+    pub body_bytes_max: usize,
+    /// Largest body once it is decompressed, in bytes.
+    pub decoded_bytes_max: usize,
+    /// All requests in flight together, in bytes: once for their bodies, once for what is made of
+    /// them. At least twice the two above.
+    pub in_flight_bytes_max: usize,
+    /// How long a client may take to send a body.
+    pub body_deadline: Duration,
+}
+
+impl Default for SizeLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 32 << 20,
+            decoded_bytes_max: 32 << 20,
+            in_flight_bytes_max: 256 << 20,
+            body_deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How many labels a series may have, and how long they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LabelLimits {
+    /// Labels of a series.
+    pub labels_max: usize,
+    /// Bytes of a label name.
+    pub name_bytes_max: usize,
+    /// Bytes of a label value.
+    pub value_bytes_max: usize,
+}
+
+impl Default for LabelLimits {
+    fn default() -> Self {
+        Self {
+            labels_max: 256,
+            name_bytes_max: 1 << 10,
+            value_bytes_max: 16 << 10,
+        }
+    }
 }
 
 impl Default for Config {
@@ -64,6 +116,8 @@ impl Default for Config {
             query_concurrency: 20,
             query_lookback_delta_ms: LOOKBACK_DELTA_MS_DEFAULT,
             enable_admin_api: false,
+            sizes: SizeLimits::default(),
+            labels: LabelLimits::default(),
         }
     }
 }

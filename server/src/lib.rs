@@ -25,6 +25,6 @@ mod ui;
 mod units;
 mod version;
 
-pub use config::Config;
+pub use config::{Config, LabelLimits, SizeLimits};
 pub use program::run;
 pub use server::{Running, Server, StartError};

@@ -5,12 +5,14 @@
 
 mod admin;
 mod ast;
+mod exemplars;
 mod expression;
 mod form;
 mod go_text;
 mod json;
 mod labels;
 mod matchers;
+mod metadata;
 mod number;
 mod params;
 mod query;
@@ -22,8 +24,10 @@ mod status;
 mod time;
 
 pub(crate) use admin::flush;
+pub(crate) use exemplars::query_exemplars;
 pub(crate) use expression::{format_query, parse_query};
 pub(crate) use labels::{label_names, label_values};
+pub(crate) use metadata::metadata;
 pub(crate) use query::{instant, range};
 pub(crate) use response::{ApiError, ErrorType};
 pub(crate) use series::series;

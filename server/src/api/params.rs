@@ -51,7 +51,7 @@ impl From<Shortage> for ApiError {
         let kind = match shortage {
             Shortage::TooLarge(_) => ErrorType::TooLarge,
             Shortage::Late(_) => ErrorType::Timeout,
-            Shortage::Busy => ErrorType::Unavailable,
+            Shortage::Busy(_) => ErrorType::Unavailable,
             Shortage::Broken(_) => ErrorType::BadData,
         };
         Self::new(kind, shortage.to_string())

@@ -12,6 +12,8 @@ use super::*;
 use crate::clock;
 use crate::remote_write::test_encoder::{self, TestSeries, snappy, write_request};
 
+mod writes;
+
 /// An application on a data directory of its own, without a listener.
 pub(crate) struct TestApp {
     pub(crate) app: AppRef,
@@ -39,22 +41,24 @@ impl Answer {
 
 impl TestApp {
     pub(crate) fn new() -> Self {
+        Self::configured(Config::default())
+    }
+
+    fn configured(config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(dir.path(), Config::default().storage_options()).unwrap();
-        Self::with(db, Some(dir))
+        let db = Db::open(dir.path(), config.storage_options()).unwrap();
+        Self::with(config, db, Some(dir))
     }
 
     fn simulated(disk: &SimDisk) -> Self {
         let sys = disk.sys(clock::now_ms());
-        Self::with(
-            Db::open_with(sys, "/data", Options::default()).unwrap(),
-            None,
-        )
+        let db = Db::open_with(sys, "/data", Options::default()).unwrap();
+        Self::with(Config::default(), db, None)
     }
 
-    fn with(db: Db, dir: Option<TempDir>) -> Self {
+    fn with(config: Config, db: Db, dir: Option<TempDir>) -> Self {
         let local_addr = ([127, 0, 0, 1], 9494).into();
-        let app = Arc::new(App::new(Config::default(), db, local_addr).unwrap());
+        let app = Arc::new(App::new(config, db, local_addr).unwrap());
         Self { app, _dir: dir }
     }
 
@@ -75,11 +79,16 @@ impl TestApp {
     }
 
     async fn write(&self, message: &[u8]) -> Answer {
+        self.post_write(&test_encoder::HEADERS, snappy(message))
+            .await
+    }
+
+    async fn post_write(&self, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
         let mut request = axum::http::Request::post("/api/v1/write");
-        for (name, value) in test_encoder::HEADERS {
-            request = request.header(name, value);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
-        self.request(request, snappy(message)).await
+        self.request(request, body).await
     }
 
     /// The value of a line of `/metrics`.
@@ -150,63 +159,6 @@ async fn a_form_comes_before_the_query_string() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_refused_or_counted_and_the_rest_stored() {
-    let app = TestApp::new();
-    let now_ms = clock::now_ms();
-    let mut histogram = TestSeries::new(&[("__name__", "h")], &[]);
-    histogram.histograms = 2;
-    let twice = TestSeries::new(
-        &[("__name__", "x"), ("a", "1"), ("a", "1")],
-        &[(now_ms, 1.0)],
-    );
-    let future = TestSeries::new(&[("__name__", "y")], &[(now_ms + 86_400_000, 1.0)]);
-    let written = app
-        .write(&write_request(&[histogram, twice, up(now_ms), future], 0))
-        .await;
-    assert_eq!(written.status, 400);
-    for part in [
-        "1 series with 1 samples refused for their labels",
-        "2 native histogram samples refused (not supported yet), the first one of {__name__=\"h\"}",
-        "1 samples out of bounds refused",
-        "the other 1 samples were stored",
-    ] {
-        assert!(
-            written.text().contains(part),
-            "{part} is not in {}",
-            written.text()
-        );
-    }
-    for (reason, count) in [
-        ("labels", 1.0),
-        ("native_histogram", 2.0),
-        ("too_far_in_future", 1.0),
-    ] {
-        let series =
-            format!("silverback_remote_write_rejected_samples_total{{reason=\"{reason}\"}}");
-        assert_eq!(app.metric(&series).await, count, "{reason}");
-    }
-    let failed = r#"silverback_remote_write_failed_requests_total{reason="partial"}"#;
-    assert_eq!(app.metric(failed).await, 1.0);
-    assert_eq!(
-        app.metric("silverback_remote_write_samples_total").await,
-        1.0
-    );
-}
-
-#[tokio::test]
-async fn metadata_and_exemplars_are_no_error() {
-    let app = TestApp::new();
-    let mut series = up(clock::now_ms());
-    series.exemplars = 2;
-    assert_eq!(app.write(&write_request(&[series], 3)).await.status, 204);
-    // As Prometheus sends it each minute: metadata alone.
-    assert_eq!(app.write(&write_request(&[], 4)).await.status, 204);
-    let ignored = |kind| format!("silverback_remote_write_ignored_total{{kind=\"{kind}\"}}");
-    assert_eq!(app.metric(&ignored("metadata")).await, 7.0);
-    assert_eq!(app.metric(&ignored("exemplar")).await, 2.0);
-}
-
-#[tokio::test]
 async fn a_full_disk_is_503_until_there_is_room() {
     let disk = SimDisk::new(1);
     let app = TestApp::simulated(&disk);
@@ -215,9 +167,14 @@ async fn a_full_disk_is_503_until_there_is_room() {
     let mut refused = None;
     // Until the room reserved for the first file of the log is used up.
     for number in 0..100 {
-        let text = format!("{number}").repeat(1 << 20);
-        let series = TestSeries::new(&[("__name__", "m"), ("text", &text)], &[(now_ms, 1.0)]);
-        let answer = app.write(&write_request(&[series], 0)).await;
+        let text = "x".repeat(15 << 10);
+        let many: Vec<TestSeries> = (0..100)
+            .map(|i| {
+                let text = format!("{number} {i} {text}");
+                TestSeries::new(&[("__name__", "m"), ("text", &text)], &[(now_ms, 1.0)])
+            })
+            .collect();
+        let answer = app.write(&write_request(&many, 0)).await;
         if answer.status != 204 {
             refused = Some(answer);
             break;
@@ -310,8 +267,8 @@ async fn paths_and_methods_that_are_not_there() {
     let app = TestApp::new();
     for path in [
         "/nothing",
-        "/api/v1/metadata",
-        "/api/v1/query_exemplars",
+        "/api/v1/nothing",
+        "/api/v2/query",
         "/api/v1/rules",
     ] {
         let answer = app.get(path).await;

@@ -10,13 +10,16 @@ pub(crate) struct RemoteWriteMetrics {
     requests: IntCounter,
     failed: IntCounterVec,
     samples: IntCounter,
+    histograms: IntCounter,
+    exemplars: IntCounter,
     refused_labels: IntCounter,
+    refused_limits: IntCounter,
     refused_histograms: IntCounter,
     refused_future: IntCounter,
     refused_retention: IntCounter,
     refused_series: IntCounter,
-    ignored_metadata: IntCounter,
-    ignored_exemplars: IntCounter,
+    refused_exemplars: IntCounter,
+    refused_metadata: IntCounter,
 }
 
 impl RemoteWriteMetrics {
@@ -45,11 +48,6 @@ impl RemoteWriteMetrics {
             "Samples of remote-write requests that were refused, by reason.",
             "reason",
         )?;
-        let ignored = vector(
-            "silverback_remote_write_ignored_total",
-            "Parts of remote-write requests that this version does not keep, by kind.",
-            "kind",
-        )?;
         Ok(Self {
             requests: counter(
                 "silverback_remote_write_requests_total",
@@ -58,15 +56,30 @@ impl RemoteWriteMetrics {
             failed,
             samples: counter(
                 "silverback_remote_write_samples_total",
-                "Samples stored through remote write.",
+                "Samples stored through remote write, floats and histograms.",
+            )?,
+            histograms: counter(
+                "silverback_remote_write_histograms_total",
+                "Native histograms stored through remote write.",
+            )?,
+            exemplars: counter(
+                "silverback_remote_write_exemplars_total",
+                "Exemplars stored through remote write.",
+            )?,
+            refused_exemplars: counter(
+                "silverback_remote_write_rejected_exemplars_total",
+                "Exemplars of remote-write requests that were refused, for their labels, those of their series, or their time.",
+            )?,
+            refused_metadata: counter(
+                "silverback_remote_write_rejected_metadata_total",
+                "Metadata of remote-write requests that were refused, for what they say or how long they are.",
             )?,
             refused_labels: refused.with_label_values(&["labels"]),
-            refused_histograms: refused.with_label_values(&["native_histogram"]),
+            refused_limits: refused.with_label_values(&["label_limits"]),
+            refused_histograms: refused.with_label_values(&["invalid_histogram"]),
             refused_future: refused.with_label_values(&["too_far_in_future"]),
             refused_retention: refused.with_label_values(&["before_retention"]),
             refused_series: refused.with_label_values(&["too_many_series"]),
-            ignored_metadata: ignored.with_label_values(&["metadata"]),
-            ignored_exemplars: ignored.with_label_values(&["exemplar"]),
         })
     }
 
@@ -74,13 +87,17 @@ impl RemoteWriteMetrics {
     pub(crate) fn stored(&self, report: &WriteReport, left_out: LeftOut) {
         self.requests.inc();
         self.samples.inc_by(report.accepted);
+        self.histograms.inc_by(report.histograms_accepted);
+        self.exemplars.inc_by(report.exemplars_accepted);
         self.refused_future.inc_by(report.too_far_in_future);
         self.refused_retention.inc_by(report.before_retention);
         self.refused_series.inc_by(report.too_many_series);
         self.refused_labels.inc_by(left_out.label_samples);
         self.refused_histograms.inc_by(left_out.histograms);
-        self.ignored_metadata.inc_by(left_out.metadata);
-        self.ignored_exemplars.inc_by(left_out.exemplars);
+        self.refused_limits.inc_by(left_out.limit_samples);
+        self.refused_exemplars
+            .inc_by(left_out.exemplars + report.exemplars_rejected);
+        self.refused_metadata.inc_by(left_out.metadata);
     }
 
     /// Counts a request that was not stored, or not all of it.

@@ -7,14 +7,8 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Largest body as it comes over the wire, in bytes; the same bound as for the decoded body.
-pub(crate) const BODY_BYTES_MAX: usize = 32 << 20;
-/// How long a client may take to send a body.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
-/// All bodies that are being read together, in bytes.
-const BODIES_BYTES_MAX: usize = 256 << 20;
-/// All decoded bodies together, in bytes.
-const DECODED_BYTES_MAX: usize = 256 << 20;
+use crate::config::SizeLimits;
+
 /// How long a request waits for room to be decoded before it is sent away.
 const DECODE_WAIT: Duration = Duration::from_secs(10);
 
@@ -25,6 +19,7 @@ const DECODE_WAIT: Duration = Duration::from_secs(10);
 /// nothing but the disk.
 #[derive(Debug)]
 pub(crate) struct Limits {
+    sizes: SizeLimits,
     bodies: Arc<Semaphore>,
     decoded: Arc<Semaphore>,
 }
@@ -36,8 +31,8 @@ pub(crate) enum Shortage {
     TooLarge(usize),
     /// It took longer than the deadline.
     Late(Duration),
-    /// The budget of all bodies is used up.
-    Busy,
+    /// The budget of all bodies, given in bytes, is used up.
+    Busy(usize),
     /// The connection broke.
     Broken(axum::Error),
 }
@@ -58,9 +53,9 @@ impl std::fmt::Display for Shortage {
                     deadline.as_secs()
                 )
             }
-            Self::Busy => write!(
+            Self::Busy(bytes_max) => write!(
                 f,
-                "too many requests in flight: their bodies hold {BODIES_BYTES_MAX} bytes already"
+                "too many requests in flight: their bodies hold {bytes_max} bytes already (--remote-write-max-in-flight)"
             ),
             Self::Broken(error) => write!(f, "request body could not be read: {error}"),
         }
@@ -75,19 +70,69 @@ pub(crate) struct Held {
 }
 
 impl Limits {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sizes: SizeLimits) -> Self {
+        // The largest request there may be must find room.
+        let most = sizes
+            .body_bytes_max
+            .max(sizes.decoded_bytes_max)
+            .saturating_mul(2);
+        let sizes = SizeLimits {
+            in_flight_bytes_max: sizes
+                .in_flight_bytes_max
+                .max(most)
+                .min(Semaphore::MAX_PERMITS),
+            ..sizes
+        };
         Self {
-            bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
-            decoded: Arc::new(Semaphore::new(DECODED_BYTES_MAX)),
+            bodies: Arc::new(Semaphore::new(sizes.in_flight_bytes_max)),
+            decoded: Arc::new(Semaphore::new(sizes.in_flight_bytes_max)),
+            sizes,
         }
     }
 
-    /// Waits for room for a decoded body of this many bytes, [`BODY_BYTES_MAX`] at most; none
+    /// Largest body as it comes over the wire, in bytes.
+    pub(super) fn body_bytes_max(&self) -> usize {
+        self.sizes.body_bytes_max
+    }
+
+    /// Largest body once it is decompressed, in bytes.
+    pub(super) fn decoded_bytes_max(&self) -> usize {
+        self.sizes.decoded_bytes_max
+    }
+
+    /// What the rows of one request may take in memory, in bytes: less than there is for all, so
+    /// that a request which is refused for lack of room can succeed later.
+    pub(crate) fn row_bytes_max(&self) -> usize {
+        self.sizes.in_flight_bytes_max / 2
+    }
+
+    /// Waits for room for a decoded body of this many bytes, the most that one may have; none
     /// if it does not come in time.
-    pub(super) async fn room_to_decode(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn room_to_decode(&self, bytes: usize) -> Option<Room> {
         let bytes = u32::try_from(bytes).ok()?;
         let room = Arc::clone(&self.decoded).acquire_many_owned(bytes);
-        tokio::time::timeout(DECODE_WAIT, room).await.ok()?.ok()
+        let permit = tokio::time::timeout(DECODE_WAIT, room).await.ok()?.ok()?;
+        Some(Room(permit))
+    }
+}
+
+/// A request's share of the budget of decoded bytes, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Room(OwnedSemaphorePermit);
+
+impl Room {
+    /// Takes that many bytes more, if there are as many; does not wait, as it holds some already.
+    pub(super) fn grow(&mut self, limits: &Limits, bytes: usize) -> bool {
+        let more = u32::try_from(bytes).ok().and_then(|bytes| {
+            Arc::clone(&limits.decoded)
+                .try_acquire_many_owned(bytes)
+                .ok()
+        });
+        let has_grown = more.is_some();
+        if let Some(more) = more {
+            self.0.merge(more);
+        }
+        has_grown
     }
 }
 
@@ -101,7 +146,7 @@ pub(crate) async fn read_body(
     body: Body,
     bytes_max: usize,
 ) -> Result<Held, Shortage> {
-    read_within(BODY_DEADLINE, limits, body, bytes_max).await
+    read_within(limits.sizes.body_deadline, limits, body, bytes_max).await
 }
 
 async fn read_within(
@@ -132,7 +177,7 @@ async fn collect(limits: &Limits, mut body: Body, bytes_max: usize) -> Result<He
         let more = u32::try_from(chunk.len())
             .ok()
             .and_then(|len| Arc::clone(&limits.bodies).try_acquire_many_owned(len).ok())
-            .ok_or(Shortage::Busy)?;
+            .ok_or(Shortage::Busy(limits.sizes.in_flight_bytes_max))?;
         match &mut permit {
             Some(permit) => permit.merge(more),
             None => permit = Some(more),
@@ -154,22 +199,28 @@ async fn collect(limits: &Limits, mut body: Body, bytes_max: usize) -> Result<He
 mod tests {
     use super::*;
 
+    const IN_FLIGHT: usize = 256 << 20;
+
+    fn limits() -> Limits {
+        Limits::new(SizeLimits::default())
+    }
+
     #[tokio::test]
     async fn a_body_up_to_the_bound_is_read() {
-        let limits = Limits::new();
+        let limits = limits();
         let held = read_body(&limits, Body::from("abc"), 3).await.unwrap();
         assert_eq!(held.bytes, b"abc");
-        assert_eq!(limits.bodies.available_permits(), BODIES_BYTES_MAX - 3);
+        assert_eq!(limits.bodies.available_permits(), IN_FLIGHT - 3);
         drop(held);
-        assert_eq!(limits.bodies.available_permits(), BODIES_BYTES_MAX);
+        assert_eq!(limits.bodies.available_permits(), IN_FLIGHT);
     }
 
     #[tokio::test]
     async fn a_body_above_the_bound_is_refused_and_gives_its_room_back() {
-        let limits = Limits::new();
+        let limits = limits();
         let refused = read_body(&limits, Body::from("abcd"), 3).await.unwrap_err();
         assert!(matches!(refused, Shortage::TooLarge(3)), "{refused}");
-        assert_eq!(limits.bodies.available_permits(), BODIES_BYTES_MAX);
+        assert_eq!(limits.bodies.available_permits(), IN_FLIGHT);
     }
 
     #[tokio::test]
@@ -186,7 +237,7 @@ mod tests {
                 std::task::Poll::Pending
             }
         }
-        let (limits, stalled) = (Limits::new(), Body::new(Stalled));
+        let (limits, stalled) = (limits(), Body::new(Stalled));
         let read = read_within(Duration::from_millis(1), &limits, stalled, 3);
         let refused = read.await.unwrap_err();
         assert!(matches!(refused, Shortage::Late(_)), "{refused}");
@@ -196,10 +247,29 @@ mod tests {
     async fn bodies_beyond_the_budget_are_sent_away() {
         let limits = Limits {
             bodies: Arc::new(Semaphore::new(4)),
-            ..Limits::new()
+            ..limits()
         };
         let _first = read_body(&limits, Body::from("abc"), 10).await.unwrap();
         let refused = read_body(&limits, Body::from("de"), 10).await.unwrap_err();
-        assert!(matches!(refused, Shortage::Busy), "{refused}");
+        assert!(matches!(refused, Shortage::Busy(_)), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn rows_take_room_beside_the_body_and_give_it_back() {
+        let limits = limits();
+        let mut room = limits.room_to_decode(100).await.unwrap();
+        assert!(room.grow(&limits, IN_FLIGHT - 100));
+        assert!(!room.grow(&limits, 1));
+        drop(room);
+        assert_eq!(limits.decoded.available_permits(), IN_FLIGHT);
+    }
+
+    #[test]
+    fn the_largest_request_finds_room_whatever_is_configured() {
+        let limits = Limits::new(SizeLimits {
+            in_flight_bytes_max: 10,
+            ..SizeLimits::default()
+        });
+        assert_eq!(limits.row_bytes_max(), limits.decoded_bytes_max());
     }
 }

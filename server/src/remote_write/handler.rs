@@ -4,115 +4,220 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use silverback_storage::Submitted;
+use silverback_storage::{Submitted, WriteReport};
 
-use super::body::{BODY_BYTES_MAX, Shortage, read_body};
+use super::body::{Room, Shortage, read_body};
+use super::compression::Compression;
 use super::refusal::{Reason, Refusal};
 use super::scratch::Scratch;
-use super::tally::{LeftOut, Tally};
-use super::{headers, v1};
+use super::tally::Tally;
+use super::{Version, headers, v1, v2};
+use crate::api::{ApiError, ErrorType};
 use crate::app::App;
+
+/// The parameter with which older vmagents ask whether they may send zstd.
+const HANDSHAKE: &str = "get_vm_proto_version";
+/// The version of VictoriaMetrics's form of remote write that is taken.
+const VM_VERSION: &str = "1";
+const VM_VERSION_HEADER: &str = "x-victoriametrics-remote-write-version";
+
+/// How many of each a request of version 2.0 left in the database: its sender counts on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Written {
+    samples: u64,
+    histograms: u64,
+    exemplars: u64,
+}
+
+/// A request that was not stored, or not all of it, and what was.
+struct Failed {
+    refusal: Refusal,
+    written: Written,
+}
 
 /// Stores a request and answers 204 once it is durable.
 pub(crate) async fn write(State(app): State<Arc<App>>, request: Request) -> Response {
-    match store(&app, request).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(refusal) => {
+    if asks_for_version(request.uri()) {
+        return VM_VERSION.into_response();
+    }
+    let version = headers::claimed(request.headers());
+    let (written, mut response) = match store(&app, request).await {
+        Ok(written) => (written, StatusCode::NO_CONTENT.into_response()),
+        Err(Failed { refusal, written }) => {
             let reason = refusal.reason();
             app.metrics.remote_write.failed(reason);
             if !matches!(reason, Reason::BodyBroken | Reason::Busy) {
                 tracing::debug!(reason = reason.as_str(), error = %refusal, "remote write refused");
             }
-            refusal.into_response()
+            (written, refusal.into_response())
+        }
+    };
+    // A sender of 2.0 takes an answer without them for one of a server that knows 1.0 alone, and a
+    // sender of 1.0 must not get them.
+    if version == Version::V2 {
+        written.add_to(&mut response);
+    }
+    response
+}
+
+/// `GET /api/v1/write`: vmagent's question, and nothing else.
+pub(crate) async fn handshake(uri: Uri) -> Result<&'static str, ApiError> {
+    if asks_for_version(&uri) {
+        return Ok(VM_VERSION);
+    }
+    Err(ApiError::new(
+        ErrorType::MethodNotAllowed,
+        "method GET is not allowed for /api/v1/write; send remote write with POST",
+    ))
+}
+
+fn asks_for_version(uri: &Uri) -> bool {
+    let mut parameters = uri.query().unwrap_or_default().split('&');
+    parameters.any(|parameter| parameter.split('=').next() == Some(HANDSHAKE))
+}
+
+impl Written {
+    fn of(report: &WriteReport) -> Self {
+        Self {
+            samples: report.accepted - report.histograms_accepted,
+            histograms: report.histograms_accepted,
+            exemplars: report.exemplars_accepted,
+        }
+    }
+
+    fn add_to(self, response: &mut Response) {
+        for (name, count) in [
+            ("x-prometheus-remote-write-samples-written", self.samples),
+            (
+                "x-prometheus-remote-write-histograms-written",
+                self.histograms,
+            ),
+            (
+                "x-prometheus-remote-write-exemplars-written",
+                self.exemplars,
+            ),
+        ] {
+            let name = HeaderName::from_static(name);
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from(count));
         }
     }
 }
 
-async fn store(app: &App, request: Request<Body>) -> Result<(), Refusal> {
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            written: Written::default(),
+        }
+    }
+}
+
+async fn store(app: &App, request: Request<Body>) -> Result<Written, Failed> {
     let (parts, body) = request.into_parts();
-    headers::check(&parts.headers)?;
-    let body = read_body(&app.write_limits, body, BODY_BYTES_MAX).await?;
-    let decoded_bytes = decoded_len(&body.bytes)?;
-    let room = app
+    let version = check(&parts)?;
+    let body = read_body(&app.write_limits, body, app.write_limits.body_bytes_max())
+        .await
+        .map_err(Refusal::from)?;
+    let compression = Compression::of(&body.bytes);
+    let decoded_bytes =
+        compression.decoded_len(&body.bytes, app.write_limits.decoded_bytes_max())?;
+    let mut room = app
         .write_limits
         .room_to_decode(decoded_bytes)
         .await
-        .ok_or_else(|| {
-            Refusal::new(
-                Reason::Busy,
-                "too many requests in flight: no room to decode this one",
-            )
-        })?;
-    let (tally, submitted) = app
-        .write_scratch
-        .with(|scratch| submit(app, &body.bytes, decoded_bytes, scratch))?;
+        .ok_or_else(|| busy("to decode this one"))?;
+    let (tally, submitted) = app.write_scratch.with(|scratch| {
+        let request = Compressed {
+            version,
+            compression,
+            body: &body.bytes,
+            decoded_bytes,
+        };
+        submit(app, &request, &mut room, scratch)
+    })?;
     drop(body);
-    submitted.commit.await?;
+    submitted.commit.await.map_err(Refusal::from)?;
     // Until now the write's rows were in memory: a disk that stalls must not let them pile up.
     drop(room);
-    app.metrics
-        .remote_write
-        .stored(&submitted.report, tally.left_out);
-    tell_once(app, tally.left_out);
-    match tally.complaint(&submitted.report) {
-        None => Ok(()),
-        Some(complaint) => Err(Refusal::new(Reason::Partial, complaint)),
+    let report = &submitted.report;
+    app.metrics.remote_write.stored(report, tally.left_out);
+    let written = Written::of(report);
+    match tally.complaint(report, version) {
+        None => Ok(written),
+        Some(complaint) => Err(Failed {
+            refusal: Refusal::new(Reason::Partial, complaint),
+            written,
+        }),
     }
 }
 
-/// Says once per process what is left out of requests that succeed.
-fn tell_once(app: &App, left_out: LeftOut) {
-    if left_out.metadata > 0 {
-        app.metadata_told.call_once(|| {
-            tracing::info!("remote write sends metadata, which this version does not keep");
-        });
-    }
-    if left_out.exemplars > 0 {
-        app.exemplars_told.call_once(|| {
-            tracing::info!("remote write sends exemplars, which this version does not keep");
-        });
+/// Checks all that can be checked before the body is read.
+fn check(parts: &Parts) -> Result<Version, Refusal> {
+    let version = headers::check(&parts.headers)?;
+    match parts.headers.get(VM_VERSION_HEADER) {
+        Some(other) if other != VM_VERSION => Err(Refusal::new(
+            Reason::ContentType,
+            format!("{VM_VERSION_HEADER} {other:?} is not known; send {VM_VERSION}"),
+        )),
+        _ => Ok(version),
     }
 }
 
-/// The length of the decompressed body, from its header: checked before anything is decompressed.
-fn decoded_len(body: &[u8]) -> Result<usize, Refusal> {
-    let len = snap::raw::decompress_len(body).map_err(|error| not_snappy(&error))?;
-    if len > BODY_BYTES_MAX {
-        return Err(Refusal::new(
-            Reason::TooLarge,
-            format!("request body decodes to {len} bytes, more than the limit of {BODY_BYTES_MAX}"),
-        ));
-    }
-    Ok(len)
+/// A request as it came.
+struct Compressed<'a> {
+    version: Version,
+    compression: Compression,
+    body: &'a [u8],
+    decoded_bytes: usize,
 }
 
 fn submit(
     app: &App,
-    body: &[u8],
-    decoded_bytes: usize,
+    request: &Compressed<'_>,
+    room: &mut Room,
     scratch: &mut Scratch,
 ) -> Result<(Tally, Submitted), Refusal> {
     let Scratch { decoded, batch } = scratch;
-    if decoded.len() < decoded_bytes {
-        decoded.resize(decoded_bytes, 0);
+    if decoded.len() < request.decoded_bytes {
+        decoded.resize(request.decoded_bytes, 0);
     }
-    let written = snap::raw::Decoder::new()
-        .decompress(body, decoded)
-        .map_err(|error| not_snappy(&error))?;
+    let out = decoded.get_mut(..request.decoded_bytes).unwrap_or_default();
+    let written = request.compression.decode(request.body, out)?;
     let decoded = decoded.get(..written).unwrap_or_default();
-    let mut tally = Tally::default();
-    tally.left_out.metadata = v1::decode(decoded, |series| tally.take(&series, batch))
-        .map_err(|error| Refusal::new(Reason::Protobuf, error.to_string()))?;
+    let (mut tally, rules) = (Tally::default(), &app.write_rules);
+    let walked = match request.version {
+        Version::V1 => v1::decode(decoded, |part| tally.take(part, rules, batch)),
+        Version::V2 => v2::decode(decoded, |series| tally.take_v2(series, rules, batch)),
+    };
+    walked.map_err(|error| {
+        let message = request.version.message();
+        let text = format!("request body is not the protobuf message {message}: {error}");
+        Refusal::new(Reason::Protobuf, text)
+    })?;
+    if tally.is_too_large(rules) {
+        let max = rules.row_bytes_max();
+        let text = format!(
+            "request takes more than {max} bytes of memory once it is read (half of --remote-write-max-in-flight); send fewer samples at once"
+        );
+        return Err(Refusal::new(Reason::TooLarge, text));
+    }
+    // Rows can be many times as long in memory as they are in the body.
+    if !room.grow(&app.write_limits, tally.row_bytes) {
+        return Err(busy("for the rows of this one"));
+    }
     let submitted = app.db.submit(batch)?;
     Ok((tally, submitted))
 }
 
-fn not_snappy(error: &snap::Error) -> Refusal {
+fn busy(what: &str) -> Refusal {
     Refusal::new(
-        Reason::Snappy,
-        format!("request body is not snappy (block format): {error}"),
+        Reason::Busy,
+        format!("too many requests in flight: no room {what} (--remote-write-max-in-flight)"),
     )
 }
 
@@ -121,9 +226,14 @@ impl From<Shortage> for Refusal {
         let reason = match shortage {
             Shortage::TooLarge(_) => Reason::TooLarge,
             Shortage::Late(_) => Reason::BodyTimeout,
-            Shortage::Busy => Reason::Busy,
+            Shortage::Busy(_) => Reason::Busy,
             Shortage::Broken(_) => Reason::BodyBroken,
         };
-        Self::new(reason, shortage.to_string())
+        let flag = match reason {
+            Reason::TooLarge => " (--remote-write-max-body-size)",
+            Reason::BodyTimeout => " (--remote-write-body-timeout)",
+            _ => "",
+        };
+        Self::new(reason, format!("{shortage}{flag}"))
     }
 }

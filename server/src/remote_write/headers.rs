@@ -1,23 +1,30 @@
-//! Content negotiation: is this a request that version 1.0 of the protocol describes?
+//! Content negotiation: which version of the protocol is it, and how is it compressed?
 
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
+use super::Version;
 use super::refusal::{Reason, Refusal};
 
 const MEDIA_TYPE: &str = "application/x-protobuf";
-const PROTO_V1: &str = "prometheus.WriteRequest";
-const PROTO_V2: &str = "io.prometheus.write.v2.Request";
+
+/// The version that a request claims to be, whether or not the rest of it can be read: what is
+/// not said is 1.0.
+pub(super) fn claimed(headers: &HeaderMap) -> Version {
+    version(&text(headers, CONTENT_TYPE.as_str())).unwrap_or(Version::V1)
+}
 
 /// Checks the headers before a byte of the body is read.
 ///
 /// # Errors
-/// 415 for anything but snappy-compressed `prometheus.WriteRequest` messages.
-pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
-    check_content_type(&text(headers, CONTENT_TYPE.as_str()))
+/// 415 for anything but a message of remote write compressed with snappy, or with zstd, as
+/// vmagent sends 1.0.
+pub(super) fn check(headers: &HeaderMap) -> Result<Version, Refusal> {
+    let version = version(&text(headers, CONTENT_TYPE.as_str()))
         .map_err(|reason| Refusal::new(Reason::ContentType, reason))?;
-    check_content_encoding(&text(headers, CONTENT_ENCODING.as_str()))
-        .map_err(|reason| Refusal::new(Reason::ContentEncoding, reason))
+    check_content_encoding(&text(headers, CONTENT_ENCODING.as_str()), version)
+        .map_err(|reason| Refusal::new(Reason::ContentEncoding, reason))?;
+    Ok(version)
 }
 
 /// The header's text, empty where it is not there. Bytes that are not ASCII cannot be part of
@@ -29,7 +36,7 @@ fn text(headers: &HeaderMap, name: &str) -> String {
         .unwrap_or_default()
 }
 
-fn check_content_type(content_type: &str) -> Result<(), String> {
+fn version(content_type: &str) -> Result<Version, String> {
     if content_type.is_empty() {
         return Err(format!("no Content-Type; send {MEDIA_TYPE}"));
     }
@@ -49,27 +56,31 @@ fn check_content_type(content_type: &str) -> Result<(), String> {
         if !name.trim().eq_ignore_ascii_case("proto") {
             continue;
         }
-        return match value.trim().trim_matches('"') {
-            PROTO_V1 => Ok(()),
-            PROTO_V2 => Err(format!(
-                "remote write 2.0 ({PROTO_V2}) is not supported yet; send {PROTO_V1} (remote write 1.0)"
-            )),
-            other => Err(format!(
-                "protobuf message {other:?} is not known; send {PROTO_V1}"
-            )),
-        };
+        let message = value.trim().trim_matches('"');
+        return Version::ALL
+            .into_iter()
+            .find(|version| version.message() == message)
+            .ok_or_else(|| {
+                let [v1, v2] = Version::ALL.map(Version::message);
+                format!("protobuf message {message:?} is not known; send {v1} or {v2}")
+            });
     }
-    Ok(())
+    Ok(Version::V1)
 }
 
-fn check_content_encoding(content_encoding: &str) -> Result<(), String> {
-    match content_encoding {
-        "" => Err("no Content-Encoding; compress the body with snappy (block format)".to_owned()),
-        encoding if encoding.eq_ignore_ascii_case("snappy") => Ok(()),
-        other => Err(format!(
-            "Content-Encoding {other:?} is not supported; compress the body with snappy (block format)"
-        )),
+fn check_content_encoding(content_encoding: &str, version: Version) -> Result<(), String> {
+    let snappy = "compress the body with snappy (block format)";
+    if content_encoding.is_empty() {
+        return Err(format!("no Content-Encoding; {snappy}"));
     }
+    let is = |encoding| content_encoding.eq_ignore_ascii_case(encoding);
+    if is("snappy") || (is("zstd") && version == Version::V1) {
+        return Ok(());
+    }
+    let message = version.message();
+    Err(format!(
+        "Content-Encoding {content_encoding:?} is not supported for {message}; {snappy}"
+    ))
 }
 
 #[cfg(test)]
@@ -78,7 +89,10 @@ mod tests {
 
     use super::*;
 
-    fn checked(content_type: Option<&str>, encoding: Option<&str>) -> Result<(), (Reason, String)> {
+    fn checked(
+        content_type: Option<&str>,
+        encoding: Option<&str>,
+    ) -> Result<Version, (Reason, String)> {
         let mut headers = HeaderMap::new();
         for (name, value) in [(CONTENT_TYPE, content_type), (CONTENT_ENCODING, encoding)] {
             if let Some(value) = value {
@@ -90,14 +104,28 @@ mod tests {
 
     #[test]
     fn what_senders_send_is_taken() {
-        for content_type in [
-            "application/x-protobuf",
-            "application/x-protobuf;proto=prometheus.WriteRequest",
-            "Application/X-Protobuf; charset=utf-8; proto=\"prometheus.WriteRequest\"",
+        for (content_type, encoding, version) in [
+            ("application/x-protobuf", "snappy", Version::V1),
+            ("application/x-protobuf", "zstd", Version::V1),
+            (
+                "application/x-protobuf;proto=prometheus.WriteRequest",
+                "snappy",
+                Version::V1,
+            ),
+            (
+                "Application/X-Protobuf; charset=utf-8; proto=\"prometheus.WriteRequest\"",
+                "Snappy",
+                Version::V1,
+            ),
+            (
+                "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+                "snappy",
+                Version::V2,
+            ),
         ] {
             assert_eq!(
-                checked(Some(content_type), Some("snappy")),
-                Ok(()),
+                checked(Some(content_type), Some(encoding)),
+                Ok(version),
                 "{content_type}"
             );
         }
@@ -105,6 +133,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_named() {
+        let protobuf = "application/x-protobuf";
         for (content_type, encoding, reason, hint) in [
             (None, Some("snappy"), Reason::ContentType, "no Content-Type"),
             (
@@ -114,28 +143,28 @@ mod tests {
                 "application/json",
             ),
             (
-                Some("application/x-protobuf;proto=io.prometheus.write.v2.Request"),
-                Some("snappy"),
-                Reason::ContentType,
-                "2.0 (io.prometheus.write.v2.Request) is not supported yet",
-            ),
-            (
                 Some("application/x-protobuf;proto=a.B"),
                 Some("snappy"),
                 Reason::ContentType,
                 "a.B",
             ),
             (
-                Some("application/x-protobuf"),
+                Some(protobuf),
                 None,
                 Reason::ContentEncoding,
                 "no Content-Encoding",
             ),
             (
-                Some("application/x-protobuf"),
+                Some(protobuf),
                 Some("gzip"),
                 Reason::ContentEncoding,
                 "gzip",
+            ),
+            (
+                Some("application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+                Some("zstd"),
+                Reason::ContentEncoding,
+                "\"zstd\" is not supported for io.prometheus.write.v2.Request",
             ),
         ] {
             let (got, text) = checked(content_type, encoding).unwrap_err();

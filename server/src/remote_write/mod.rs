@@ -1,23 +1,53 @@
-//! Remote write 1.0: what Prometheus, Alloy, vmagent and the OpenTelemetry collector push.
+//! Remote write: what Prometheus, Alloy, vmagent and the OpenTelemetry collector push.
 //!
-//! `headers` says whether a request can be read, `body` reads it within bounds, `v1` walks the
-//! message over the wire format of `protobuf` and the shortcuts of `shape`, `handler` stores it and answers, `refusal` is
-//! every way in which it cannot.
+//! `headers` says whether a request can be read, `body` reads it within bounds, `compression`
+//! says what it decompresses to. `v1` and `v2` walk the message of a version over the wire format
+//! of `protobuf`; what both have stands in `histogram` and `beside`. `rules` are the limits on
+//! labels, `tally` puts what keeps them into a batch and counts the rest, `handler` stores it and
+//! answers, `refusal` is every way in which it cannot.
 
+mod beside;
 mod body;
+mod compression;
+mod decode_error;
 mod handler;
 mod headers;
+mod histogram;
 mod protobuf;
 mod refusal;
+mod rules;
 mod scratch;
 mod shape;
 mod tally;
 #[cfg(test)]
 pub(crate) mod test_encoder;
 mod v1;
+mod v2;
 
 pub(crate) use body::{Limits, Shortage, read_body};
-pub(crate) use handler::write;
+pub(crate) use handler::{handshake, write};
 pub(crate) use refusal::Reason;
+pub(crate) use rules::Rules;
 pub(crate) use scratch::ScratchPool;
 pub(crate) use tally::LeftOut;
+
+/// The versions of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Version {
+    /// 1.0: labels as strings, metadata in messages of its own.
+    V1,
+    /// 2.0: labels as references to a table of strings.
+    V2,
+}
+
+impl Version {
+    const ALL: [Self; 2] = [Self::V1, Self::V2];
+
+    /// The protobuf message of a request.
+    fn message(self) -> &'static str {
+        match self {
+            Self::V1 => "prometheus.WriteRequest",
+            Self::V2 => "io.prometheus.write.v2.Request",
+        }
+    }
+}

@@ -52,6 +52,19 @@ pub(super) enum Malformed {
     WireType(u8),
     /// A field that has another type than the message says.
     WrongType,
+    /// A number that does not fit the field's type.
+    OutOfRange,
+    /// A table of strings that does not begin with the empty one.
+    FirstSymbol,
+    /// More of something than is read of one message.
+    TooMany(&'static str, usize),
+}
+
+impl Malformed {
+    /// The error with its place: an offset in the body.
+    pub(super) fn at(self, offset: usize) -> WireError {
+        WireError { offset, what: self }
+    }
 }
 
 impl fmt::Display for Malformed {
@@ -62,6 +75,9 @@ impl fmt::Display for Malformed {
             Self::FieldNumber => f.write_str("a field number is out of range"),
             Self::WireType(wire_type) => write!(f, "wire type {wire_type} is not supported"),
             Self::WrongType => f.write_str("it has the wrong type"),
+            Self::OutOfRange => f.write_str("a number does not fit its type"),
+            Self::FirstSymbol => f.write_str("the first string is not empty"),
+            Self::TooMany(what, max) => write!(f, "there are more than {max} {what}"),
         }
     }
 }
@@ -71,6 +87,12 @@ impl fmt::Display for Malformed {
 pub(super) struct WireError {
     pub(super) offset: usize,
     pub(super) what: Malformed,
+}
+
+/// The signed number that `sint64` and `sint32` write with the sign as the lowest bit, so that
+/// small ones are short.
+pub(super) fn zigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 impl<'a> Reader<'a> {
@@ -130,6 +152,14 @@ impl<'a> Reader<'a> {
         }))
     }
 
+    /// The next of the varints that these bytes are, one after the other; none at the end.
+    pub(super) fn packed_varint(&mut self) -> Result<Option<u64>, WireError> {
+        if self.at >= self.data.len() {
+            return Ok(None);
+        }
+        self.varint(self.at).map(Some)
+    }
+
     #[inline]
     fn varint(&mut self, field_start: usize) -> Result<u64, WireError> {
         match self.data.get(self.at) {
@@ -186,6 +216,24 @@ impl<'a> Field<'a> {
             Wire::Varint(value) => Ok(value.cast_signed()),
             _ => Err(self.wrong_type()),
         }
+    }
+
+    /// The value as a number of type uint64 or uint32.
+    pub(super) fn uint64(&self) -> Result<u64, WireError> {
+        match self.value {
+            Wire::Varint(value) => Ok(value),
+            _ => Err(self.wrong_type()),
+        }
+    }
+
+    /// The value as a number of type sint64 or sint32, whose sign is its lowest bit.
+    pub(super) fn sint64(&self) -> Result<i64, WireError> {
+        self.uint64().map(zigzag)
+    }
+
+    /// The value in the field's own type, into which it was converted.
+    pub(super) fn narrow<T, E>(&self, converted: Result<T, E>) -> Result<T, WireError> {
+        converted.map_err(|_| Malformed::OutOfRange.at(self.offset))
     }
 
     /// The value as a double.

@@ -9,9 +9,9 @@ use silverback_storage::ErrorKind;
 /// The reasons, as the `reason` label of `silverback_remote_write_failed_requests_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reason {
-    /// The Content-Type is not remote write 1.0.
+    /// The Content-Type is not remote write.
     ContentType,
-    /// The Content-Encoding is not snappy.
+    /// The Content-Encoding is not one that goes with the Content-Type.
     ContentEncoding,
     /// The body is larger than it may be, compressed or not.
     TooLarge,
@@ -21,7 +21,9 @@ pub(crate) enum Reason {
     BodyBroken,
     /// The body is not snappy.
     Snappy,
-    /// The body is not a WriteRequest.
+    /// The body is not zstd.
+    Zstd,
+    /// The body is not the message that the Content-Type names.
     Protobuf,
     /// Some of it was stored; some series or samples cannot be.
     Partial,
@@ -41,13 +43,14 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, so that each has its counter from the start.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::ContentType,
         Self::ContentEncoding,
         Self::TooLarge,
         Self::BodyTimeout,
         Self::BodyBroken,
         Self::Snappy,
+        Self::Zstd,
         Self::Protobuf,
         Self::Partial,
         Self::Busy,
@@ -67,6 +70,7 @@ impl Reason {
             Self::BodyTimeout => "body_timeout",
             Self::BodyBroken => "body_broken",
             Self::Snappy => "snappy",
+            Self::Zstd => "zstd",
             Self::Protobuf => "protobuf",
             Self::Partial => "partial",
             Self::Busy => "busy",
@@ -84,7 +88,7 @@ impl Reason {
         match self {
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyBroken | Self::Snappy | Self::Protobuf | Self::Partial => {
+            Self::BodyBroken | Self::Snappy | Self::Zstd | Self::Protobuf | Self::Partial => {
                 StatusCode::BAD_REQUEST
             }
             // 408 would say what happened, and make the sender drop its samples.
@@ -100,7 +104,9 @@ impl Reason {
     fn retry_after_seconds(self) -> Option<u8> {
         match self {
             Self::Busy => Some(1),
-            Self::Full | Self::Overloaded => Some(5),
+            Self::Full | Self::Overloaded | Self::BodyTimeout | Self::Closed => Some(5),
+            // Until somebody has started the server anew.
+            Self::Poisoned => Some(30),
             _ => None,
         }
     }

@@ -2,85 +2,277 @@
 
 use std::fmt::Write;
 
-use silverback_storage::{WriteBatch, WriteReport};
+use silverback_storage::model::{METRIC_NAME, family_name};
+use silverback_storage::{BatchSeries, WriteBatch, WriteReport};
 
-use super::v1::TimeSeries;
+use super::Version;
+use super::beside::{Beside, FamilyMetadata};
+use super::rules::{Broken, Rules};
+use super::v1::{Part, TimeSeries};
+use super::v2;
 
 /// How much of a refused series' labels an answer shows, in bytes.
 const SHOWN_BYTES_MAX: usize = 512;
+/// What a float takes on its way to the log and the head, about, in bytes: it is held in three
+/// forms at once.
+const FLOAT_BYTES: usize = 72;
+/// What metadata take beside their texts, about, in the same way.
+const METADATA_BYTES: usize = 3 * 96;
 
 /// What of a request never reached the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct LeftOut {
-    /// Samples refused because the labels of their series break the rules.
+    /// Samples refused because the labels of their series break the rules of the data model.
     pub(crate) label_samples: u64,
-    /// Native histograms refused, of series whose labels keep the rules.
+    /// Samples refused because the labels of their series are more or longer than is taken.
+    pub(crate) limit_samples: u64,
+    /// Native histograms refused for what they say.
     pub(crate) histograms: u64,
-    /// Exemplars, which are not kept yet.
+    /// Exemplars refused, for their series' labels or their own.
     pub(crate) exemplars: u64,
-    /// Metadata messages, which are not kept yet.
+    /// Metadata refused.
     pub(crate) metadata: u64,
+}
+
+/// How much a series brings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Brought {
+    /// Floats and histograms.
+    pub(super) samples: u64,
+    pub(super) exemplars: u64,
 }
 
 /// Counts of one request, and the first thing of each kind that was refused.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) left_out: LeftOut,
-    label_series: u64,
-    first_label: Option<String>,
+    /// What the rows of the batch take in memory, about.
+    pub(super) row_bytes: usize,
+    refused_series: u64,
+    first_series: Option<String>,
     first_histogram: Option<String>,
+    first_exemplar: Option<String>,
+    first_metadata: Option<String>,
 }
 
 impl Tally {
-    /// Puts what can be stored of a series into the batch and counts the rest.
-    pub(super) fn take(&mut self, series: &TimeSeries<'_, '_>, batch: &mut WriteBatch) {
-        self.left_out.exemplars += series.exemplars;
-        let known = match &series.not_utf8 {
-            Some(label) => Err(format!("label {label} is not UTF-8")),
-            None => batch
-                .series(series.labels)
-                .map_err(|error| error.to_string()),
-        };
-        let id = match known {
-            Ok(id) => id,
-            Err(why) => {
-                self.label_series += 1;
-                self.left_out.label_samples += series.samples.len() as u64 + series.histograms;
-                self.first_label
-                    .get_or_insert_with(|| format!("{}: {why}", shown(series.labels)));
-                return;
-            }
-        };
-        for sample in series.samples {
-            batch.float(id, sample.timestamp_ms, sample.value);
-        }
-        if series.histograms > 0 {
-            self.left_out.histograms += series.histograms;
-            self.first_histogram
-                .get_or_insert_with(|| shown(series.labels));
+    /// Takes a part of a request of version 1.0.
+    pub(super) fn take(&mut self, part: Part<'_, '_>, rules: &Rules, batch: &mut WriteBatch) {
+        match part {
+            Part::Series(series) => self.series_v1(series, rules, batch),
+            Part::Metadata(Ok(metadata)) => self.metadata(&metadata, rules, batch),
+            Part::Metadata(Err(why)) => self.refuse_metadata(why),
         }
     }
 
+    fn series_v1(&mut self, series: TimeSeries<'_, '_>, rules: &Rules, batch: &mut WriteBatch) {
+        let TimeSeries {
+            labels,
+            not_utf8,
+            samples,
+            beside,
+        } = series;
+        let flaw = not_utf8.map(|label| format!("label {label} is not UTF-8"));
+        let brought = Brought {
+            samples: (samples.len() + beside.histograms.len()) as u64,
+            exemplars: beside.exemplars.len() as u64,
+        };
+        let Some(id) = self.series(labels, flaw, brought, rules, batch) else {
+            return;
+        };
+        self.row_bytes += samples.len() * FLOAT_BYTES;
+        for sample in samples {
+            batch.float(id, sample.timestamp_ms, sample.value);
+        }
+        self.beside(id, labels, beside, rules, batch);
+    }
+
+    /// The place of a series in the batch; none for one that is refused, or of which nothing is
+    /// wanted, with all that it brings.
+    pub(super) fn series(
+        &mut self,
+        labels: &[(&str, &str)],
+        flaw: Option<String>,
+        brought: Brought,
+        rules: &Rules,
+        batch: &mut WriteBatch,
+    ) -> Option<BatchSeries> {
+        if self.is_too_large(rules) {
+            return None;
+        }
+        let named = match flaw {
+            Some(flaw) => Err(Broken::Model(flaw)),
+            None => rules.check(labels),
+        };
+        // Counted before they are copied: references to one long string make many.
+        let named = named.and_then(|bytes| {
+            self.row_bytes = self.row_bytes.saturating_add(bytes + labels.len() * 8);
+            if self.is_too_large(rules) {
+                return Ok(None);
+            }
+            let id = batch.series(labels);
+            id.map(Some)
+                .map_err(|error| Broken::Model(error.to_string()))
+        });
+        let why = match named {
+            Ok(id) => return id,
+            Err(Broken::Model(why)) => {
+                self.left_out.label_samples += brought.samples;
+                why
+            }
+            Err(Broken::Limit(why)) => {
+                self.left_out.limit_samples += brought.samples;
+                why
+            }
+        };
+        self.refused_series += 1;
+        self.left_out.exemplars += brought.exemplars;
+        self.first_series
+            .get_or_insert_with(|| format!("{}: {why}", shown(labels)));
+        None
+    }
+
+    /// Whether the rows take more memory than one request may; the rest of them is not read.
+    pub(super) fn is_too_large(&self, rules: &Rules) -> bool {
+        self.row_bytes > rules.row_bytes_max()
+    }
+
+    /// Takes a series of a request of version 2.0.
+    pub(super) fn take_v2(
+        &mut self,
+        series: v2::TimeSeries<'_, '_>,
+        rules: &Rules,
+        batch: &mut WriteBatch,
+    ) {
+        let v2::TimeSeries {
+            labels,
+            flaw,
+            samples,
+            beside,
+            metadata,
+        } = series;
+        let brought = Brought {
+            samples: (samples.len() + beside.histograms.len()) as u64,
+            exemplars: beside.exemplars.len() as u64,
+        };
+        let Some(id) = self.series(labels, flaw, brought, rules, batch) else {
+            return;
+        };
+        self.row_bytes += samples.len() * FLOAT_BYTES;
+        for sample in samples {
+            let (at_ms, value) = (sample.timestamp_ms, sample.value);
+            match sample.start_timestamp_ms {
+                Some(start_ms) => batch.float_with_start(id, at_ms, start_ms, value),
+                None => batch.float(id, at_ms, value),
+            }
+        }
+        self.beside(id, labels, beside, rules, batch);
+        let is_name = |label: &&(&str, &str)| label.0 == METRIC_NAME;
+        let name = labels.iter().find(is_name).map_or("", |label| label.1);
+        match metadata {
+            Ok(metadata) if metadata.is_empty() => {}
+            Ok(metadata) => {
+                let metric = family_name(name, metadata.metric_type);
+                self.metadata(&FamilyMetadata { metric, ..metadata }, rules, batch);
+            }
+            Err(why) => self.refuse_metadata(format!("of {name:?}: {why}")),
+        }
+    }
+
+    /// Takes a series' histograms and exemplars.
+    pub(super) fn beside(
+        &mut self,
+        id: BatchSeries,
+        labels: &[(&str, &str)],
+        beside: &mut Beside,
+        rules: &Rules,
+        batch: &mut WriteBatch,
+    ) {
+        // Held in three forms at once, as floats are.
+        self.row_bytes += beside.bytes * 3;
+        for sample in beside.histograms.drain(..) {
+            let (at_ms, start_ms) = (sample.timestamp_ms, sample.start_timestamp_ms);
+            let taken = sample.histogram.and_then(|histogram| {
+                let taken = batch.histogram(id, at_ms, start_ms, histogram);
+                taken.map_err(|error| error.to_string())
+            });
+            if let Err(why) = taken {
+                self.left_out.histograms += 1;
+                self.first_histogram
+                    .get_or_insert_with(|| format!("{} at {at_ms} ms: {why}", shown(labels)));
+            }
+        }
+        for exemplar in beside.exemplars.drain(..) {
+            let checked = exemplar.and_then(|exemplar| {
+                rules.check_iter(exemplar.labels.iter())?;
+                Ok(exemplar)
+            });
+            match checked {
+                Ok(exemplar) => batch.exemplar(id, exemplar),
+                Err(why) => {
+                    self.left_out.exemplars += 1;
+                    self.first_exemplar
+                        .get_or_insert_with(|| format!("{}: {why}", shown(labels)));
+                }
+            }
+        }
+    }
+
+    /// Takes what is said of a metric family.
+    pub(super) fn metadata(
+        &mut self,
+        metadata: &FamilyMetadata<'_>,
+        rules: &Rules,
+        batch: &mut WriteBatch,
+    ) {
+        if let Err(why) = rules.check_metadata(metadata) {
+            return self.refuse_metadata(why);
+        }
+        let bytes = metadata.metric.len() + metadata.unit.len() + metadata.help.len();
+        self.row_bytes = self.row_bytes.saturating_add(bytes * 3 + METADATA_BYTES);
+        if self.is_too_large(rules) {
+            return;
+        }
+        batch.metadata(metadata.metric, metadata.to_metadata());
+    }
+
+    pub(super) fn refuse_metadata(&mut self, why: String) {
+        self.left_out.metadata += 1;
+        self.first_metadata.get_or_insert(why);
+    }
+
     /// What to tell the sender of what was refused; none where all was stored.
-    pub(super) fn complaint(&self, report: &WriteReport) -> Option<String> {
+    ///
+    /// Version 1.0 has no way to say that samples were stored and an exemplar was not: its senders
+    /// would count the whole request as lost, so there exemplars and metadata are counted alone.
+    pub(super) fn complaint(&self, report: &WriteReport, version: Version) -> Option<String> {
         let mut parts = Vec::new();
-        if let Some(first) = &self.first_label {
+        let left_out = &self.left_out;
+        if let Some(first) = &self.first_series {
             parts.push(format!(
                 "{} series with {} samples refused for their labels, the first one {first}",
-                self.label_series, self.left_out.label_samples
+                self.refused_series,
+                left_out.label_samples + left_out.limit_samples
             ));
         }
         if let Some(first) = &self.first_histogram {
             parts.push(format!(
-                "{} native histogram samples refused (not supported yet), the first one of {first}",
-                self.left_out.histograms
+                "{} native histograms refused, the first one of {first}",
+                left_out.histograms
             ));
         }
-        if let Some(first) = &report.first_rejected {
+        if let Some(first) = report
+            .first_rejected
+            .as_ref()
+            .filter(|_| report.rejected() > 0)
+        {
             parts.push(format!(
                 "{} samples out of bounds refused, the first one: {first}",
                 report.rejected()
             ));
+        }
+        if version == Version::V2 || !parts.is_empty() {
+            self.complain_beside(report, &mut parts);
         }
         if parts.is_empty() {
             return None;
@@ -91,6 +283,28 @@ impl Tally {
             report.accepted
         ))
     }
+
+    fn complain_beside(&self, report: &WriteReport, parts: &mut Vec<String>) {
+        if let Some(first) = &self.first_exemplar {
+            let count = self.left_out.exemplars;
+            parts.push(format!(
+                "{count} exemplars refused, the first one of {first}"
+            ));
+        }
+        if report.exemplars_rejected > 0 {
+            let count = report.exemplars_rejected;
+            let first = report
+                .first_rejected
+                .as_ref()
+                .filter(|_| report.rejected() == 0);
+            let first = first.map_or_else(String::new, |first| format!(", the first one: {first}"));
+            parts.push(format!("{count} exemplars out of bounds refused{first}"));
+        }
+        if let Some(first) = &self.first_metadata {
+            let count = self.left_out.metadata;
+            parts.push(format!("{count} metadata refused, the first one: {first}"));
+        }
+    }
 }
 
 /// Labels as they came, for a message: `{__name__="up", job="a"}`, cut where they are long.
@@ -98,6 +312,8 @@ fn shown(labels: &[(&str, &str)]) -> String {
     let mut text = String::from("{");
     for (i, (name, value)) in labels.iter().enumerate() {
         let separator = if i == 0 { "" } else { ", " };
+        // What is cut off anyway is not written: a value may be as long as a body.
+        let (name, value) = (cut(name), cut(value));
         // Writing to a string cannot fail.
         let _ = write!(text, "{separator}{name}={value:?}");
         if text.len() > SHOWN_BYTES_MAX {
@@ -110,101 +326,10 @@ fn shown(labels: &[(&str, &str)]) -> String {
     text
 }
 
-#[cfg(test)]
-mod tests {
-    use silverback_storage::{Labels, RejectReason, Rejected, Rejection};
-
-    use super::super::test_encoder::{TestSeries, write_request};
-    use super::super::v1::decode;
-    use super::*;
-
-    fn tally(series: &[TestSeries]) -> (Tally, WriteBatch) {
-        let (mut tally, mut batch) = (Tally::default(), WriteBatch::new());
-        decode(&write_request(series, 0), |series| {
-            tally.take(&series, &mut batch);
-        })
-        .unwrap();
-        (tally, batch)
-    }
-
-    #[test]
-    fn a_request_in_order_has_no_complaint() {
-        let (tally, batch) = tally(&[TestSeries::new(
-            &[("__name__", "up"), ("a", "1")],
-            &[(1, 1.0), (2, 2.0)],
-        )]);
-        assert_eq!(batch.sample_count(), 2);
-        assert_eq!(tally.complaint(&WriteReport::default()), None);
-    }
-
-    #[test]
-    fn broken_labels_refuse_their_series_alone() {
-        let mut not_utf8 = TestSeries::new(&[("__name__", "up")], &[(1, 1.0)]);
-        not_utf8.labels.push((b"b".to_vec(), vec![0xff]));
-        let (tally, batch) = tally(&[
-            TestSeries::new(
-                &[("__name__", "up"), ("a", "1"), ("a", "2")],
-                &[(1, 1.0), (2, 1.0)],
-            ),
-            TestSeries::new(&[("__name__", "up")], &[(1, 1.0)]),
-            TestSeries::new(&[("job", "nameless")], &[(1, 1.0)]),
-            not_utf8,
-        ]);
-        assert_eq!(batch.sample_count(), 1);
-        assert_eq!(tally.left_out.label_samples, 4);
-        let report = WriteReport {
-            accepted: 1,
-            ..WriteReport::default()
-        };
-        assert_eq!(
-            tally.complaint(&report).unwrap(),
-            "3 series with 4 samples refused for their labels, the first one \
-             {__name__=\"up\", a=\"1\", a=\"2\"}: label name \"a\" is not unique; \
-             the other 1 samples were stored"
-        );
-    }
-
-    #[test]
-    fn histograms_and_samples_out_of_bounds_are_named() {
-        let mut series = TestSeries::new(&[("__name__", "h")], &[(1, 1.0)]);
-        series.histograms = 2;
-        series.exemplars = 3;
-        let (tally, batch) = tally(&[series]);
-        assert_eq!(
-            (
-                batch.sample_count(),
-                tally.left_out.histograms,
-                tally.left_out.exemplars
-            ),
-            (1, 2, 3)
-        );
-        let report = WriteReport {
-            accepted: 0,
-            too_far_in_future: 1,
-            first_rejected: Some(Rejection {
-                what: Rejected::Sample,
-                labels: Labels::from_pairs([("__name__", "h")]).unwrap(),
-                timestamp_ms: 9,
-                reason: RejectReason::TooFarInFuture { latest_ms: 5 },
-            }),
-            ..WriteReport::default()
-        };
-        assert_eq!(
-            tally.complaint(&report).unwrap(),
-            "2 native histogram samples refused (not supported yet), the first one of \
-             {__name__=\"h\"}; 1 samples out of bounds refused, the first one: sample of h at \
-             9 ms is too far in the future: the latest taken is 5 ms; \
-             the other 0 samples were stored"
-        );
-    }
-
-    #[test]
-    fn long_labels_are_cut_between_characters() {
-        let value = "é".repeat(SHOWN_BYTES_MAX);
-        let text = shown(&[("a", &value), ("b", "c")]);
-        assert!(
-            text.len() <= SHOWN_BYTES_MAX + 3 && text.ends_with("é..."),
-            "{text}"
-        );
-    }
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(SHOWN_BYTES_MAX))
+        .unwrap_or(text)
 }
+
+#[cfg(test)]
+mod tests;

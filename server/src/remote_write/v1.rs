@@ -1,10 +1,17 @@
 //! The walk over a `prometheus.WriteRequest` (prompb/remote.proto, prompb/types.proto) where it
 //! lies: labels are borrowed from the body, and the lists of one series serve the next one too.
 
-use std::fmt;
+mod beside;
 
-use super::protobuf::{Field, Reader, WireError};
-use super::shape;
+use super::beside::{Beside, FamilyMetadata};
+use super::decode_error::{DecodeError, within};
+use super::protobuf::{Field, Malformed, Reader};
+use super::{histogram, shape};
+
+/// What is read of one series at most, so that a body costs no more memory than a few times its
+/// size. The limits that a user sets are lower.
+const LABELS_MAX: usize = 1 << 16;
+const SAMPLES_MAX: usize = 1 << 20;
 
 /// A float sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -24,59 +31,43 @@ pub(super) struct TimeSeries<'a, 's> {
     pub(super) not_utf8: Option<String>,
     /// Float samples in the order of the request.
     pub(super) samples: &'s [Sample],
-    /// How many exemplars it has.
-    pub(super) exemplars: u64,
-    /// How many native histograms it has.
-    pub(super) histograms: u64,
+    /// Its histograms and exemplars, for the taking.
+    pub(super) beside: &'s mut Beside,
 }
 
-/// A body that is not a WriteRequest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct DecodeError {
-    error: WireError,
-    /// The message and field it is in.
-    field: &'static str,
+/// A part of a request.
+#[derive(Debug)]
+pub(super) enum Part<'a, 's> {
+    Series(TimeSeries<'a, 's>),
+    /// What is said of a metric family, or what is wrong with it.
+    Metadata(Result<FamilyMetadata<'a>, String>),
 }
 
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { error, field } = self;
-        write!(
-            f,
-            "request body is not the protobuf message prometheus.WriteRequest: {field} at byte {}: {}",
-            error.offset, error.what
-        )
-    }
-}
-
-/// Puts the name of the message or field to an error of the wire format.
-fn within<T>(field: &'static str, result: Result<T, WireError>) -> Result<T, DecodeError> {
-    result.map_err(|error| DecodeError { error, field })
-}
-
-/// Calls `visit` with each series of the request in turn and counts the metadata messages.
+/// Calls `visit` with each series of the request, and with all that is said of metrics, in turn.
 /// Unknown fields are skipped, as protobuf asks.
 ///
 /// # Errors
-/// Bytes that are not a WriteRequest. Series before them were visited already.
+/// Bytes that are not a WriteRequest. What comes before them was visited already.
 pub(super) fn decode<'a>(
     body: &'a [u8],
-    mut visit: impl FnMut(TimeSeries<'a, '_>),
-) -> Result<u64, DecodeError> {
+    mut visit: impl FnMut(Part<'a, '_>),
+) -> Result<(), DecodeError> {
     let mut request = Reader::new(body);
     let mut scratch = Scratch::default();
-    let mut metadata = 0;
     while let Some(field) = within("WriteRequest", request.next())? {
         match field.number {
             1 => {
                 let series = within("WriteRequest.timeseries", field.message())?;
-                visit(scratch.read(series)?);
+                visit(Part::Series(scratch.read(series)?));
             }
-            3 => metadata += 1,
+            3 => {
+                let metadata = within("WriteRequest.metadata", field.message())?;
+                visit(Part::Metadata(beside::metadata(metadata)?));
+            }
             _ => {}
         }
     }
-    Ok(metadata)
+    Ok(())
 }
 
 /// The lists of a series, used again for the next one.
@@ -84,27 +75,39 @@ pub(super) fn decode<'a>(
 struct Scratch<'a> {
     labels: Vec<(&'a str, &'a str)>,
     samples: Vec<Sample>,
+    beside: Beside,
 }
 
 impl<'a> Scratch<'a> {
     fn read(&mut self, mut series: Reader<'a>) -> Result<TimeSeries<'a, '_>, DecodeError> {
         self.labels.clear();
         self.samples.clear();
-        let (mut exemplars, mut histograms, mut not_utf8) = (0, 0, None);
+        self.beside.clear();
+        let mut not_utf8 = None;
         while let Some(field) = within("TimeSeries", series.next())? {
             match field.number {
+                1 if self.labels.len() == LABELS_MAX => {
+                    let error = Malformed::TooMany("labels of a series", LABELS_MAX);
+                    return within("TimeSeries.labels", Err(error.at(field.offset)));
+                }
                 1 => match read_label(field)? {
                     Ok(label) => self.labels.push(label),
                     Err(shown) => not_utf8 = not_utf8.or(Some(shown)),
                 },
+                2 if self.samples.len() == SAMPLES_MAX => {
+                    let error = Malformed::TooMany("samples of a series", SAMPLES_MAX);
+                    return within("TimeSeries.samples", Err(error.at(field.offset)));
+                }
                 2 => self.samples.push(read_sample(field)?),
                 3 => {
-                    within("TimeSeries.exemplars", field.message())?;
-                    exemplars += 1;
+                    let (name, offset) = ("TimeSeries.exemplars", field.offset);
+                    let exemplar = beside::exemplar(within(name, field.message())?)?;
+                    within(name, self.beside.exemplar(&exemplar, offset))?;
                 }
                 4 => {
-                    within("TimeSeries.histograms", field.message())?;
-                    histograms += 1;
+                    let (name, offset) = ("TimeSeries.histograms", field.offset);
+                    let sample = histogram::read(within(name, field.message())?)?;
+                    within(name, self.beside.histogram(sample, offset))?;
                 }
                 _ => {}
             }
@@ -113,8 +116,7 @@ impl<'a> Scratch<'a> {
             labels: &self.labels,
             not_utf8,
             samples: &self.samples,
-            exemplars,
-            histograms,
+            beside: &mut self.beside,
         })
     }
 }
@@ -180,18 +182,23 @@ fn walk_sample(mut message: Reader<'_>) -> Result<Sample, DecodeError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use silverback_storage::model::MetricType;
 
     use super::super::test_encoder::{
-        TestSeries, bytes_field, fixed64_field, varint_field, write_request,
+        TestSeries, bytes_field, exemplar, fixed64_field, metadata, varint_field, write_request,
     };
     use super::*;
 
     /// What the walk saw: labels, samples as bits, exemplars, histograms.
-    type Seen = (Vec<(String, String)>, Vec<(i64, u64)>, u64, u64);
+    type Seen = (Vec<(String, String)>, Vec<(i64, u64)>, usize, usize);
 
-    fn decoded(body: &[u8]) -> Result<(Vec<Seen>, u64), DecodeError> {
-        let mut seen = Vec::new();
-        let metadata = decode(body, |series| {
+    fn decoded(body: &[u8]) -> Result<(Vec<Seen>, usize), DecodeError> {
+        let (mut seen, mut metadata) = (Vec::new(), 0);
+        decode(body, |part| {
+            let Part::Series(series) = part else {
+                metadata += 1;
+                return;
+            };
             let labels = series
                 .labels
                 .iter()
@@ -203,8 +210,8 @@ mod tests {
             seen.push((
                 labels.collect(),
                 samples.collect(),
-                series.exemplars,
-                series.histograms,
+                series.beside.exemplars.len(),
+                series.beside.histograms.len(),
             ));
         })?;
         Ok((seen, metadata))
@@ -266,12 +273,80 @@ mod tests {
         let mut series = TestSeries::new(&[("__name__", "up")], &[(1, 1.0)]);
         series.labels.push((b"zone".to_vec(), b"a\xff".to_vec()));
         let mut shown = None;
-        decode(&write_request(&[series], 0), |series| {
+        decode(&write_request(&[series], 0), |part| {
+            let Part::Series(series) = part else {
+                panic!("no series: {part:?}");
+            };
             assert_eq!(series.labels, [("__name__", "up")]);
             shown = series.not_utf8;
         })
         .unwrap();
         assert_eq!(shown.unwrap(), "zone=\"a\u{fffd}\"");
+    }
+
+    #[test]
+    fn exemplars_and_metadata_are_read_whole() {
+        let mut series = TestSeries::new(&[("__name__", "h")], &[]);
+        series.exemplars = vec![exemplar(&[("trace_id", "a"), ("b", "c")], -5, 0.25)];
+        let body = [
+            write_request(&[series], 0),
+            metadata("h", 3, "what", "seconds"),
+        ]
+        .concat();
+        let (mut exemplars, mut said) = (Vec::new(), Vec::new());
+        decode(&body, |part| match part {
+            Part::Series(series) => exemplars.append(&mut series.beside.exemplars),
+            Part::Metadata(metadata) => said.push(metadata.unwrap()),
+        })
+        .unwrap();
+        let exemplar = exemplars.remove(0).unwrap();
+        assert_eq!(exemplar.labels.to_string(), r#"{b="c", trace_id="a"}"#);
+        assert_eq!((exemplar.timestamp_ms, exemplar.value), (-5, 0.25));
+        let expected = FamilyMetadata {
+            metric: "h",
+            metric_type: MetricType::Histogram,
+            unit: "seconds",
+            help: "what",
+        };
+        assert_eq!(said, [expected]);
+    }
+
+    #[test]
+    fn what_is_not_utf8_beside_the_samples_is_told() {
+        let label = [bytes_field(1, b"a"), bytes_field(2, b"\xff")].concat();
+        let exemplar = bytes_field(3, &bytes_field(1, &label));
+        let metadata = [bytes_field(2, b"m"), bytes_field(4, b"\xff")].concat();
+        let body = [bytes_field(1, &exemplar), bytes_field(3, &metadata)].concat();
+        let mut told = Vec::new();
+        decode(&body, |part| match part {
+            Part::Series(series) => told.push(series.beside.exemplars.remove(0).unwrap_err()),
+            Part::Metadata(metadata) => told.push(metadata.unwrap_err()),
+        })
+        .unwrap();
+        assert_eq!(
+            told,
+            [
+                "label a=\"\u{fffd}\" is not UTF-8",
+                "the help of the metadata of \"m\" is not UTF-8"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_series_has_an_end() {
+        for (field, what) in [
+            (1, "labels"),
+            (2, "samples"),
+            (3, "bytes of"),
+            (4, "bytes of"),
+        ] {
+            let body = bytes_field(1, &bytes_field(field, b"").repeat((1 << 20) + 1));
+            let error = decoded(&body).unwrap_err().to_string();
+            assert!(
+                error.contains("there are more than") && error.contains(what),
+                "{error}"
+            );
+        }
     }
 
     fn series() -> impl Strategy<Value = TestSeries> {
@@ -294,8 +369,8 @@ mod tests {
             .prop_map(|(labels, samples, exemplars, histograms)| TestSeries {
                 labels,
                 samples,
-                exemplars,
-                histograms,
+                exemplars: vec![exemplar(&[("trace_id", "a")], 1, 1.0); exemplars],
+                histograms: vec![varint_field(1, 3); histograms],
             })
     }
 
@@ -346,7 +421,7 @@ mod tests {
             metadata in 0usize..3,
         ) {
             let (seen, counted) = decoded(&write_request(&series, metadata)).unwrap();
-            prop_assert_eq!(counted, metadata as u64);
+            prop_assert_eq!(counted, metadata);
             prop_assert_eq!(seen.len(), series.len());
             for (seen, sent) in seen.iter().zip(&series) {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -355,7 +430,7 @@ mod tests {
                     sent.samples.iter().map(|s| (s.timestamp_ms, s.value.to_bits())).collect();
                 prop_assert_eq!(&seen.0, &labels);
                 prop_assert_eq!(&seen.1, &samples);
-                prop_assert_eq!((seen.2, seen.3), (sent.exemplars as u64, sent.histograms as u64));
+                prop_assert_eq!((seen.2, seen.3), (sent.exemplars.len(), sent.histograms.len()));
             }
         }
     }

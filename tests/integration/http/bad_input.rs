@@ -49,11 +49,11 @@ fn a_write_with_wrong_headers_is_415() -> Result<()> {
     let api = server.api();
     let body = remote_write::compress(&remote_write::encode(&[good(base_ms())]))?;
     let (protobuf, snappy) = ("application/x-protobuf", "snappy");
-    let v2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+    let v3 = "application/x-protobuf;proto=io.prometheus.write.v3.Request";
     for (kind, encoding, reason) in [
         ("application/json", snappy, "application/json"),
         ("image/png", snappy, "image/png"),
-        (v2, snappy, "2.0"),
+        (v3, snappy, "v3.Request"),
         (protobuf, "gzip", "gzip"),
         (protobuf, "deflate", "deflate"),
     ] {
