@@ -200,10 +200,7 @@ impl Committer {
     fn note_live_series(&mut self) {
         let head = &self.epoch.head;
         let stats = head.stats();
-        if self
-            .rule
-            .asks_for_live_series(self.writer.epoch_bytes(), &stats)
-        {
+        if self.rule.asks_for_live_series(&stats) {
             self.live.note(head, &stats);
         }
     }

@@ -50,19 +50,25 @@ impl FreezeRule {
         }
     }
 
-    /// Whether an epoch is large enough to end: in the log or in memory, with enough samples a
-    /// live series or beyond the cap. `wal_bytes` are those of its log files, `live` tells how many of its
-    /// series go on; until it does, all of them.
+    /// Whether an epoch is large enough to end, in the log or in memory, with enough samples a
+    /// live series, or is beyond the cap. Half the memory is enough where most of its series are
+    /// gone. `wal_bytes` are those of its log files; until `live` tells how many of its series go
+    /// on, all of them do.
     pub(super) fn is_due(self, wal_bytes: u64, head: &HeadStats, live: LiveSeries) -> bool {
         let live = live.count.unwrap_or(head.series);
         let is_worth_it = head.rows.samples >= SAMPLES_PER_LIVE_SERIES_MIN * live;
-        (self.is_large(wal_bytes, head) && is_worth_it) || self.is_over_cap(wal_bytes)
+        let is_large =
+            self.is_large(wal_bytes, head) || (self.is_half_large(head) && head.series >= 2 * live);
+        (is_large && is_worth_it) || self.is_over_cap(wal_bytes)
     }
 
-    /// Whether it matters how many series of an epoch are live: it ends if they have samples
-    /// enough.
-    pub(super) fn asks_for_live_series(self, wal_bytes: u64, head: &HeadStats) -> bool {
-        self.is_large(wal_bytes, head) && !self.is_due(wal_bytes, head, LiveSeries::default())
+    /// Whether it matters how many series of an epoch are live.
+    pub(super) fn asks_for_live_series(self, head: &HeadStats) -> bool {
+        self.is_half_large(head) && head.rows.samples < SAMPLES_PER_LIVE_SERIES_MIN * head.series
+    }
+
+    fn is_half_large(self, head: &HeadStats) -> bool {
+        head.bytes() >= self.head_bytes_max / 2
     }
 
     fn is_large(self, wal_bytes: u64, head: &HeadStats) -> bool {

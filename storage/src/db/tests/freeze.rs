@@ -55,8 +55,8 @@ fn scrapes_before_freeze(head_bytes_max: u64, life: usize) -> Option<usize> {
 
 #[test]
 fn a_head_of_series_that_are_gone_is_put_aside() {
-    // The size is reached with some 2,000 series, of which 200 are live: they have 32 samples
-    // each, those of earlier names included, and are counted in one more round.
+    // Half the size is reached with some 1,000 series, of which 200 are live: there are 32 samples
+    // for each of them, those of earlier names included, and they are counted in one more round.
     let scrapes = scrapes_before_freeze(256 << 10, 10).expect("it grows without end");
     assert!((32..150).contains(&scrapes), "{scrapes}");
 }
