@@ -20,6 +20,7 @@ mod config;
 mod db;
 mod error;
 mod head;
+mod immutable;
 mod index;
 mod maintenance;
 mod manifest;

@@ -11,12 +11,16 @@
 
 mod guard;
 mod reader;
+mod stretch;
 mod writer;
 
 use thiserror::Error;
 
 pub use guard::guarded;
 pub use reader::{Bytes, Section};
+pub use stretch::Stretch;
+#[cfg(test)]
+pub use tests::Raw;
 pub use writer::{FileWriter, SectionWriter};
 
 /// Bytes under one checksum.

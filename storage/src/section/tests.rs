@@ -1,9 +1,24 @@
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
 use crate::sys::Sys;
 use crate::sys::sim::SimDisk;
+
+/// Bytes without a checksum.
+#[derive(Clone, Debug)]
+pub struct Raw(pub Vec<u8>);
+
+impl Bytes for Raw {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn get(&self, offset: u64, bytes: usize) -> Result<Cow<'_, [u8]>, SectionError> {
+        Bytes::get(&self.0[..], offset, bytes)
+    }
+}
 
 const PATH: &str = "/file";
 

@@ -49,8 +49,15 @@ impl FileWriter {
     /// Begins a section here.
     pub fn section(&mut self) -> SectionWriter<'_> {
         SectionWriter {
-            start: self.position(),
+            open: self.open_section(),
             file: self,
+        }
+    }
+
+    /// Begins a section here, for who cannot hold on to the file meanwhile.
+    pub fn open_section(&self) -> OpenSection {
+        OpenSection {
+            start: self.position(),
             page: Hasher::new(),
             page_bytes: 0,
             crcs: Vec::new(),
@@ -80,29 +87,59 @@ impl FileWriter {
 #[derive(Debug)]
 pub struct SectionWriter<'a> {
     file: &'a mut FileWriter,
-    start: u64,
-    page: Hasher,
-    page_bytes: usize,
-    crcs: Vec<u8>,
+    open: OpenSection,
 }
 
 impl SectionWriter<'_> {
     /// Where the next byte goes, from the start of the section.
     pub fn position(&self) -> u64 {
-        self.file.position() - self.start
+        self.open.position(self.file)
     }
 
     /// Adds bytes.
     ///
     /// # Errors
     /// What the system says of a write.
-    pub fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.open.put(self.file, bytes)
+    }
+
+    /// Ends the section.
+    ///
+    /// # Errors
+    /// What the system says of a write.
+    pub fn finish(self) -> io::Result<SectionRef> {
+        self.open.finish(self.file)
+    }
+}
+
+/// A section of a file that is being written. All its methods want that file, to which nothing
+/// else is added before [`OpenSection::finish`].
+#[derive(Debug)]
+pub struct OpenSection {
+    start: u64,
+    page: Hasher,
+    page_bytes: usize,
+    crcs: Vec<u8>,
+}
+
+impl OpenSection {
+    /// Where the next byte goes, from the start of the section.
+    pub fn position(&self, file: &FileWriter) -> u64 {
+        file.position() - self.start
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// What the system says of a write.
+    pub fn put(&mut self, file: &mut FileWriter, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let room = PAGE_BYTES - self.page_bytes;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.page.update(now);
             self.page_bytes += now.len();
-            self.file.put(now)?;
+            file.put(now)?;
             if self.page_bytes == PAGE_BYTES {
                 self.end_page();
             }
@@ -115,12 +152,12 @@ impl SectionWriter<'_> {
     ///
     /// # Errors
     /// What the system says of a write.
-    pub fn finish(mut self) -> io::Result<SectionRef> {
-        let bytes = self.position();
+    pub fn finish(mut self, file: &mut FileWriter) -> io::Result<SectionRef> {
+        let bytes = self.position(file);
         if self.page_bytes > 0 {
             self.end_page();
         }
-        self.file.put(&self.crcs)?;
+        file.put(&self.crcs)?;
         Ok(SectionRef {
             offset: self.start,
             bytes,

@@ -1,17 +1,11 @@
-//! The footer: what a segment holds and where, and the trailer by which it is found.
+//! The footer: what a segment holds and where.
 
-use super::file::{Unusable, VERSION, newer_format};
-use super::{Origin, SegmentInfo, SeqRange};
+use super::{FORMAT, Origin, SegmentInfo};
+use crate::immutable::{Listed, SECTION_BYTES, SeqRange, Unusable, check_kinds, seal, take};
 use crate::model::{Seq, TimeRange};
-use crate::section::SectionRef;
 
-/// Length of the trailer, the last bytes of a file.
-pub(super) const TRAILER_BYTES: usize = 16;
-/// Last bytes of each file.
-const MAGIC: [u8; 8] = *b"\r\nSBKEND";
 /// Length of the fields before the lists.
 const FIXED_BYTES: usize = 72;
-const SECTION_BYTES: usize = 4 + SectionRef::ENCODED_BYTES;
 const INPUT_BYTES: usize = 8;
 
 /// Sections by kind. The first four stand in every segment, the others where there is something
@@ -56,18 +50,6 @@ impl Kind {
     }
 }
 
-/// A section may be read by those alone who know its kind: what they would leave out without it
-/// belongs to the answers.
-pub(super) const REQUIRED: u16 = 1;
-
-/// An entry of the list of sections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Listed {
-    pub(super) kind: u16,
-    pub(super) flags: u16,
-    pub(super) at: SectionRef,
-}
-
 /// All that the footer says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Footer {
@@ -81,12 +63,6 @@ pub(super) struct Footer {
 }
 
 impl Footer {
-    /// The section of a kind.
-    pub(super) fn section(&self, kind: Kind) -> Option<SectionRef> {
-        let mut sections = self.sections.iter();
-        Some(sections.find(|listed| listed.kind == kind as u16)?.at)
-    }
-
     pub(super) fn info(&self, number: u64, bytes: u64) -> SegmentInfo {
         SegmentInfo {
             number,
@@ -102,7 +78,7 @@ impl Footer {
     pub(super) fn encode(&self) -> Vec<u8> {
         let range = self.range.unwrap_or(TimeRange::new(0, 0));
         let mut out = Vec::new();
-        out.extend(VERSION.to_le_bytes());
+        out.extend(FORMAT.version.to_le_bytes());
         out.extend(0u16.to_le_bytes());
         out.extend(self.rows.to_le_bytes());
         out.extend(self.origin.epoch.to_le_bytes());
@@ -121,64 +97,24 @@ impl Footer {
         }
         debug_assert_eq!(out.len(), FIXED_BYTES);
         for listed in &self.sections {
-            out.extend(listed.kind.to_le_bytes());
-            out.extend(listed.flags.to_le_bytes());
-            out.extend(listed.at.encode());
+            listed.encode(&mut out);
         }
         for input in &self.origin.inputs {
             out.extend(input.to_le_bytes());
         }
         out.extend(&self.index);
-        let crc = crc32fast::hash(&out);
-        out.extend((out.len() as u32).to_le_bytes());
-        out.extend(crc.to_le_bytes());
-        out.extend(MAGIC);
+        seal(&mut out);
         out
     }
 
-    /// Reads a footer that has the checksum of its trailer.
-    pub(super) fn decode(footer: &[u8], trailer: &Trailer) -> Result<Self, Unusable> {
-        if crc32fast::hash(footer) != trailer.crc {
-            return Err(Unusable::Damaged("the checksum of the footer is wrong"));
-        }
-        let (version, flags) = fixed(footer)?;
-        if version > VERSION {
-            return Err(newer_format(version));
-        }
-        if flags != 0 {
-            return Err(Unusable::Newer(format!(
-                "its footer has the flags {flags:#x}"
-            )));
-        }
+    /// Reads a footer that its trailer has checked.
+    pub(super) fn decode(footer: &[u8]) -> Result<Self, Unusable> {
         let decoded = decode_fields(footer).ok_or(Unusable::Damaged(
             "the lists of the footer do not have its length",
         ))?;
-        decoded.check_kinds()?;
+        let is_known = |kind| Kind::ALL.iter().any(|&known| known as u16 == kind);
+        check_kinds(&decoded.sections, is_known)?;
         Ok(decoded)
-    }
-
-    fn check_kinds(&self) -> Result<(), Unusable> {
-        for listed in &self.sections {
-            let known = Kind::ALL.iter().any(|&kind| kind as u16 == listed.kind);
-            let (kind, flags) = (listed.kind, listed.flags);
-            if flags & REQUIRED != 0 && !known {
-                let what = format!("it has a section of kind {kind}, which cannot be left out");
-                return Err(Unusable::Newer(what));
-            }
-            if known && flags & !REQUIRED != 0 {
-                let what = format!("its section of kind {kind} has the flags {flags:#x}");
-                return Err(Unusable::Newer(what));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Version and flags.
-fn fixed(mut footer: &[u8]) -> Result<(u16, u16), Unusable> {
-    match take(&mut footer) {
-        Some([v0, v1, f0, f1]) => Ok((u16::from_le_bytes([v0, v1]), u16::from_le_bytes([f0, f1]))),
-        None => Err(Unusable::Damaged("the footer is cut short")),
     }
 }
 
@@ -203,11 +139,7 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
     }
     let mut listed = Vec::with_capacity(sections);
     for _ in 0..sections {
-        listed.push(Listed {
-            kind: u16::from_le_bytes(take(rest)?),
-            flags: u16::from_le_bytes(take(rest)?),
-            at: SectionRef::decode(&take(rest)?),
-        });
+        listed.push(Listed::take(rest)?);
     }
     let mut numbers = Vec::with_capacity(inputs);
     for _ in 0..inputs {
@@ -228,37 +160,14 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
     })
 }
 
-/// Takes as many bytes off the front as the number has.
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (&taken, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(taken)
-}
-
-/// The end of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Trailer {
-    pub(super) footer_bytes: u32,
-    crc: u32,
-}
-
-impl Trailer {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
-        match bytes.split_first_chunk::<8>() {
-            Some((&[l0, l1, l2, l3, c0, c1, c2, c3], magic)) if magic == MAGIC => Ok(Self {
-                footer_bytes: u32::from_le_bytes([l0, l1, l2, l3]),
-                crc: u32::from_le_bytes([c0, c1, c2, c3]),
-            }),
-            _ => Err(Unusable::Damaged(
-                "the file does not end with the magic bytes of a segment",
-            )),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::immutable::{REQUIRED, Trailer};
+    use crate::section::SectionRef;
+
+    /// Length of the trailer.
+    const TRAILER_BYTES: usize = 16;
 
     fn footer() -> Footer {
         let at = |offset| SectionRef {
@@ -302,15 +211,14 @@ mod tests {
         if trailer.footer_bytes as usize != footer.len() {
             return Err(Unusable::Damaged("length"));
         }
-        Footer::decode(footer, &trailer)
+        trailer.check(&FORMAT, footer)?;
+        Footer::decode(footer)
     }
 
     #[test]
     fn a_footer_comes_back_and_any_flipped_bit_is_noticed() {
         let bytes = footer().encode();
         assert_eq!(decode(&bytes), Ok(footer()));
-        assert_eq!(footer().section(Kind::Times).unwrap().offset, 24);
-        assert_eq!(footer().section(Kind::Rows), None);
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);

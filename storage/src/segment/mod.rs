@@ -7,36 +7,52 @@
 //! [`Writer`] takes the parts in the order of the file and publishes it under its name;
 //! [`Segment`] opens it, [`Reader`] reads rows.
 
-mod error;
-mod exemplars;
-mod file;
 mod footer;
 mod histograms;
-mod metadata;
 mod reader;
 mod record;
 mod rows;
 mod sparse;
 mod starts;
-mod stretch;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use crate::model::{Seq, TimeRange};
+use std::path::{Path, PathBuf};
 
-pub use error::SegmentError;
-pub use file::{is_file_name, number_of, path};
+use crate::immutable::{FileError, Format};
+use crate::model::TimeRange;
+
+pub use crate::immutable::SeqRange;
 pub use reader::{Reader, Segment};
 pub use writer::Writer;
 
-/// The seqs of the writes that a segment holds: every one from the first to the last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SeqRange {
-    /// The first.
-    pub first: Seq,
-    /// The last.
-    pub last: Seq,
+/// Why a segment was not written, or cannot be read.
+pub type SegmentError = FileError;
+
+/// The files of segments.
+const FORMAT: Format = Format {
+    noun: "segment",
+    magic: *b"SBKSEG\r\n",
+    extension: "seg",
+    version: 1,
+    main_section: "chunks",
+};
+
+/// Where the segment with that number is.
+pub fn path(dir: &Path, number: u64) -> PathBuf {
+    FORMAT.path(dir, number)
+}
+
+/// The number of the segment with that name; `None` for a name that is none of ours.
+pub fn number_of(name: &str) -> Option<u64> {
+    FORMAT.number_of(name)
+}
+
+/// Whether a file of that name in the directory of segments is ours: a segment, or one that was
+/// being written when the process stopped, which may be removed.
+pub fn is_file_name(name: &str) -> bool {
+    FORMAT.is_file_name(name)
 }
 
 /// Whose samples a segment holds: what its writer is told.

@@ -2,24 +2,21 @@
 
 mod extras;
 
-use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::extras::Extras;
-use super::error::{Fault, SegmentError};
-use super::file::{HEADER_BYTES, Unusable, check_header, header_length, number_of};
-use super::footer::{Footer, Kind, TRAILER_BYTES, Trailer};
+use super::footer::{Footer, Kind};
 use super::record::{Decoder, Part};
 use super::rows::{RowAt, Rows, table_bytes};
 use super::sparse::SparseRows;
-use super::stretch::Stretch;
-use super::{SegmentInfo, SeqRange};
+use super::{FORMAT, SegmentError, SegmentInfo, SeqRange};
 use crate::chunk::{TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay, times_within};
-use crate::index::stored::{IndexError, IndexRefs, StoredIndex};
+use crate::immutable::{Fault, Opened, Unusable};
+use crate::index::stored::{IndexError, StoredIndex};
 use crate::model::{Samples, TimeRange};
-use crate::section::{Bytes, Section, guarded};
+use crate::section::{Bytes, Section, Stretch, guarded};
 use crate::sys::{File, Sys};
 
 /// How many rows are looked at before it is checked that the file is still whole.
@@ -49,40 +46,12 @@ impl Segment {
     /// # Errors
     /// [`SegmentError::Io`], [`SegmentError::Damaged`], [`SegmentError::Newer`]
     pub fn open(sys: &Sys, path: &Path) -> Result<Self, SegmentError> {
-        let io = |error: io::Error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => SegmentError::Damaged {
-                path: path.to_owned(),
-                reason: "the file is cut short",
-            },
-            _ => SegmentError::io("read", path)(error),
-        };
-        let unusable = |why| match why {
-            Unusable::Newer(what) => SegmentError::Newer {
-                path: path.to_owned(),
-                what,
-            },
-            Unusable::Damaged(reason) => SegmentError::Damaged {
-                path: path.to_owned(),
-                reason,
-            },
-        };
-        let opened = sys.disk.open_immutable(path);
-        let file: Arc<dyn File> = Arc::from(opened.map_err(SegmentError::io("open", path))?);
-        let name = path.file_name().and_then(|name| name.to_str());
-        let number = name
-            .and_then(number_of)
-            .ok_or_else(|| unusable(Unusable::Damaged("its name is not that of a segment")))?;
-        let bytes = file.len().map_err(io)?;
-        // Copies: what is used must be what was checked, whatever becomes of a mapped file.
-        let header = file.bytes(0, HEADER_BYTES).map_err(io)?.into_owned();
-        let header_bytes = header_length(&header).map_err(unusable)?;
-        let header = file.bytes(0, header_bytes).map_err(io)?.into_owned();
-        check_header(&header, number).map_err(unusable)?;
-        let (footer, footer_at) = read_footer(&*file, bytes, header_bytes, io, unusable)?;
-        let optional = |kind| section(&file, &footer, kind, footer_at).map_err(unusable);
-        let missing = || unusable(Unusable::Damaged("a section is missing"));
-        let section = |kind| optional(kind)?.ok_or_else(missing);
-        let index = index(&file, &footer, path, unusable)?;
+        let opened = Opened::open(sys, &FORMAT, path)?;
+        let unusable = |why: Unusable| why.of(&FORMAT, path);
+        let footer = Footer::decode(&opened.footer).map_err(unusable)?;
+        let listed = &footer.sections;
+        let optional = |kind| opened.section(listed, kind as u16).map_err(unusable);
+        let section = |kind| opened.needed_section(listed, kind as u16).map_err(unusable);
         let segment = Self {
             path: path.to_owned(),
             times: section(Kind::Times)?,
@@ -93,9 +62,9 @@ impl Segment {
             histograms: optional(Kind::Histograms)?,
             exemplars: optional(Kind::Exemplars)?,
             metadata: optional(Kind::Metadata)?,
-            info: footer.info(number, bytes),
-            index,
-            file,
+            info: footer.info(opened.number, opened.bytes),
+            index: opened.index(&FORMAT, path, &footer.index)?,
+            file: opened.file,
         };
         if segment.rows.len() == table_bytes(segment.info.rows)
             && segment.index.rows() == segment.info.rows
@@ -142,12 +111,14 @@ impl Segment {
         mut read: impl FnMut(&StoredIndex) -> Result<T, IndexError>,
     ) -> Result<T, SegmentError> {
         let lost = |source| SegmentError::Section {
+            noun: FORMAT.noun,
             path: self.path.clone(),
             section: "index",
             source,
         };
         let read = guarded(&*self.file, || Ok(read(&self.index))).map_err(lost)?;
         read.map_err(|source| SegmentError::Index {
+            noun: FORMAT.noun,
             path: self.path.clone(),
             source,
         })
@@ -196,49 +167,6 @@ impl Segment {
     }
 }
 
-/// The footer and where it begins.
-fn read_footer(
-    file: &dyn File,
-    bytes: u64,
-    header_bytes: usize,
-    io: impl Fn(io::Error) -> SegmentError,
-    unusable: impl Fn(Unusable) -> SegmentError,
-) -> Result<(Footer, u64), SegmentError> {
-    let cut = || io(io::ErrorKind::UnexpectedEof.into());
-    let trailer_at = bytes.checked_sub(TRAILER_BYTES as u64).ok_or_else(cut)?;
-    let trailer = file.bytes(trailer_at, TRAILER_BYTES).map_err(&io)?;
-    let trailer = Trailer::decode(&trailer).map_err(&unusable)?;
-    let footer_at = trailer_at
-        .checked_sub(u64::from(trailer.footer_bytes))
-        .filter(|&at| at >= header_bytes as u64);
-    let footer_at = footer_at.ok_or_else(|| {
-        unusable(Unusable::Damaged(
-            "the footer has not the length that the trailer says",
-        ))
-    })?;
-    let footer = file.bytes(footer_at, trailer.footer_bytes as usize);
-    // A copy, as of the header.
-    let footer = footer.map_err(&io)?.into_owned();
-    let footer = Footer::decode(&footer, &trailer).map_err(&unusable)?;
-    Ok((footer, footer_at))
-}
-
-/// The section of a kind, which ends before the footer; none where there is none.
-fn section(
-    file: &Arc<dyn File>,
-    footer: &Footer,
-    kind: Kind,
-    footer_at: u64,
-) -> Result<Option<Section>, Unusable> {
-    let Some(at) = footer.section(kind) else {
-        return Ok(None);
-    };
-    match at.offset.checked_add(at.bytes) {
-        Some(end) if end <= footer_at => Ok(Some(Section::new(Arc::clone(file), at))),
-        _ => Err(Unusable::Damaged("a section lies outside of the file")),
-    }
-}
-
 /// Reads rows of a segment.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -260,7 +188,7 @@ impl Reader<'_> {
             self.parts.begin();
             self.parts.has_sample(row, range)
         });
-        has.map_err(|fault| fault.of(self.path, row))
+        has.map_err(|fault| fault.of(&FORMAT, self.path, row))
     }
 
     /// Those of `rows` that have a sample in `range`, as [`Reader::has_sample`].
@@ -286,7 +214,7 @@ impl Reader<'_> {
                 }
                 Ok(found)
             });
-            all.extend(found.map_err(|fault: Fault| fault.of(self.path, at))?);
+            all.extend(found.map_err(|fault: Fault| fault.of(&FORMAT, self.path, at))?);
         }
         Ok(all)
     }
@@ -310,7 +238,7 @@ impl Reader<'_> {
         });
         read.map_err(|fault| {
             out.clear();
-            fault.of(self.path, row)
+            fault.of(&FORMAT, self.path, row)
         })
     }
 }
@@ -431,25 +359,6 @@ fn decoder<'s>(chunks: &'s mut Stretch<'_>, at: &RowAt) -> Result<Decoder<'s>, F
 
 fn corrupt(reason: impl Into<String>) -> Fault {
     Fault::corrupt(Kind::Chunks.name(), reason)
-}
-
-/// The index of a segment.
-fn index(
-    file: &Arc<dyn File>,
-    footer: &Footer,
-    path: &Path,
-    unusable: impl Fn(Unusable) -> SegmentError,
-) -> Result<StoredIndex, SegmentError> {
-    let refs = footer.index.as_slice().try_into().ok();
-    let refs = refs.and_then(IndexRefs::decode).ok_or_else(|| {
-        unusable(Unusable::Damaged(
-            "the footer does not say where the index is",
-        ))
-    })?;
-    StoredIndex::open(file, &refs).map_err(|source| SegmentError::Index {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// Where in timestamps that rise those of a range are.

@@ -8,11 +8,10 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::error::Fault;
 use super::footer::Kind;
-use super::stretch::Stretch;
+use crate::immutable::Fault;
 use crate::model::TimeRange;
-use crate::section::Bytes;
+use crate::section::{Bytes, Stretch};
 
 /// Rows of a block.
 pub(super) const BLOCK_ROWS: u32 = 1024;

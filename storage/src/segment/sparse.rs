@@ -5,10 +5,9 @@
 //! stands a table with [`HEADER_BYTES`] a block. So a row without any costs nothing, and a block
 //! without any so much as to say so.
 
-use super::error::Fault;
 use super::rows::BLOCK_ROWS;
-use super::stretch::Stretch;
-use crate::section::Bytes;
+use crate::immutable::Fault;
+use crate::section::{Bytes, Stretch};
 
 /// Place of the row in its block, and where its bytes end, from those of the block's first.
 const ENTRY_BYTES: usize = 6;

@@ -9,23 +9,9 @@ use roaring::RoaringBitmap;
 use super::*;
 use crate::chunk::{CHUNK_SAMPLES_MAX, LateChunk, OpenChunk, OpenValues, OrderedChunk, TimeColumn};
 use crate::index::stored::{IndexInput, InputRows};
-use crate::model::SymbolId;
-use crate::section::{Bytes, SectionError};
+use crate::model::{Seq, SymbolId};
+pub(super) use crate::section::Raw;
 use crate::sys::Sys;
-
-/// Bytes without a checksum.
-#[derive(Clone, Debug)]
-pub(super) struct Raw(pub(super) Vec<u8>);
-
-impl Bytes for Raw {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn get(&self, offset: u64, bytes: usize) -> Result<Cow<'_, [u8]>, SectionError> {
-        Bytes::get(&self.0[..], offset, bytes)
-    }
-}
 
 /// The index of rows without a series.
 struct NoSeries(u32);

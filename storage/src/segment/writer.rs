@@ -3,18 +3,17 @@
 mod lists;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::error::SegmentError;
-use super::file::{encode_header, file_name, temporary_name};
-use super::footer::{Footer, Kind, Listed, REQUIRED};
+use super::footer::{Footer, Kind};
 use super::record::Encoder;
 use super::rows::{RowTable, Summary};
-use super::{Origin, SegmentInfo};
+use super::{FORMAT, Origin, SegmentError, SegmentInfo};
 use crate::chunk::{LateChunk, OrderedChunk, TimeColumn};
+use crate::immutable::{Listed, NewFile, REQUIRED};
 use crate::index::stored::{self, IndexInput};
 use crate::model::TimeRange;
-use crate::section::{FileWriter, SectionRef, SectionWriter};
+use crate::section::{SectionRef, SectionWriter};
 use crate::sys::Sys;
 
 /// How many bytes are gathered before they go through the checksum.
@@ -28,15 +27,11 @@ const GATHERED_BYTES: usize = 64 << 10;
 /// of 1024 have first and last timestamp and the number of samples in common.
 #[derive(Debug)]
 pub struct Writer {
-    dir: PathBuf,
-    number: u64,
-    file: FileWriter,
+    new: NewFile,
     sections: Vec<Listed>,
     table: RowTable,
     totals: Totals,
     index: Vec<u8>,
-    // Removed after the file is closed.
-    temporary: Temporary,
 }
 
 #[derive(Debug, Default)]
@@ -45,73 +40,25 @@ struct Totals {
     range: Option<TimeRange>,
 }
 
-/// A file that is removed unless it is kept.
-#[derive(Debug)]
-struct Temporary {
-    sys: Sys,
-    paths: Vec<PathBuf>,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        for path in &self.paths {
-            // It may not be there, and nothing more can be done: a leftover is no segment, and
-            // the next start removes it.
-            let _ = self.sys.disk.remove(path);
-        }
-    }
-}
-
-impl Temporary {
-    fn path(&self) -> &Path {
-        self.paths.first().map_or(Path::new(""), PathBuf::as_path)
-    }
-}
-
 impl Writer {
     /// Begins the segment `number` in the directory `dir`, which is made if need be.
     ///
     /// # Errors
     /// [`SegmentError::Io`], also where there is a segment with that number.
     pub fn create(sys: &Sys, dir: &Path, number: u64) -> Result<Self, SegmentError> {
-        let name = file_name(number);
-        let path = dir.join(temporary_name(number));
-        let about = |action| SegmentError::io(action, &path);
-        sys.disk
-            .create_dir_all(dir)
-            .map_err(about("make the directory of"))?;
-        let names = sys.disk.list(dir).map_err(about("look for"))?;
-        if names.contains(&name) {
-            let exists = io::ErrorKind::AlreadyExists.into();
-            return Err(SegmentError::io("create", &dir.join(name))(exists));
-        }
-        if names.contains(&temporary_name(number)) {
-            // Left by a process that was stopped.
-            sys.disk.remove(&path).map_err(about("remove a part of"))?;
-        }
-        let temporary = Temporary {
-            sys: sys.clone(),
-            paths: vec![path.clone()],
-        };
-        let file = sys.disk.create_new(&path).map_err(about("create"))?;
-        let mut file = FileWriter::new(file);
-        file.put(&encode_header(number)).map_err(about("write"))?;
         Ok(Self {
-            dir: dir.to_owned(),
-            number,
-            file,
+            new: NewFile::create(sys, &FORMAT, dir, number)?,
             sections: Vec::new(),
             table: RowTable::default(),
             totals: Totals::default(),
             index: Vec::new(),
-            temporary,
         })
     }
 
     /// Begins with the time columns.
     pub fn times(&mut self) -> TimesWriter<'_> {
         TimesWriter {
-            section: Gathered::new(self.file.section(), self.temporary.path()),
+            section: Gathered::new(&mut self.new),
             sections: &mut self.sections,
         }
     }
@@ -119,7 +66,7 @@ impl Writer {
     /// Goes on with the rows.
     pub fn rows(&mut self) -> RowsWriter<'_> {
         RowsWriter {
-            section: Gathered::new(self.file.section(), self.temporary.path()),
+            section: Gathered::new(&mut self.new),
             sections: &mut self.sections,
             table: &mut self.table,
             totals: &mut self.totals,
@@ -131,8 +78,8 @@ impl Writer {
     /// # Errors
     /// [`SegmentError::Io`]
     pub fn index(&mut self, input: &impl IndexInput) -> Result<(), SegmentError> {
-        let about = SegmentError::io("write the index of", self.temporary.path());
-        let refs = stored::write(input, &mut self.file).map_err(about)?;
+        let about = self.new.io("write the index of");
+        let refs = stored::write(input, &mut self.new.file).map_err(about)?;
         self.index = refs.encode().to_vec();
         Ok(())
     }
@@ -144,9 +91,8 @@ impl Writer {
     /// [`SegmentError::Io`]. Whether the name lasts where syncing the directory failed is not
     /// known; the file is whole if it does.
     pub fn finish(mut self, origin: Origin) -> Result<SegmentInfo, SegmentError> {
-        let temporary = self.temporary.path().to_owned();
-        let about = |action| SegmentError::io(action, &temporary);
-        self.write_table().map_err(about("write"))?;
+        let about = self.new.io("write");
+        self.write_table().map_err(about)?;
         let footer = Footer {
             origin,
             rows: self.table.rows(),
@@ -155,17 +101,9 @@ impl Writer {
             sections: self.sections,
             index: self.index,
         };
-        self.file.put(&footer.encode()).map_err(about("write"))?;
-        let (file, bytes) = self.file.finish().map_err(about("sync"))?;
-        drop(file);
-        let disk = &self.temporary.sys.disk;
-        let path = super::path(&self.dir, self.number);
-        self.temporary.paths.push(path.clone());
-        disk.rename(&temporary, &path).map_err(about("name"))?;
-        disk.sync_dir(&self.dir)
-            .map_err(SegmentError::io("sync the directory of", &path))?;
-        self.temporary.paths.clear();
-        Ok(footer.info(self.number, bytes))
+        let number = self.new.number();
+        let bytes = self.new.publish(&footer.encode())?;
+        Ok(footer.info(number, bytes))
     }
 }
 
@@ -173,7 +111,7 @@ impl Writer {
     fn write_table(&mut self) -> io::Result<()> {
         let (table, summaries) = self.table.bytes();
         for (kind, bytes) in [(Kind::Rows, table), (Kind::Summaries, summaries)] {
-            let mut section = self.file.section();
+            let mut section = self.new.file.section();
             section.put(bytes)?;
             self.sections.push(listed(kind, section.finish()?));
         }
@@ -198,7 +136,8 @@ struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
-    fn new(section: SectionWriter<'a>, path: &'a Path) -> Self {
+    fn new(new: &'a mut NewFile) -> Self {
+        let (section, path) = new.section();
         Self {
             section,
             bytes: Vec::with_capacity(GATHERED_BYTES),
@@ -215,7 +154,7 @@ impl<'a> Gathered<'a> {
     fn hand_on(&mut self, at_least: usize) -> Result<(), SegmentError> {
         if self.bytes.len() >= at_least {
             let put = self.section.put(&self.bytes);
-            put.map_err(SegmentError::io("write", self.path))?;
+            put.map_err(SegmentError::io(&FORMAT, "write", self.path))?;
             self.bytes.clear();
         }
         Ok(())
@@ -224,7 +163,7 @@ impl<'a> Gathered<'a> {
     fn finish(mut self) -> Result<SectionRef, SegmentError> {
         self.hand_on(0)?;
         let finished = self.section.finish();
-        finished.map_err(SegmentError::io("write", self.path))
+        finished.map_err(SegmentError::io(&FORMAT, "write", self.path))
     }
 }
 
@@ -283,6 +222,7 @@ impl RowsWriter<'_> {
         late: impl Iterator<Item = LateChunk<'c>>,
     ) -> Result<(), SegmentError> {
         let too_large = |path: &Path| SegmentError::TooLarge {
+            noun: FORMAT.noun,
             path: path.to_owned(),
             what: "2^32 rows, 2^32 samples in a row or 4 GiB in 1024 rows",
         };

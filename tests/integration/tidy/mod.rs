@@ -16,6 +16,7 @@ const STORAGE_RANKS: &[&[&str]] = &[
     &["db"],
     &["maintenance"],
     &["manifest", "wal", "head", "segment", "block"],
+    &["immutable"],
     &["chunk", "column", "index"],
     &["codec", "section"],
     &["model", "sys"],

@@ -2,16 +2,14 @@
 
 use super::{Parts, Reader, SELECT_ROWS, Segment, Times, corrupt, decoder, in_order, within};
 use crate::chunk::{ChunkError, HistogramCursor, HistogramParts, StartRun, XorReader};
+use crate::immutable::{Families, Fault, take_exemplars};
 use crate::model::{Exemplar, Histogram, Metadata, Sample, Samples, TimeRange, Value};
-use crate::section::guarded;
-use crate::segment::error::{Fault, SegmentError};
+use crate::section::{Stretch, guarded};
 use crate::segment::footer::Kind;
-use crate::segment::metadata::Families;
 use crate::segment::record::Part;
 use crate::segment::rows::RowAt;
 use crate::segment::sparse::SparseRows;
-use crate::segment::stretch::Stretch;
-use crate::segment::{exemplars, histograms, starts};
+use crate::segment::{FORMAT, SegmentError, histograms, starts};
 
 /// Places in pairs of lists of a row.
 const IN_ORDER: usize = 0;
@@ -32,7 +30,7 @@ impl Segment {
             return Ok(Vec::new());
         };
         let read = guarded(&*self.file, || Families::new(section).read(metric));
-        read.map_err(|fault: Fault| fault.of_section(&self.path))
+        read.map_err(|fault: Fault| fault.of_section(&FORMAT, &self.path))
     }
 }
 
@@ -49,7 +47,7 @@ impl Reader<'_> {
             self.parts.begin();
             self.parts.extras.has_histograms(row)
         });
-        has.map_err(|fault| fault.of(self.path, row))
+        has.map_err(|fault| fault.of(&FORMAT, self.path, row))
     }
 
     /// Reads all samples of a row in `range` into `out`, which is emptied first: floats and
@@ -69,7 +67,7 @@ impl Reader<'_> {
             self.parts.begin();
             self.parts.points(row, range)
         });
-        out.append(&mut read.map_err(|fault| fault.of(self.path, row))?);
+        out.append(&mut read.map_err(|fault| fault.of(&FORMAT, self.path, row))?);
         Ok(())
     }
 
@@ -98,7 +96,7 @@ impl Reader<'_> {
                 }
                 Ok(found)
             });
-            all.extend(found.map_err(|fault: Fault| fault.of(self.path, at))?);
+            all.extend(found.map_err(|fault: Fault| fault.of(&FORMAT, self.path, at))?);
         }
         Ok(all)
     }
@@ -131,7 +129,7 @@ impl Extras<'_> {
         if let Some(rows) = &mut self.exemplars {
             let name = rows.name();
             if let Some(bytes) = rows.get(row)? {
-                exemplars::take(bytes, range, &mut found)
+                take_exemplars(bytes, range, &mut found)
                     .map_err(|what| Fault::corrupt(name, what))?;
             }
         }

@@ -132,7 +132,7 @@ fn a_file_cut_short_or_of_another_name_is_refused() {
     sys.disk.rename(&other, &foreign).unwrap();
     let error = Segment::open(&sys, &foreign).unwrap_err().to_string();
     assert!(
-        error.ends_with("its name is not that of a segment"),
+        error.ends_with("its name is not that of such a file"),
         "{error}"
     );
     sys.disk.rename(&foreign, &path).unwrap();
@@ -153,13 +153,11 @@ fn with_a_last_page(sys: &Sys, dir: &Path) -> (PathBuf, Vec<Row>, u64) {
     let mut written = (8..=20).map(|count| {
         let rows = some_rows()[..count].to_vec();
         let path = write(sys, &dir.join(count.to_string()), &rows);
-        let file = sys.disk.open_read(&path).unwrap();
-        let bytes = file.len().unwrap();
-        let io = |error| panic!("{error}");
-        let unusable = |why| panic!("{why:?}");
-        let (footer, _) = read_footer(&*file, bytes, HEADER_BYTES, io, unusable).unwrap();
-        let summaries = footer.section(Kind::Summaries).unwrap();
-        (path, rows, summaries.offset, bytes)
+        let opened = Opened::open(sys, &FORMAT, &path).unwrap();
+        let footer = Footer::decode(&opened.footer).unwrap();
+        let mut listed = footer.sections.iter();
+        let summaries = listed.find(|one| one.kind == Kind::Summaries as u16);
+        (path, rows, summaries.unwrap().at.offset, opened.bytes)
     });
     let (path, rows, at, _) = written
         .find(|&(_, _, at, bytes)| at / page == (bytes - 1) / page)
@@ -241,7 +239,7 @@ fn errors_name_file_section_and_row() {
     sections[1].0[at] = 0x40;
     let read = parts(&sections, 20).read(1, TimeRange::ALL, &mut Samples::default());
     assert_eq!(
-        read.unwrap_err().of(&path, 1).to_string(),
+        read.unwrap_err().of(&FORMAT, &path, 1).to_string(),
         "section chunks of the segment /data/segments/00000000000000000005.seg, row 1: \
          the form of a chunk is not known"
     );

@@ -2,11 +2,11 @@
 
 use super::{GATHERED_BYTES, Gathered, Writer, listed};
 use crate::chunk::{HistogramParts, StartRun};
+use crate::immutable::{Listed, MetadataEncoder, put_exemplars};
 use crate::model::Metadata;
-use crate::segment::footer::{Kind, Listed};
-use crate::segment::metadata::Encoder;
+use crate::segment::footer::Kind;
 use crate::segment::sparse::SparseTable;
-use crate::segment::{SegmentError, exemplars, histograms, starts};
+use crate::segment::{FORMAT, SegmentError, histograms, starts};
 
 impl Writer {
     /// Goes on, after the rows, with their start timestamps.
@@ -27,15 +27,15 @@ impl Writer {
     /// Goes on with the metadata of metric families.
     pub fn metadata(&mut self) -> MetadataWriter<'_> {
         MetadataWriter {
-            section: Gathered::new(self.file.section(), self.temporary.path()),
+            section: Gathered::new(&mut self.new),
             sections: &mut self.sections,
-            encoder: Encoder::default(),
+            encoder: MetadataEncoder::default(),
         }
     }
 
     fn lists(&mut self, kind: Kind) -> ListsWriter<'_> {
         ListsWriter {
-            section: Gathered::new(self.file.section(), self.temporary.path()),
+            section: Gathered::new(&mut self.new),
             sections: &mut self.sections,
             kind,
             rows: self.table.rows(),
@@ -63,6 +63,7 @@ impl ListsWriter<'_> {
         put(&mut self.section.bytes);
         let added = self.table.add(row, self.section.position());
         added.ok_or_else(|| SegmentError::TooLarge {
+            noun: FORMAT.noun,
             path: self.section.path.to_owned(),
             what: "4 GiB of histograms, start timestamps or exemplars in 1024 rows",
         })?;
@@ -149,7 +150,7 @@ impl ExemplarsWriter<'_> {
         let mut blocks = blocks.peekable();
         match blocks.peek() {
             None => Ok(()),
-            Some(_) => self.0.put(row, |out| exemplars::put(out, blocks)),
+            Some(_) => self.0.put(row, |out| put_exemplars(out, blocks)),
         }
     }
 
@@ -167,7 +168,7 @@ impl ExemplarsWriter<'_> {
 pub struct MetadataWriter<'a> {
     section: Gathered<'a>,
     sections: &'a mut Vec<Listed>,
-    encoder: Encoder,
+    encoder: MetadataEncoder,
 }
 
 impl MetadataWriter<'_> {

@@ -4,13 +4,12 @@ use super::*;
 use crate::chunk::{BLOCK_HISTOGRAMS, HistogramParts, HistogramRun, StartRun};
 use crate::codec::exemplars::{BLOCK_EXEMPLARS, Entry};
 use crate::codec::histogram::put_histogram;
+use crate::immutable::{Families, REQUIRED};
 use crate::model::{
     BucketSpan, Exemplar, Histogram, HistogramCounts, Labels, Metadata, MetricType, ResetHint,
     Sample, Seq, Value,
 };
 use crate::segment::Writer;
-use crate::segment::footer::REQUIRED;
-use crate::segment::metadata::Families;
 use crate::segment::tests::write_with;
 
 const ROWS: u32 = 10;
@@ -251,10 +250,8 @@ fn check_all(segment: &Segment) {
 fn sections_are_there_where_they_are_needed_and_not_to_be_left_out() {
     let disk = SimDisk::new(1);
     let listed = |path: &Path| {
-        let file = disk.sys(0).disk.open_read(path).unwrap();
-        let bytes = file.len().unwrap();
-        let (io, unusable) = (|error| panic!("{error}"), |why| panic!("{why:?}"));
-        let (footer, _) = read_footer(&*file, bytes, HEADER_BYTES, io, unusable).unwrap();
+        let opened = Opened::open(&disk.sys(0), &FORMAT, path).unwrap();
+        let footer = Footer::decode(&opened.footer).unwrap();
         assert!(footer.sections.iter().all(|one| one.flags == REQUIRED));
         let kinds = footer.sections.iter().map(|one| one.kind);
         kinds.collect::<Vec<_>>()
@@ -348,7 +345,7 @@ fn errors_name_file_section_and_row() {
         section.0[..4].fill(0xff);
     }
     let mut parts = mixed_parts(&floats, &beside);
-    let of_row = |row, fault: Fault| fault.of(&path, row).to_string();
+    let of_row = |row, fault: Fault| fault.of(&FORMAT, &path, row).to_string();
     let file = "of the segment /data/segments/00000000000000000005.seg";
     parts.extras.histograms = None;
     assert_eq!(
@@ -369,7 +366,7 @@ fn errors_name_file_section_and_row() {
     );
     let read = Families::new(&beside[3]).read(None);
     assert_eq!(
-        read.unwrap_err().of_section(&path).to_string(),
+        read.unwrap_err().of_section(&FORMAT, &path).to_string(),
         format!("section metadata {file}: a metric type is not known")
     );
     // A row that has none is read whatever became of others.

@@ -5,7 +5,7 @@ use crate::codec::varint::{put_u64, take_u64};
 use crate::model::{Exemplar, TimeRange};
 
 /// Appends the blocks of a row.
-pub(super) fn put<'b>(out: &mut Vec<u8>, blocks: impl Iterator<Item = &'b [u8]>) {
+pub fn put_exemplars<'b>(out: &mut Vec<u8>, blocks: impl Iterator<Item = &'b [u8]>) {
     for block in blocks {
         put_u64(out, block.len() as u64);
         out.extend_from_slice(block);
@@ -13,7 +13,7 @@ pub(super) fn put<'b>(out: &mut Vec<u8>, blocks: impl Iterator<Item = &'b [u8]>)
 }
 
 /// Adds the exemplars in `range` to `found`, as they came. Says what is wrong with the bytes.
-pub(super) fn take(
+pub fn take_exemplars(
     mut bytes: &[u8],
     range: TimeRange,
     found: &mut Vec<Exemplar>,

@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 
-use crate::section::{Bytes, PAGE_BYTES, SectionError};
+use super::{Bytes, PAGE_BYTES, SectionError};
 
 /// Holds the pages of a section that were asked for last, so that parts within them are neither
 /// read nor checked again.
 #[derive(Debug)]
-pub(super) struct Stretch<'a> {
+pub struct Stretch<'a> {
     of: &'a dyn Bytes,
     start: u64,
     held: Cow<'a, [u8]>,
 }
 
 impl<'a> Stretch<'a> {
-    pub(super) fn new(of: &'a dyn Bytes) -> Self {
+    pub fn new(of: &'a dyn Bytes) -> Self {
         Self {
             of,
             start: 0,
@@ -24,7 +24,7 @@ impl<'a> Stretch<'a> {
 
     /// Lets go of bytes that belong to a mapped file, which may have lost them since they were
     /// checked; says whether it did. Those of others are copies, and stay.
-    pub(super) fn begin(&mut self) -> bool {
+    pub fn begin(&mut self) -> bool {
         let is_mapped = matches!(self.held, Cow::Borrowed(_));
         if is_mapped {
             self.held = Cow::default();
@@ -36,7 +36,7 @@ impl<'a> Stretch<'a> {
     ///
     /// # Errors
     /// Those of [`Bytes::get`].
-    pub(super) fn get(&mut self, offset: u64, bytes: usize) -> Result<&[u8], SectionError> {
+    pub fn get(&mut self, offset: u64, bytes: usize) -> Result<&[u8], SectionError> {
         if self.place_of(offset, bytes).is_none() {
             let page = PAGE_BYTES as u64;
             let start = offset / page * page;
@@ -53,7 +53,7 @@ impl<'a> Stretch<'a> {
     }
 
     /// As [`Stretch::get`], but fewer bytes where the section ends before.
-    pub(super) fn get_up_to(&mut self, offset: u64, bytes: usize) -> Result<&[u8], SectionError> {
+    pub fn get_up_to(&mut self, offset: u64, bytes: usize) -> Result<&[u8], SectionError> {
         let there = self.of.len().saturating_sub(offset);
         self.get(offset, usize::try_from(there).unwrap_or(bytes).min(bytes))
     }

@@ -1,19 +1,22 @@
-//! What can go wrong with a segment.
+//! What can go wrong with a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::Format;
 use crate::index::stored::IndexError;
 use crate::section::SectionError;
 
-/// Why a segment was not written, or cannot be read.
+/// Why a file was not written, or cannot be read.
 #[derive(Debug, Error)]
-pub enum SegmentError {
-    /// The system refused. Of a segment that was being written nothing is left.
-    #[error("cannot {action} the segment {}: {source}", path.display())]
+pub enum FileError {
+    /// The system refused. Of a file that was being written nothing is left.
+    #[error("cannot {action} the {noun} {}: {source}", path.display())]
     Io {
+        /// What kind of file it is.
+        noun: &'static str,
         /// What failed.
         action: &'static str,
         /// The file.
@@ -22,32 +25,40 @@ pub enum SegmentError {
         source: io::Error,
     },
     /// More than the format holds. Nothing is left of the file.
-    #[error("the segment {} would have {what}, more than its format holds", path.display())]
+    #[error("the {noun} {} would have {what}, more than its format holds", path.display())]
     TooLarge {
+        /// What kind of file it is.
+        noun: &'static str,
         /// The file.
         path: PathBuf,
         /// What there is too much of.
         what: &'static str,
     },
     /// The file is cut short, or what says how it is laid out is not what was written.
-    #[error("the segment {} is damaged: {reason}", path.display())]
+    #[error("the {noun} {} is damaged: {reason}", path.display())]
     Damaged {
+        /// What kind of file it is.
+        noun: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: &'static str,
     },
     /// A file of a later format: reading it with this version could leave out data.
-    #[error("the segment {} was written by a newer version of Silverback: {what}", path.display())]
+    #[error("the {noun} {} was written by a newer version of Silverback: {what}", path.display())]
     Newer {
+        /// What kind of file it is.
+        noun: &'static str,
         /// The file.
         path: PathBuf,
         /// What is not known.
         what: String,
     },
     /// A part of a section cannot be read or fails its checksum.
-    #[error("section {section} of the segment {}: {source}", path.display())]
+    #[error("section {section} of the {noun} {}: {source}", path.display())]
     Section {
+        /// What kind of file it is.
+        noun: &'static str,
         /// The file.
         path: PathBuf,
         /// The section.
@@ -56,16 +67,20 @@ pub enum SegmentError {
         source: SectionError,
     },
     /// The index cannot be read.
-    #[error("the segment {}: {source}", path.display())]
+    #[error("the {noun} {}: {source}", path.display())]
     Index {
+        /// What kind of file it is.
+        noun: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong.
         source: IndexError,
     },
     /// Bytes that pass their checksum and make no sense.
-    #[error("section {section} of the segment {}, row {row}: {reason}", path.display())]
+    #[error("section {section} of the {noun} {}, row {row}: {reason}", path.display())]
     Corrupt {
+        /// What kind of file it is.
+        noun: &'static str,
         /// The file.
         path: PathBuf,
         /// The section.
@@ -75,9 +90,11 @@ pub enum SegmentError {
         /// What is wrong.
         reason: String,
     },
-    /// As [`SegmentError::Corrupt`], of a section that has no rows.
-    #[error("section {section} of the segment {}: {reason}", path.display())]
+    /// As [`FileError::Corrupt`], of a section that has no rows.
+    #[error("section {section} of the {noun} {}: {reason}", path.display())]
     CorruptSection {
+        /// What kind of file it is.
+        noun: &'static str,
         /// The file.
         path: PathBuf,
         /// The section.
@@ -87,7 +104,7 @@ pub enum SegmentError {
     },
 }
 
-impl SegmentError {
+impl FileError {
     /// Whether the disk or the quota is full: the write may be tried again.
     pub fn is_full(&self) -> bool {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
@@ -95,8 +112,14 @@ impl SegmentError {
     }
 
     /// Makes the error of an operation of the system.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub fn io(
+        format: &Format,
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let noun = format.noun;
         move |source| Self::Io {
+            noun,
             action,
             path: path.to_owned(),
             source,
@@ -104,9 +127,9 @@ impl SegmentError {
     }
 }
 
-/// What is wrong with a row; the segment adds which one.
+/// What is wrong with a row; who reads the file adds which one.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub enum Fault {
     /// Parts of the file went missing meanwhile.
     Lost(SectionError),
     /// A part cannot be read.
@@ -123,19 +146,22 @@ impl From<SectionError> for Fault {
 }
 
 impl Fault {
-    pub(super) fn corrupt(section: &'static str, reason: impl Into<String>) -> Self {
+    /// A part makes no sense.
+    pub fn corrupt(section: &'static str, reason: impl Into<String>) -> Self {
         Self::Corrupt(section, reason.into())
     }
 
     /// Of a section that has no rows.
-    pub(super) fn of_section(self, path: &Path) -> SegmentError {
-        match self.of(path, 0) {
-            SegmentError::Corrupt {
+    pub fn of_section(self, format: &Format, path: &Path) -> FileError {
+        match self.of(format, path, 0) {
+            FileError::Corrupt {
+                noun,
                 path,
                 section,
                 reason,
                 ..
-            } => SegmentError::CorruptSection {
+            } => FileError::CorruptSection {
+                noun,
                 path,
                 section,
                 reason,
@@ -144,20 +170,25 @@ impl Fault {
         }
     }
 
-    pub(super) fn of(self, path: &Path, row: u32) -> SegmentError {
+    /// Of a row of the file at `path`.
+    pub fn of(self, format: &Format, path: &Path, row: u32) -> FileError {
+        let noun = format.noun;
         let path = path.to_owned();
         match self {
-            Self::Section(section, source) => SegmentError::Section {
+            Self::Section(section, source) => FileError::Section {
+                noun,
                 path,
                 section,
                 source,
             },
-            Self::Lost(source) => SegmentError::Section {
+            Self::Lost(source) => FileError::Section {
+                noun,
                 path,
-                section: "chunks",
+                section: format.main_section,
                 source,
             },
-            Self::Corrupt(section, reason) => SegmentError::Corrupt {
+            Self::Corrupt(section, reason) => FileError::Corrupt {
+                noun,
                 path,
                 section,
                 row,

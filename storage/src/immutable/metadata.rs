@@ -4,13 +4,13 @@
 //! family before; the first of a block comes after empty texts. At the end of the section stand
 //! where each block begins, and the number of families.
 
-use super::error::Fault;
-use super::footer::Kind;
-use super::stretch::Stretch;
+use super::Fault;
 use crate::codec::labels::{put_suffix, take_suffix};
 use crate::model::{Metadata, MetricType};
-use crate::section::Bytes;
+use crate::section::{Bytes, Stretch};
 
+/// What errors call the section.
+const NAME: &str = "metadata";
 /// Families of a block.
 const BLOCK_FAMILIES: u64 = 16;
 /// Bytes of a place or a number.
@@ -21,20 +21,20 @@ type Texts = [Vec<u8>; 3];
 
 /// Encodes families, in order of name.
 #[derive(Debug, Default)]
-pub(super) struct Encoder {
+pub struct MetadataEncoder {
     /// Where each block begins.
     blocks: Vec<u8>,
     families: u64,
     before: Texts,
 }
 
-impl Encoder {
-    pub(super) fn is_empty(&self) -> bool {
+impl MetadataEncoder {
+    pub fn is_empty(&self) -> bool {
         self.families == 0
     }
 
     /// Appends a family to `out`, whose end is at `at` in the section.
-    pub(super) fn put(&mut self, out: &mut Vec<u8>, at: u64, metric: &str, metadata: &Metadata) {
+    pub fn put(&mut self, out: &mut Vec<u8>, at: u64, metric: &str, metadata: &Metadata) {
         if self.families.is_multiple_of(BLOCK_FAMILIES) {
             self.blocks.extend(at.to_le_bytes());
             self.before = Texts::default();
@@ -50,7 +50,7 @@ impl Encoder {
     }
 
     /// Appends what stands at the end of the section.
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.blocks);
         out.extend(self.families.to_le_bytes());
     }
@@ -58,13 +58,13 @@ impl Encoder {
 
 /// Reads families.
 #[derive(Debug)]
-pub(super) struct Families<'a> {
+pub struct Families<'a> {
     section: Stretch<'a>,
     bytes: u64,
 }
 
 impl<'a> Families<'a> {
-    pub(super) fn new(section: &'a dyn Bytes) -> Self {
+    pub fn new(section: &'a dyn Bytes) -> Self {
         Self {
             bytes: section.len(),
             section: Stretch::new(section),
@@ -72,7 +72,7 @@ impl<'a> Families<'a> {
     }
 
     /// The metadata of a family, or of all, in order of name.
-    pub(super) fn read(&mut self, metric: Option<&str>) -> Result<Vec<(String, Metadata)>, Fault> {
+    pub fn read(&mut self, metric: Option<&str>) -> Result<Vec<(String, Metadata)>, Fault> {
         let (blocks, table_at) = self.table()?;
         let mut found = Vec::new();
         match metric {
@@ -156,11 +156,11 @@ impl<'a> Families<'a> {
 }
 
 fn unreadable(error: crate::section::SectionError) -> Fault {
-    Fault::Section(Kind::Metadata.name(), error)
+    Fault::Section(NAME, error)
 }
 
 fn corrupt(reason: &str) -> Fault {
-    Fault::corrupt(Kind::Metadata.name(), reason)
+    Fault::corrupt(NAME, reason)
 }
 
 /// Reads a family, and leaves its texts in `before`.
@@ -191,8 +191,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::tests::Raw;
     use super::*;
+    use crate::section::Raw;
 
     fn families() -> impl Strategy<Value = BTreeMap<String, Metadata>> {
         let metadata =
@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn written(families: &BTreeMap<String, Metadata>) -> Raw {
-        let (mut encoder, mut out) = (Encoder::default(), Vec::new());
+        let (mut encoder, mut out) = (MetadataEncoder::default(), Vec::new());
         for (metric, metadata) in families {
             let at = out.len() as u64;
             encoder.put(&mut out, at, metric, metadata);
