@@ -5,6 +5,15 @@
 //! databases live in one process. [`Db`] is where to begin.
 #![warn(missing_debug_implementations)]
 
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "nothing merges segments into blocks yet"
+    )
+)]
+mod block;
 mod chunk;
 mod codec;
 #[cfg_attr(
@@ -12,7 +21,7 @@ mod codec;
     expect(
         dead_code,
         unused_imports,
-        reason = "columns are written and read by the blocks to come"
+        reason = "some of it is used by benches and tests alone"
     )
 )]
 mod column;

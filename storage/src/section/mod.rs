@@ -21,7 +21,7 @@ pub use reader::{Bytes, Section};
 pub use stretch::Stretch;
 #[cfg(test)]
 pub use tests::Raw;
-pub use writer::{FileWriter, SectionWriter};
+pub use writer::{FileWriter, OpenSection, SectionWriter};
 
 /// Bytes under one checksum.
 pub const PAGE_BYTES: usize = 16 << 10;
