@@ -179,6 +179,7 @@ fn rebuild(sys: &Sys, segments_dir: &Path) -> Result<Files, Error> {
         last_epoch: entries.iter().map(|entry| entry.epoch).max().unwrap_or(0),
         segments: entries,
         next_segment,
+        ..Manifest::default()
     };
     Ok(Files {
         manifest,

@@ -1,11 +1,13 @@
 //! The bytes of a manifest: a header, then entries that each say what they are and how long.
 
 use super::error::DecodeError;
-use super::{Manifest, SegmentEntry};
+use super::{BlockEntry, Manifest, SegmentEntry};
 use crate::model::{Seq, TimeRange};
 
 /// The format version this code writes, and the latest it reads.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The one before, which knew no blocks.
+const VERSION_WITHOUT_BLOCKS: u16 = 1;
 /// Length of the header.
 pub(super) const HEADER_BYTES: usize = 32;
 /// First bytes of the file. The line ends show a transfer as text.
@@ -19,6 +21,8 @@ const ENTRY_HEADER_BYTES: usize = 8;
 const KIND_STATE: u16 = 1;
 /// A live segment.
 const KIND_SEGMENT: u16 = 2;
+/// A live block.
+const KIND_BLOCK: u16 = 3;
 /// Flag of an entry that a reader may pass over if it does not know the kind.
 const FLAG_OPTIONAL: u16 = 1;
 
@@ -30,6 +34,7 @@ pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
         manifest.next_segment,
         manifest.covered_seq.0,
         manifest.last_epoch,
+        manifest.next_block,
     ];
     put_entry(&mut out, KIND_STATE, &state);
     for segment in &manifest.segments {
@@ -43,6 +48,17 @@ pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
             segment.range.end_ms as u64,
         ];
         put_entry(&mut out, KIND_SEGMENT, &numbers);
+    }
+    for block in &manifest.blocks {
+        let numbers = [
+            block.number,
+            block.first_seq.0,
+            block.last_seq.0,
+            block.bytes,
+            block.range.start_ms as u64,
+            block.range.end_ms as u64,
+        ];
+        put_entry(&mut out, KIND_BLOCK, &numbers);
     }
     seal(&mut out);
     out
@@ -81,14 +97,15 @@ pub(super) fn header_crc(header: &[u8]) -> u32 {
 
 /// Reads a manifest back.
 pub(super) fn decode(file: &[u8]) -> Result<Manifest, DecodeError> {
-    let mut entries = check(file)?;
+    let (version, mut entries) = check(file)?;
     let mut manifest = None;
     while !entries.is_empty() {
         let (kind, flags, payload) = take_entry(&mut entries)?;
         match (kind, &mut manifest) {
-            (KIND_STATE, None) => manifest = Some(state(payload)?),
+            (KIND_STATE, None) => manifest = Some(state(version, payload)?),
             (KIND_SEGMENT, Some(manifest)) => manifest.segments.push(segment(payload)?),
-            (KIND_STATE | KIND_SEGMENT, _) => {
+            (KIND_BLOCK, Some(manifest)) => manifest.blocks.push(block(payload)?),
+            (KIND_STATE | KIND_SEGMENT | KIND_BLOCK, _) => {
                 return Err(DecodeError::Damaged("an entry is out of place"));
             }
             _ if flags & FLAG_OPTIONAL != 0 => {}
@@ -105,8 +122,8 @@ pub(super) fn decode(file: &[u8]) -> Result<Manifest, DecodeError> {
     }
 }
 
-/// Checks the header and the checksums; gives the bytes of the entries.
-fn check(file: &[u8]) -> Result<&[u8], DecodeError> {
+/// Checks the header and the checksums; gives the version and the bytes of the entries.
+fn check(file: &[u8]) -> Result<(u16, &[u8]), DecodeError> {
     let short = DecodeError::Damaged("it is cut short");
     let Some(fixed) = file.first_chunk::<FIXED_BYTES>() else {
         return Err(short);
@@ -158,7 +175,7 @@ fn check(file: &[u8]) -> Result<&[u8], DecodeError> {
     if u32::from_le_bytes([c0, c1, c2, c3]) != crc32fast::hash(entries) {
         return Err(DecodeError::Damaged("the checksum of its entries is wrong"));
     }
-    Ok(entries)
+    Ok((version, entries))
 }
 
 /// Takes an entry off the front: kind, flags, payload.
@@ -190,12 +207,20 @@ fn numbers<const N: usize>(payload: &[u8]) -> Result<[u64; N], DecodeError> {
     }
 }
 
-fn state(payload: &[u8]) -> Result<Manifest, DecodeError> {
-    let [generation, next_segment, covered_seq, last_epoch] = numbers(payload)?;
+fn state(version: u16, payload: &[u8]) -> Result<Manifest, DecodeError> {
+    let ([generation, next_segment, covered_seq, last_epoch], next_block) = match version {
+        ..=VERSION_WITHOUT_BLOCKS => (numbers(payload)?, 0),
+        _ => {
+            let [before @ .., next_block] = numbers::<5>(payload)?;
+            (before, next_block)
+        }
+    };
     Ok(Manifest {
         generation,
         segments: Vec::new(),
         next_segment,
+        blocks: Vec::new(),
+        next_block,
         covered_seq: Seq(covered_seq),
         last_epoch,
     })
@@ -206,6 +231,17 @@ fn segment(payload: &[u8]) -> Result<SegmentEntry, DecodeError> {
     Ok(SegmentEntry {
         number,
         epoch,
+        first_seq: Seq(first_seq),
+        last_seq: Seq(last_seq),
+        bytes,
+        range: TimeRange::new(start as i64, end as i64),
+    })
+}
+
+fn block(payload: &[u8]) -> Result<BlockEntry, DecodeError> {
+    let [number, first_seq, last_seq, bytes, start, end] = numbers(payload)?;
+    Ok(BlockEntry {
+        number,
         first_seq: Seq(first_seq),
         last_seq: Seq(last_seq),
         bytes,

@@ -24,6 +24,16 @@ fn segment(number: u64, first_seq: u64, last_seq: u64) -> SegmentEntry {
     }
 }
 
+fn block(number: u64, first_seq: u64, last_seq: u64, range: TimeRange) -> BlockEntry {
+    BlockEntry {
+        number,
+        first_seq: Seq(first_seq),
+        last_seq: Seq(last_seq),
+        bytes: 100 + number,
+        range,
+    }
+}
+
 /// A manifest after so many flushes.
 fn manifest(generation: u64) -> Manifest {
     Manifest {
@@ -34,43 +44,83 @@ fn manifest(generation: u64) -> Manifest {
         next_segment: generation,
         covered_seq: Seq(generation * 10),
         last_epoch: generation,
+        ..Manifest::default()
     }
 }
 
+/// One in which the first writes are in two blocks of one merge, and a third of later writes.
+fn merged() -> Manifest {
+    let mut manifest = manifest(4);
+    manifest.segments.drain(..3);
+    manifest.blocks = vec![
+        block(1, 1, 20, TimeRange::new(-5, 999)),
+        block(2, 1, 20, TimeRange::new(1000, 2000)),
+        block(0, 21, 30, TimeRange::new(-5, 1500)),
+    ];
+    manifest.next_block = 3;
+    manifest
+}
+
+/// Bounds of times, in order: what lies between two of them is a block of a merge.
+type Times = Vec<i64>;
+
 fn any_manifest() -> impl Strategy<Value = Manifest> {
-    let of_segment = (
+    let of_segment = (any::<(i64, i64)>(), 0..9u64).prop_map(Ok);
+    let of_merge = vec(any::<i64>(), 0..5).prop_map(Err::<_, Times>);
+    let source = (
         0..99u64,
         0..99u64,
         any::<u64>(),
-        any::<(i64, i64)>(),
-        0..9u64,
+        prop_oneof![of_segment, of_merge],
     );
-    let segments = vec(of_segment, 0..20);
-    (any::<u64>(), segments, any::<u64>(), 0..99u64).prop_map(
-        |(generation, segments, start, slack)| {
-            let mut seq = start >> 1;
-            let entries = segments.iter().zip(0..).map(|(&parts, number)| {
-                let (gap, length, bytes, (start_ms, end_ms), epoch) = parts;
-                let first_seq = Seq(seq + gap + 1);
-                seq = first_seq.0 + length;
-                SegmentEntry {
-                    number: number ^ 1,
+    let parts = (
+        any::<u64>(),
+        vec(source, 0..20),
+        any::<u64>(),
+        0..99u64,
+        any::<u32>(),
+    );
+    parts.prop_map(|(generation, sources, start, slack, mask)| {
+        let mut manifest = Manifest {
+            generation,
+            ..Manifest::default()
+        };
+        let mut seq = start >> 1;
+        for (gap, length, bytes, source) in sources {
+            let first_seq = Seq(seq + gap + 1);
+            seq = first_seq.0 + length;
+            let last_seq = Seq(seq);
+            match source {
+                Ok(((start_ms, end_ms), epoch)) => manifest.segments.push(SegmentEntry {
+                    number: manifest.segments.len() as u64 ^ 1,
                     epoch: epoch + 1,
                     first_seq,
-                    last_seq: Seq(seq),
+                    last_seq,
                     bytes,
                     range: TimeRange::new(start_ms, end_ms),
+                }),
+                Err(mut times) => {
+                    times.sort_unstable();
+                    times.dedup();
+                    for pair in times.windows(2) {
+                        manifest.blocks.push(BlockEntry {
+                            number: manifest.blocks.len() as u64 ^ u64::from(mask),
+                            first_seq,
+                            last_seq,
+                            bytes,
+                            range: TimeRange::new(pair[0], pair[1] - 1),
+                        });
+                    }
                 }
-            });
-            Manifest {
-                generation,
-                segments: entries.collect(),
-                next_segment: segments.len() as u64 + 1 + slack,
-                covered_seq: Seq(seq + slack),
-                last_epoch: 9 + slack,
             }
-        },
-    )
+        }
+        manifest.sort_blocks();
+        manifest.next_segment = manifest.segments.len() as u64 + 1 + slack;
+        manifest.next_block = 1 << 33;
+        manifest.covered_seq = Seq(seq + slack);
+        manifest.last_epoch = 9 + slack;
+        manifest
+    })
 }
 
 fn damaged(bytes: &[u8]) -> &'static str {
@@ -140,6 +190,24 @@ type Change = fn(&mut Manifest);
 fn what_contradicts_itself_is_neither_read_nor_written() {
     let disk = SimDisk::new(1);
     let sys = sys(&disk);
+    let of_blocks: [(Change, &str); 9] = [
+        (|m| m.blocks.swap(0, 1), "order of their seqs and times"),
+        (|m| m.blocks.swap(1, 2), "order of their seqs and times"),
+        (|m| m.blocks[2].last_seq = Seq(20), "wrong range of seqs"),
+        (|m| m.blocks[2].last_seq = Seq(41), "not covered"),
+        (|m| m.next_block = 2, "not given yet"),
+        (|m| m.blocks[2].number = 1, "two blocks have one number"),
+        (|m| m.blocks[1].range.start_ms = 999, "the same seqs"),
+        (|m| m.blocks[2].first_seq = Seq(20), "the same seqs"),
+        (|m| m.blocks[2].last_seq = Seq(31), "the same seqs"),
+    ];
+    assert_eq!(merged().contradiction(), None);
+    for (change, want) in of_blocks {
+        let mut manifest = merged();
+        change(&mut manifest);
+        let reason = damaged(&encode(&manifest));
+        assert!(reason.contains(want), "{reason}, not {want}");
+    }
     let wrong: [(Change, &str); 7] = [
         (|m| m.segments.swap(0, 1), "order of their seqs"),
         (|m| m.segments[1].first_seq = Seq(10), "order of their seqs"),
@@ -175,15 +243,21 @@ fn with_entry(kind: u16, flags: u16, payload: &[u8]) -> Result<Manifest, DecodeE
 fn entries_of_a_newer_version_are_refused_unless_they_are_optional() {
     let newer = |what: &str| Err(DecodeError::Newer(what.to_owned()));
     assert_eq!(
-        with_entry(3, 0, &[7; 11]),
-        newer("it has an entry of the unknown kind 3")
+        with_entry(4, 0, &[7; 11]),
+        newer("it has an entry of the unknown kind 4")
     );
     assert_eq!(with_entry(9, 1, &[7; 11]), Ok(manifest(2)));
     assert_eq!(
         with_entry(9, 2, &[]),
         newer("an entry has the unknown flags 0x2")
     );
-    for (kind, payload) in [(1, [0; 32].as_slice()), (2, &[0; 55]), (2, &[0; 64])] {
+    for (kind, payload) in [
+        (1, [0; 40].as_slice()),
+        (2, &[0; 55]),
+        (2, &[0; 64]),
+        (3, &[0; 40]),
+        (3, &[0; 56]),
+    ] {
         let read = with_entry(kind, 0, payload);
         assert!(matches!(read, Err(DecodeError::Damaged(_))), "{read:?}");
     }
@@ -194,7 +268,7 @@ fn a_newer_format_and_damage_are_named() {
     let disk = SimDisk::new(1);
     let sys = sys(&disk);
     let mut bytes = encode(&manifest(1));
-    bytes[8] = 2;
+    bytes[8] = 3;
     put(&disk, FILE_NAME, &bytes);
     let error = load(&sys, Path::new(DIR)).unwrap_err();
     assert_eq!(
@@ -209,7 +283,7 @@ fn a_newer_format_and_damage_are_named() {
     assert_eq!(
         error.to_string(),
         "the manifest /data/MANIFEST was written by a newer version of Silverback: it has format \
-         2, this version knows up to 1"
+         3, this version knows up to 2"
     );
 }
 
@@ -356,29 +430,26 @@ fn a_full_disk_leaves_the_one_before_in_force_and_no_temporary() {
     }
 }
 
-/// The example of `docs/format/manifest.md`, byte by byte: what version 1 is.
-#[test]
-fn the_bytes_of_format_version_1() {
-    let manifest = Manifest {
-        generation: 3,
-        segments: vec![SegmentEntry {
-            number: 1,
-            epoch: 2,
-            first_seq: Seq(11),
-            last_seq: Seq(20),
-            bytes: 4096,
-            range: TimeRange::new(-1, 1000),
-        }],
-        next_segment: 2,
-        covered_seq: Seq(20),
-        last_epoch: 2,
-    };
-    let bytes = encode(&manifest);
-    let hex: Vec<String> = bytes
+/// Lines of hexadecimal numbers, eight bytes each.
+fn hex(bytes: &[u8]) -> Vec<String> {
+    bytes
         .chunks(8)
         .map(|eight| eight.iter().map(|byte| format!("{byte:02x}")).collect())
-        .collect();
-    let want = [
+        .collect()
+}
+
+fn of_hex(lines: &[&str]) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    let pairs = lines
+        .iter()
+        .flat_map(|line| line.as_bytes().as_chunks::<2>().0);
+    pairs.map(|pair| byte(pair)).collect()
+}
+
+/// What a version wrote that knew no blocks.
+#[test]
+fn the_bytes_of_format_version_1_are_read() {
+    let bytes = of_hex(&[
         "53424b4d414e0d0a", // magic
         "010020003a90e2e7", // version, header length, checksum
         "6800000000000000", // length of the entries
@@ -396,7 +467,71 @@ fn the_bytes_of_format_version_1() {
         "0010000000000000", // bytes
         "ffffffffffffffff", // oldest sample
         "e803000000000000", // newest sample
-    ];
-    assert_eq!(hex, want);
+    ]);
+    let manifest = Manifest {
+        blocks: Vec::new(),
+        next_block: 0,
+        ..example()
+    };
     assert_eq!(decode(&bytes), Ok(manifest));
+}
+
+fn example() -> Manifest {
+    Manifest {
+        generation: 3,
+        segments: vec![SegmentEntry {
+            number: 1,
+            epoch: 2,
+            first_seq: Seq(11),
+            last_seq: Seq(20),
+            bytes: 4096,
+            range: TimeRange::new(-1, 1000),
+        }],
+        next_segment: 2,
+        blocks: vec![BlockEntry {
+            number: 0,
+            first_seq: Seq(1),
+            last_seq: Seq(10),
+            bytes: 2048,
+            range: TimeRange::new(-1, 500),
+        }],
+        next_block: 1,
+        covered_seq: Seq(20),
+        last_epoch: 2,
+    }
+}
+
+/// The example of `docs/format/manifest.md`, byte by byte: what version 2 is.
+#[test]
+fn the_bytes_of_format_version_2() {
+    let bytes = encode(&example());
+    let want = [
+        "53424b4d414e0d0a", // magic
+        "02002000f1ab0430", // version, header length, checksum
+        "a800000000000000", // length of the entries
+        "74dc1d2d00000000", // their checksum, zeros
+        "0100000028000000", // kind 1, no flags, 40 bytes
+        "0300000000000000", // generation
+        "0200000000000000", // next segment
+        "1400000000000000", // covered seq
+        "0200000000000000", // last epoch
+        "0100000000000000", // next block
+        "0200000038000000", // kind 2, no flags, 56 bytes
+        "0100000000000000", // number
+        "0200000000000000", // epoch
+        "0b00000000000000", // first seq
+        "1400000000000000", // last seq
+        "0010000000000000", // bytes
+        "ffffffffffffffff", // oldest sample
+        "e803000000000000", // newest sample
+        "0300000030000000", // kind 3, no flags, 48 bytes
+        "0000000000000000", // number
+        "0100000000000000", // first seq
+        "0a00000000000000", // last seq
+        "0008000000000000", // bytes
+        "ffffffffffffffff", // oldest sample
+        "f401000000000000", // newest sample
+    ];
+    assert_eq!(hex(&bytes), want);
+    assert_eq!(decode(&bytes), Ok(example()));
 }
