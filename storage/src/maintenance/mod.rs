@@ -2,3 +2,11 @@
 
 pub mod files;
 pub mod flush;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "merges are planned for the thread that is to make them"
+    )
+)]
+pub mod plan;
