@@ -28,3 +28,8 @@ mod version;
 pub use config::{Config, LabelLimits, SizeLimits};
 pub use program::run;
 pub use server::{Running, Server, StartError};
+
+/// What the benches measure though it is private: no part of the interface.
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub use remote_write::bench;

@@ -50,8 +50,8 @@ pub mod inside {
 
 pub use config::{Options, WalSync};
 pub use db::{
-    BatchSeries, Commit, Db, RejectReason, Rejected, Rejection, Selection, Stats, Submitted, View,
-    WriteBatch, WriteReport,
+    BatchSeries, Commit, Db, Filler, RejectReason, Rejected, Rejection, Selection, Stats,
+    Submitted, View, WriteBatch, WriteReport,
 };
 pub use error::{Error, ErrorKind};
 pub use model::{

@@ -12,9 +12,23 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use remote_write::Batcher;
-use request_file::RequestWriter;
+use request_file::{RequestReader, RequestWriter};
 
 pub use recording::Recording;
+
+/// All requests of a file, each with how many samples it has.
+///
+/// # Errors
+/// Those of the file.
+pub fn read_requests(path: &Path) -> Result<Vec<(usize, Vec<u8>)>> {
+    let mut reader = RequestReader::open(path)?;
+    let mut requests = Vec::new();
+    let mut body = Vec::new();
+    while let Some(samples) = reader.next(&mut body)? {
+        requests.push((samples, body.clone()));
+    }
+    Ok(requests)
+}
 
 /// Names and values.
 pub(crate) type Labels = Vec<(String, String)>;

@@ -24,7 +24,7 @@ pub struct Rss {
 ///
 /// # Errors
 /// It is gone.
-pub(crate) fn cpu(pid: u32) -> Result<Duration> {
+pub fn cpu(pid: u32) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&path).about(&path)?;
     let ticks = cpu_ticks(&text).ok_or_else(|| Error::new(format!("{path}: {text:?}")))?;

@@ -11,10 +11,11 @@ use silverback_storage::{Submitted, WriteReport};
 
 use super::body::{Room, Shortage, read_body};
 use super::compression::Compression;
+use super::receive::{decompress, fill};
 use super::refusal::{Reason, Refusal};
 use super::scratch::Scratch;
 use super::tally::Tally;
-use super::{Version, headers, v1, v2};
+use super::{Version, headers};
 use crate::api::{ApiError, ErrorType};
 use crate::app::App;
 
@@ -183,18 +184,11 @@ fn submit(
     scratch: &mut Scratch,
 ) -> Result<(Tally, Submitted), Refusal> {
     let Scratch { decoded, batch } = scratch;
-    if decoded.len() < request.decoded_bytes {
-        decoded.resize(request.decoded_bytes, 0);
-    }
-    let out = decoded.get_mut(..request.decoded_bytes).unwrap_or_default();
-    let written = request.compression.decode(request.body, out)?;
-    let decoded = decoded.get(..written).unwrap_or_default();
-    let (mut tally, rules) = (Tally::default(), &app.write_rules);
-    let walked = match request.version {
-        Version::V1 => v1::decode(decoded, |part| tally.take(part, rules, batch)),
-        Version::V2 => v2::decode(decoded, |series| tally.take_v2(series, rules, batch)),
-    };
-    walked.map_err(|error| {
+    let (compression, bytes) = (request.compression, request.decoded_bytes);
+    let decoded = decompress(compression, request.body, bytes, decoded)?;
+    let rules = &app.write_rules;
+    let filled = fill(&app.db, rules, request.version, decoded, batch);
+    let tally = filled.map_err(|error| {
         let message = request.version.message();
         let text = format!("request body is not the protobuf message {message}: {error}");
         Refusal::new(Reason::Protobuf, text)

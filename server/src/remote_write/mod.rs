@@ -3,7 +3,7 @@
 //! `headers` says whether a request can be read, `body` reads it within bounds, `compression`
 //! says what it decompresses to. `v1` and `v2` walk the message of a version over the wire format
 //! of `protobuf`; what both have stands in `histogram` and `beside`. `rules` are the limits on
-//! labels, `tally` puts what keeps them into a batch and counts the rest, `handler` stores it and
+//! labels, `tally` puts what keeps them into a batch and counts the rest, `receive` joins all that, `handler` stores it and
 //! answers, `refusal` is every way in which it cannot.
 
 mod beside;
@@ -14,6 +14,7 @@ mod handler;
 mod headers;
 mod histogram;
 mod protobuf;
+mod receive;
 mod refusal;
 mod rules;
 mod scratch;
@@ -26,6 +27,8 @@ mod v2;
 
 pub(crate) use body::{Limits, Shortage, read_body};
 pub(crate) use handler::{handshake, write};
+#[cfg(feature = "bench-internals")]
+pub use receive::bench;
 pub(crate) use refusal::Reason;
 pub(crate) use rules::Rules;
 pub(crate) use scratch::ScratchPool;

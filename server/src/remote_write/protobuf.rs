@@ -105,6 +105,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// How many bytes were read.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// All bytes of the message, or of the string that it is.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.data

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use silverback_storage::model::{METRIC_NAME, family_name};
-use silverback_storage::{BatchSeries, WriteBatch, WriteReport};
+use silverback_storage::{BatchSeries, Filler, LabelError, WriteBatch, WriteReport};
 
 use super::Version;
 use super::beside::{Beside, FamilyMetadata};
@@ -57,16 +57,17 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Takes a part of a request of version 1.0.
-    pub(super) fn take(&mut self, part: Part<'_, '_>, rules: &Rules, batch: &mut WriteBatch) {
+    pub(super) fn take(&mut self, part: Part<'_, '_>, rules: &Rules, filler: &mut Filler<'_>) {
         match part {
-            Part::Series(series) => self.series_v1(series, rules, batch),
-            Part::Metadata(Ok(metadata)) => self.metadata(&metadata, rules, batch),
+            Part::Series(series) => self.series_v1(series, rules, filler),
+            Part::Metadata(Ok(metadata)) => self.metadata(&metadata, rules, filler.batch()),
             Part::Metadata(Err(why)) => self.refuse_metadata(why),
         }
     }
 
-    fn series_v1(&mut self, series: TimeSeries<'_, '_>, rules: &Rules, batch: &mut WriteBatch) {
+    fn series_v1(&mut self, series: TimeSeries<'_, '_>, rules: &Rules, filler: &mut Filler<'_>) {
         let TimeSeries {
+            fields,
             labels,
             not_utf8,
             samples,
@@ -77,10 +78,15 @@ impl Tally {
             samples: (samples.len() + beside.histograms.len()) as u64,
             exemplars: beside.exemplars.len() as u64,
         };
-        let Some(id) = self.series(labels, flaw, brought, rules, batch) else {
+        let named = self.series(labels, flaw, brought, rules, |labels| match fields {
+            Some(fields) => filler.series(fields, labels),
+            None => filler.batch().series(labels),
+        });
+        let Some(id) = named else {
             return;
         };
-        self.row_bytes += samples.len() * FLOAT_BYTES;
+        let batch = filler.batch();
+        self.count_floats(samples.len());
         for sample in samples {
             batch.float(id, sample.timestamp_ms, sample.value);
         }
@@ -95,7 +101,7 @@ impl Tally {
         flaw: Option<String>,
         brought: Brought,
         rules: &Rules,
-        batch: &mut WriteBatch,
+        name: impl FnOnce(&[(&str, &str)]) -> Result<BatchSeries, LabelError>,
     ) -> Option<BatchSeries> {
         if self.is_too_large(rules) {
             return None;
@@ -110,8 +116,8 @@ impl Tally {
             if self.is_too_large(rules) {
                 return Ok(None);
             }
-            let id = batch.series(labels);
-            id.map(Some)
+            name(labels)
+                .map(Some)
                 .map_err(|error| Broken::Model(error.to_string()))
         });
         let why = match named {
@@ -130,6 +136,12 @@ impl Tally {
         self.first_series
             .get_or_insert_with(|| format!("{}: {why}", shown(labels)));
         None
+    }
+
+    /// Counts what so many floats take in memory.
+    #[inline]
+    pub(super) fn count_floats(&mut self, floats: usize) {
+        self.row_bytes += floats * FLOAT_BYTES;
     }
 
     /// Whether the rows take more memory than one request may; the rest of them is not read.
@@ -155,10 +167,11 @@ impl Tally {
             samples: (samples.len() + beside.histograms.len()) as u64,
             exemplars: beside.exemplars.len() as u64,
         };
-        let Some(id) = self.series(labels, flaw, brought, rules, batch) else {
+        let named = self.series(labels, flaw, brought, rules, |labels| batch.series(labels));
+        let Some(id) = named else {
             return;
         };
-        self.row_bytes += samples.len() * FLOAT_BYTES;
+        self.count_floats(samples.len());
         for sample in samples {
             let (at_ms, value) = (sample.timestamp_ms, sample.value);
             match sample.start_timestamp_ms {

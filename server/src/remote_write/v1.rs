@@ -25,6 +25,8 @@ pub(crate) struct Sample {
 /// One series of a request. Nothing of it has been checked but that it is well-formed.
 #[derive(Debug)]
 pub(super) struct TimeSeries<'a, 's> {
+    /// The bytes of the labels' fields, where they come before all others.
+    pub(super) fields: Option<&'a [u8]>,
     /// Names and values in the order of the request.
     pub(super) labels: &'s [(&'a str, &'a str)],
     /// The first label that is not UTF-8, and so not among `labels`, as far as it can be read.
@@ -43,26 +45,37 @@ pub(super) enum Part<'a, 's> {
     Metadata(Result<FamilyMetadata<'a>, String>),
 }
 
-/// Calls `visit` with each series of the request, and with all that is said of metrics, in turn.
+/// Who takes what a request says.
+pub(super) trait Taker<'a> {
+    /// Takes a sample of a series by the bytes of its labels' fields, if it knows those. Bytes
+    /// that are not such fields it never knows.
+    fn take_known(&mut self, fields: &[u8], sample: Sample) -> bool;
+
+    /// Takes a series, or what is said of a metric family.
+    fn take(&mut self, part: Part<'a, '_>);
+}
+
+/// Hands each series of the request, and all that is said of metrics, to `taker` in turn.
 /// Unknown fields are skipped, as protobuf asks.
 ///
 /// # Errors
-/// Bytes that are not a WriteRequest. What comes before them was visited already.
-pub(super) fn decode<'a>(
-    body: &'a [u8],
-    mut visit: impl FnMut(Part<'a, '_>),
-) -> Result<(), DecodeError> {
+/// Bytes that are not a WriteRequest. What comes before them was taken already.
+pub(super) fn decode<'a>(body: &'a [u8], taker: &mut impl Taker<'a>) -> Result<(), DecodeError> {
     let mut request = Reader::new(body);
     let mut scratch = Scratch::default();
     while let Some(field) = within("WriteRequest", request.next())? {
         match field.number {
             1 => {
                 let series = within("WriteRequest.timeseries", field.message())?;
-                visit(Part::Series(scratch.read(series)?));
+                let is_known = shape::last_sample(series.bytes())
+                    .is_some_and(|(fields, sample)| taker.take_known(fields, sample));
+                if !is_known {
+                    taker.take(Part::Series(scratch.read(series)?));
+                }
             }
             3 => {
                 let metadata = within("WriteRequest.metadata", field.message())?;
-                visit(Part::Metadata(beside::metadata(metadata)?));
+                taker.take(Part::Metadata(beside::metadata(metadata)?));
             }
             _ => {}
         }
@@ -84,16 +97,25 @@ impl<'a> Scratch<'a> {
         self.samples.clear();
         self.beside.clear();
         let mut not_utf8 = None;
+        // Where the labels end that come first, and where those end that were read.
+        let (mut first_end, mut labels_end, mut field_start) = (0, 0, 0);
         while let Some(field) = within("TimeSeries", series.next())? {
+            let start = std::mem::replace(&mut field_start, series.position());
             match field.number {
                 1 if self.labels.len() == LABELS_MAX => {
                     let error = Malformed::TooMany("labels of a series", LABELS_MAX);
                     return within("TimeSeries.labels", Err(error.at(field.offset)));
                 }
-                1 => match read_label(field)? {
-                    Ok(label) => self.labels.push(label),
-                    Err(shown) => not_utf8 = not_utf8.or(Some(shown)),
-                },
+                1 => {
+                    labels_end = series.position();
+                    if start == first_end {
+                        first_end = labels_end;
+                    }
+                    match read_label(field)? {
+                        Ok(label) => self.labels.push(label),
+                        Err(shown) => not_utf8 = not_utf8.or(Some(shown)),
+                    }
+                }
                 2 if self.samples.len() == SAMPLES_MAX => {
                     let error = Malformed::TooMany("samples of a series", SAMPLES_MAX);
                     return within("TimeSeries.samples", Err(error.at(field.offset)));
@@ -112,7 +134,9 @@ impl<'a> Scratch<'a> {
                 _ => {}
             }
         }
+        let are_first = first_end == labels_end;
         Ok(TimeSeries {
+            fields: series.bytes().get(..first_end).filter(|_| are_first),
             labels: &self.labels,
             not_utf8,
             samples: &self.samples,
@@ -189,12 +213,23 @@ mod tests {
     };
     use super::*;
 
+    /// One that knows no series.
+    impl<'a, F: FnMut(Part<'a, '_>)> Taker<'a> for F {
+        fn take_known(&mut self, _: &[u8], _: Sample) -> bool {
+            false
+        }
+
+        fn take(&mut self, part: Part<'a, '_>) {
+            self(part);
+        }
+    }
+
     /// What the walk saw: labels, samples as bits, exemplars, histograms.
     type Seen = (Vec<(String, String)>, Vec<(i64, u64)>, usize, usize);
 
     fn decoded(body: &[u8]) -> Result<(Vec<Seen>, usize), DecodeError> {
         let (mut seen, mut metadata) = (Vec::new(), 0);
-        decode(body, |part| {
+        decode(body, &mut |part: Part<'_, '_>| {
             let Part::Series(series) = part else {
                 metadata += 1;
                 return;
@@ -273,7 +308,7 @@ mod tests {
         let mut series = TestSeries::new(&[("__name__", "up")], &[(1, 1.0)]);
         series.labels.push((b"zone".to_vec(), b"a\xff".to_vec()));
         let mut shown = None;
-        decode(&write_request(&[series], 0), |part| {
+        decode(&write_request(&[series], 0), &mut |part: Part<'_, '_>| {
             let Part::Series(series) = part else {
                 panic!("no series: {part:?}");
             };
@@ -294,20 +329,34 @@ mod tests {
         ]
         .concat();
         let (mut exemplars, mut said) = (Vec::new(), Vec::new());
-        decode(&body, |part| match part {
+        decode(&body, &mut |part: Part<'_, '_>| match part {
             Part::Series(series) => exemplars.append(&mut series.beside.exemplars),
-            Part::Metadata(metadata) => said.push(metadata.unwrap()),
+            Part::Metadata(metadata) => {
+                let FamilyMetadata {
+                    metric,
+                    metric_type,
+                    unit,
+                    help,
+                } = metadata.unwrap();
+                said.push((
+                    metric.to_owned(),
+                    metric_type,
+                    unit.to_owned(),
+                    help.to_owned(),
+                ));
+            }
         })
         .unwrap();
         let exemplar = exemplars.remove(0).unwrap();
         assert_eq!(exemplar.labels.to_string(), r#"{b="c", trace_id="a"}"#);
         assert_eq!((exemplar.timestamp_ms, exemplar.value), (-5, 0.25));
-        let expected = FamilyMetadata {
-            metric: "h",
-            metric_type: MetricType::Histogram,
-            unit: "seconds",
-            help: "what",
-        };
+        let text = str::to_owned;
+        let expected = (
+            text("h"),
+            MetricType::Histogram,
+            text("seconds"),
+            text("what"),
+        );
         assert_eq!(said, [expected]);
     }
 
@@ -318,7 +367,7 @@ mod tests {
         let metadata = [bytes_field(2, b"m"), bytes_field(4, b"\xff")].concat();
         let body = [bytes_field(1, &exemplar), bytes_field(3, &metadata)].concat();
         let mut told = Vec::new();
-        decode(&body, |part| match part {
+        decode(&body, &mut |part: Part<'_, '_>| match part {
             Part::Series(series) => told.push(series.beside.exemplars.remove(0).unwrap_err()),
             Part::Metadata(metadata) => told.push(metadata.unwrap_err()),
         })

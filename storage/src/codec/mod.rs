@@ -3,5 +3,7 @@
 pub(crate) mod bits;
 pub(crate) mod exemplars;
 pub(crate) mod histogram;
+pub(crate) mod label_fields;
+pub(crate) mod label_hash;
 pub(crate) mod labels;
 pub(crate) mod varint;

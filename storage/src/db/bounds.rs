@@ -1,5 +1,6 @@
 //! How old and how new a sample may be.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ fn whole_ms(duration: Duration) -> i64 {
 #[derive(Debug)]
 pub(super) struct Accepted<'a> {
     batch: &'a WriteBatch,
-    floats: Vec<BatchFloat>,
+    floats: Cow<'a, [BatchFloat]>,
     float_starts: Vec<FloatStart>,
     /// With how many of `floats` stand before each in the request.
     histograms: Vec<(u32, &'a BatchHistogram)>,
@@ -92,7 +93,7 @@ struct Sieve<'a> {
 }
 
 type AcceptedSamples<'a> = (
-    Vec<BatchFloat>,
+    Cow<'a, [BatchFloat]>,
     Vec<FloatStart>,
     Vec<(u32, &'a BatchHistogram)>,
 );
@@ -102,13 +103,18 @@ impl<'a> Sieve<'a> {
     /// places that they have among those floats.
     fn samples(&mut self) -> AcceptedSamples<'a> {
         let batch = self.batch;
-        let mut floats = Vec::with_capacity(batch.floats().len());
         if batch.float_starts().is_empty() && batch.histograms().is_empty() {
+            let window = self.window;
+            let mut all = batch.floats().iter();
+            if all.all(|row| window.contains(row.timestamp_ms)) {
+                return (Cow::Borrowed(batch.floats()), Vec::new(), Vec::new());
+            }
             let passes =
                 |row: &&BatchFloat| self.passes(Rejected::Sample, row.series, row.timestamp_ms);
-            floats.extend(batch.floats().iter().filter(passes));
+            let floats = batch.floats().iter().filter(passes).copied().collect();
             return (floats, Vec::new(), Vec::new());
         }
+        let mut floats = Vec::with_capacity(batch.floats().len());
         let mut float_starts = Vec::with_capacity(batch.float_starts().len());
         let mut histograms = Vec::with_capacity(batch.histograms().len());
         let mut starts = batch.float_starts().iter().peekable();
@@ -129,7 +135,7 @@ impl<'a> Sieve<'a> {
         for histogram in rest {
             self.histogram(histogram, floats.len(), &mut histograms);
         }
-        (floats, float_starts, histograms)
+        (Cow::Owned(floats), float_starts, histograms)
     }
 
     fn histogram(
@@ -180,7 +186,7 @@ impl<'a> Sieve<'a> {
         }
         report.first_rejected.get_or_insert_with(|| Rejection {
             what,
-            labels: self.batch.labels(series).to_owned(),
+            labels: self.batch.labels(series),
             timestamp_ms,
             reason,
         });
@@ -254,12 +260,13 @@ impl Accepted<'_> {
             })
         };
         if self.float_starts.is_empty() && self.histograms.is_empty() {
-            batch.floats = self.floats.iter().filter_map(float).collect();
+            batch.floats.reserve_exact(self.floats.len());
+            batch.floats.extend(self.floats.iter().filter_map(float));
             return batch;
         }
         let mut starts = self.float_starts.iter().peekable();
         let mut rest = self.histograms.iter().peekable();
-        for (place, row) in (0u32..).zip(&self.floats) {
+        for (place, row) in (0u32..).zip(&*self.floats) {
             while let Some((_, histogram)) = rest.next_if(|row| row.0 <= place) {
                 push_histogram(&mut batch, histogram, id_of(histogram.series));
             }

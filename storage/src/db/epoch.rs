@@ -1,12 +1,12 @@
 //! Epochs: a head, the log files with its writes, and the segment that it becomes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::head::Head;
 use crate::model::Seq;
 
 /// The epoch that takes writes.
-#[derive(Debug)]
 pub(super) struct Epoch {
     /// Its number, from 1.
     pub(super) number: u64,
@@ -21,6 +21,16 @@ impl Epoch {
             number,
             head: Arc::new(Head::new()),
         }
+    }
+}
+
+/// Without the head, of which there is much.
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, .. } = self;
+        f.debug_struct("Epoch")
+            .field("number", number)
+            .finish_non_exhaustive()
     }
 }
 

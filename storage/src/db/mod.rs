@@ -5,6 +5,7 @@ mod commit;
 mod committer;
 mod directory;
 mod epoch;
+mod fill;
 mod flusher;
 mod flushing;
 mod freeze;
@@ -43,6 +44,7 @@ use crate::segment::Segment;
 use crate::sys::{Clock, LockGuard, Sys};
 
 pub use commit::Commit;
+pub use fill::Filler;
 pub use report::{RejectReason, Rejected, Rejection, WriteReport};
 pub use stats::Stats;
 pub use view::{Selection, View};

@@ -1,5 +1,6 @@
 //! The order of writes: who comes first, and which ids new series get.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -7,9 +8,9 @@ use super::bounds::Accepted;
 use super::commit::{Commit, Completion, channel};
 use super::epoch::Epoch;
 use super::report::{RejectReason, Rejected, Rejection};
-use super::write_batch::{BatchSeries, WriteBatch};
+use super::write_batch::{BatchSeries, Naming, WriteBatch};
 use crate::error::{Error, ErrorKind};
-use crate::head::{self, Head};
+use crate::head::{self, Registrar};
 use crate::model::{Batch, Seq, SeriesDefinition, SeriesId};
 use crate::wal::record::encode_body;
 
@@ -45,8 +46,7 @@ pub(super) struct Queued {
 pub(super) struct Unplaced<'a> {
     batch: &'a WriteBatch,
     accepted: &'a Accepted<'a>,
-    /// The series that have a sample or an exemplar, in the order of the request.
-    used: Vec<BatchSeries>,
+    used: OnceCell<Vec<BatchSeries>>,
 }
 
 /// A write that has its place.
@@ -89,19 +89,27 @@ impl Encoded {
 }
 
 impl<'a> Unplaced<'a> {
-    /// What was accepted of a batch, and of its series those that this names.
+    /// What was accepted of a batch.
     pub(super) fn new(batch: &'a WriteBatch, accepted: &'a Accepted<'a>) -> Self {
-        let mut is_used = vec![false; batch.series_count()];
-        accepted.for_each_series(|series| is_used[series.0 as usize] = true);
-        let used = (0..)
-            .zip(&is_used)
-            .filter(|(_, used)| **used)
-            .map(|(i, _)| BatchSeries(i));
         Self {
             batch,
             accepted,
-            used: used.collect(),
+            used: OnceCell::new(),
         }
+    }
+
+    /// The series that have a sample or an exemplar, in the order of the request.
+    fn used(&self) -> &[BatchSeries] {
+        self.used.get_or_init(|| {
+            let mut is_used = vec![false; self.batch.series_count()];
+            self.accepted
+                .for_each_series(|series| is_used[series.0 as usize] = true);
+            (0..)
+                .zip(&is_used)
+                .filter(|(_, used)| **used)
+                .map(|(i, _)| BatchSeries(i))
+                .collect()
+        })
     }
 
     /// The write as a record, if every series of it is registered in the epoch already. Done
@@ -110,16 +118,45 @@ impl<'a> Unplaced<'a> {
     /// # Errors
     /// More bytes than a record may have.
     pub(super) fn encode_if_known(&self, epoch: &Epoch) -> Result<Option<Encoded>, Error> {
-        let labels = self.used.iter().map(|&series| self.batch.labels(series));
-        let ids = epoch.head.resolve_all(labels);
-        ids.map(|ids| Encoded::new(epoch, Vec::new(), self.rows(ids.into_iter().map(Some))))
-            .transpose()
+        let rows = match self.batch.is_known_in(epoch) {
+            true => self.accepted.rows(|series| self.batch.known_id(series)),
+            false => match self.find_all(epoch) {
+                Some(ids) => self.rows(ids.into_iter().map(Some)),
+                None => return Ok(None),
+            },
+        };
+        Encoded::new(epoch, Vec::new(), rows).map(Some)
+    }
+
+    /// The ids of the series, if all have one. Remembers the bytes that labels came in.
+    fn find_all(&self, epoch: &Epoch) -> Option<Vec<SeriesId>> {
+        let mut learned = Vec::new();
+        let mut lookup = epoch.head.lookup();
+        let find = |&series: &BatchSeries| match self.batch.naming(series, epoch)? {
+            Naming::Id(id) => Some(id),
+            Naming::Ended(labels) => lookup.find_labels(labels.as_ref(), None),
+            Naming::Labels(labels, hashes) => {
+                let id = lookup.find_labels(labels, hashes)?;
+                let hashes = hashes.filter(|hashes| hashes.has_alias() && lookup.may_learn(id));
+                learned.extend(hashes.map(|hashes| (id, hashes)));
+                Some(id)
+            }
+        };
+        let ids: Option<Vec<SeriesId>> = self.used().iter().map(find).collect();
+        drop(lookup);
+        if !learned.is_empty() {
+            let mut registrar = epoch.head.registrar();
+            for (id, hashes) in learned {
+                registrar.learn(id, hashes);
+            }
+        }
+        ids
     }
 
     /// The rows by id; `ids` holds one for each used series, or none for one that is refused.
     fn rows(&self, ids: impl Iterator<Item = Option<SeriesId>>) -> Batch {
         let mut id_of = vec![None; self.batch.series_count()];
-        for (series, id) in self.used.iter().zip(ids) {
+        for (series, id) in self.used().iter().zip(ids) {
             id_of[series.0 as usize] = id;
         }
         self.accepted.rows(|series| id_of[series.0 as usize])
@@ -127,7 +164,7 @@ impl<'a> Unplaced<'a> {
 
     /// The first sample, or else the first exemplar, of a series that has no id.
     fn first_of(&self, ids: &[Option<SeriesId>]) -> Option<(Rejected, BatchSeries, i64)> {
-        let refused = self.used.iter().zip(ids).filter(|(_, id)| id.is_none());
+        let refused = self.used().iter().zip(ids).filter(|(_, id)| id.is_none());
         let refused: Vec<BatchSeries> = refused.map(|(&series, _)| series).collect();
         self.accepted.first_of(&refused)
     }
@@ -197,7 +234,7 @@ impl Sequencer {
         let epoch = Arc::clone(&self.epoch);
         let mut definitions = Vec::new();
         let encoded = self
-            .register(&epoch.head, write, &mut definitions)
+            .register(&epoch, write, &mut definitions)
             .and_then(|ids| {
                 let rows = write.rows(ids.iter().copied());
                 let encoded = Encoded::new(&epoch, definitions.clone(), rows)?;
@@ -215,28 +252,51 @@ impl Sequencer {
     /// rising order of id.
     fn register(
         &mut self,
-        head: &Head,
+        epoch: &Epoch,
         write: &Unplaced<'_>,
         definitions: &mut Vec<SeriesDefinition>,
     ) -> Result<Vec<Option<SeriesId>>, Error> {
-        let mut ids = Vec::with_capacity(write.used.len());
-        for &series in &write.used {
-            let labels = write.batch.labels(series);
-            let (id, is_new) = match head.resolve(labels) {
-                Some(id) => (id, false),
-                None if self.series_max.is_some_and(|max| head.registered() >= max) => {
+        let used = write.used();
+        let mut ids = Vec::with_capacity(used.len());
+        let series_max = self.series_max;
+        let mut registrar = epoch.head.registrar();
+        for &series in used {
+            let naming = write.batch.naming(series, epoch);
+            let ended;
+            let (labels, hashes) = match naming {
+                Some(Naming::Labels(labels, hashes)) => (labels, hashes),
+                Some(Naming::Ended(labels)) => {
+                    ended = labels;
+                    (ended.as_ref(), None)
+                }
+                Some(Naming::Id(id)) => {
+                    if self.undefined.remove(&id)
+                        && let Some(labels) = registrar.labels_of(id)
+                    {
+                        definitions.push(SeriesDefinition { id, labels });
+                    }
+                    ids.push(Some(id));
+                    continue;
+                }
+                None => {
                     ids.push(None);
                     continue;
                 }
-                None => (head.register(labels).map_err(registry_error)?, true),
             };
-            if is_new || self.undefined.remove(&id) {
+            let has_room =
+                |registrar: &Registrar<'_>| series_max.is_none_or(|max| registrar.count() < max);
+            let registered = registrar
+                .register(labels, hashes, has_room)
+                .map_err(registry_error)?;
+            ids.push(registered.map(|(id, _)| id));
+            if let Some((id, is_new)) = registered
+                && (is_new || self.undefined.remove(&id))
+            {
                 definitions.push(SeriesDefinition {
                     id,
                     labels: labels.to_owned(),
                 });
             }
-            ids.push(Some(id));
         }
         definitions.sort_unstable_by_key(|definition| definition.id);
         Ok(ids)
@@ -247,7 +307,7 @@ impl Sequencer {
         let (what, series, timestamp_ms) = write.first_of(ids)?;
         Some(Rejection {
             what,
-            labels: write.batch.labels(series).to_owned(),
+            labels: write.batch.labels(series),
             timestamp_ms,
             reason: RejectReason::TooManySeries { series_max },
         })

@@ -1,8 +1,12 @@
 //! What a caller writes: series by their labels, samples by their series.
 
+use std::sync::Arc;
+
+use super::epoch::Epoch;
+use crate::head::LabelHashes;
 use crate::model::{
-    Exemplar, FloatStart, Histogram, HistogramError, LabelError, LabelsRef, METRIC_NAME, Metadata,
-    MetadataRow,
+    Exemplar, FloatStart, Histogram, HistogramError, LabelError, Labels, LabelsRef, METRIC_NAME,
+    Metadata, MetadataRow, SeriesId,
 };
 
 /// One write: all of it takes effect at once, and in one place of the order of writes.
@@ -22,11 +26,14 @@ use crate::model::{
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
-    /// Label names and values of all series, one after the other.
+    /// Whose ids and hashes the series have, if they have any.
+    epoch: Option<Arc<Epoch>>,
+    series: Vec<SeriesRef>,
+    named: Vec<Named>,
+    /// Label names and values of the series that have them, one after the other.
     text: String,
     /// For each name and each value in turn, where it ends in `text`.
     ends: Vec<u32>,
-    series: Vec<SeriesText>,
     floats: Vec<BatchFloat>,
     /// Start timestamps of those floats that have one, by place.
     float_starts: Vec<FloatStart>,
@@ -35,12 +42,34 @@ pub struct WriteBatch {
     metadata: Vec<MetadataRow>,
 }
 
-/// Where the labels of a series stand in the batch.
+/// What tells a series.
 #[derive(Clone, Copy, Debug)]
-struct SeriesText {
+enum SeriesRef {
+    /// Its id in the batch's epoch.
+    Known(SeriesId),
+    /// Its place in the list of those with labels.
+    Named(u32),
+}
+
+/// A series that came with its labels: where they stand in the batch.
+#[derive(Clone, Copy, Debug)]
+struct Named {
     text_start: u32,
     ends_start: u32,
     ends_end: u32,
+    /// In the batch's epoch.
+    hashes: Option<LabelHashes>,
+}
+
+/// What tells a series to an epoch.
+#[derive(Debug)]
+pub(super) enum Naming<'a> {
+    /// Its id there.
+    Id(SeriesId),
+    /// Its labels, and their hashes there if they are known.
+    Labels(LabelsRef<'a>, Option<LabelHashes>),
+    /// The labels that it has in an epoch that ended.
+    Ended(Labels),
 }
 
 /// A series of one [`WriteBatch`].
@@ -78,9 +107,11 @@ impl WriteBatch {
 
     /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
+        self.epoch = None;
+        self.series.clear();
+        self.named.clear();
         self.text.clear();
         self.ends.clear();
-        self.series.clear();
         self.floats.clear();
         self.float_starts.clear();
         self.histograms.clear();
@@ -127,26 +158,98 @@ impl WriteBatch {
             self.text.push_str(value);
             self.ends.push(self.text.len() as u32);
         }
-        self.series.push(SeriesText {
+        let named = self.named.len() as u32;
+        self.named.push(Named {
             text_start,
             ends_start,
             ends_end: self.ends.len() as u32,
+            hashes: None,
         });
-        Ok(BatchSeries(self.series.len() as u32 - 1))
+        Ok(self.push_series(SeriesRef::Named(named)))
+    }
+
+    /// Empties the batch, for series of an epoch.
+    pub(super) fn begin(&mut self, epoch: &Arc<Epoch>) {
+        self.clear();
+        self.epoch = Some(Arc::clone(epoch));
+    }
+
+    /// Adds a series by its id in the batch's epoch.
+    #[inline]
+    pub(super) fn known_series(&mut self, id: SeriesId) -> BatchSeries {
+        self.push_series(SeriesRef::Known(id))
+    }
+
+    #[inline]
+    fn push_series(&mut self, series: SeriesRef) -> BatchSeries {
+        self.series.push(series);
+        BatchSeries(self.series.len() as u32 - 1)
+    }
+
+    /// Says which hashes the labels of a series have in the batch's epoch.
+    pub(super) fn set_hashes(&mut self, series: BatchSeries, hashes: LabelHashes) {
+        if let SeriesRef::Named(named) = self.series[series.0 as usize] {
+            self.named[named as usize].hashes = Some(hashes);
+        }
+    }
+
+    /// The labels of a series that came with them.
+    pub(super) fn named(&self, series: BatchSeries) -> Option<LabelsRef<'_>> {
+        match self.series[series.0 as usize] {
+            SeriesRef::Known(_) => None,
+            SeriesRef::Named(named) => Some(self.text_of(&self.named[named as usize])),
+        }
+    }
+
+    fn text_of(&self, named: &Named) -> LabelsRef<'_> {
+        let ends = &self.ends[named.ends_start as usize..named.ends_end as usize];
+        LabelsRef::new(&self.text, ends, named.text_start)
     }
 
     /// The labels of a series of this batch.
-    pub(super) fn labels(&self, series: BatchSeries) -> LabelsRef<'_> {
-        let SeriesText {
-            text_start,
-            ends_start,
-            ends_end,
-        } = self.series[series.0 as usize];
-        LabelsRef::new(
-            &self.text,
-            &self.ends[ends_start as usize..ends_end as usize],
-            text_start,
-        )
+    pub(super) fn labels(&self, series: BatchSeries) -> Labels {
+        match self.series[series.0 as usize] {
+            SeriesRef::Known(id) => self.known_labels(id).unwrap_or_default(),
+            SeriesRef::Named(named) => self.text_of(&self.named[named as usize]).to_owned(),
+        }
+    }
+
+    fn known_labels(&self, id: SeriesId) -> Option<Labels> {
+        self.epoch.as_ref()?.head.labels_of(id)
+    }
+
+    /// Whether the ids and hashes are those of `epoch`.
+    fn is_of(&self, epoch: &Epoch) -> bool {
+        // Not by number: another database has the same ones.
+        let own = self.epoch.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(&own.head, &epoch.head))
+    }
+
+    /// Whether all series have their ids of `epoch`.
+    pub(super) fn is_known_in(&self, epoch: &Epoch) -> bool {
+        self.named.is_empty() && self.is_of(epoch)
+    }
+
+    /// The id of a series in the batch's epoch, if it has one.
+    #[inline]
+    pub(super) fn known_id(&self, series: BatchSeries) -> Option<SeriesId> {
+        match self.series.get(series.0 as usize) {
+            Some(&SeriesRef::Known(id)) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// What tells a series to `epoch`; none for an id that nobody gave out.
+    pub(super) fn naming(&self, series: BatchSeries, epoch: &Epoch) -> Option<Naming<'_>> {
+        let is_own = self.is_of(epoch);
+        Some(match self.series[series.0 as usize] {
+            SeriesRef::Known(id) if is_own => Naming::Id(id),
+            SeriesRef::Known(id) => Naming::Ended(self.known_labels(id)?),
+            SeriesRef::Named(named) => {
+                let named = &self.named[named as usize];
+                Naming::Labels(self.text_of(named), named.hashes.filter(|_| is_own))
+            }
+        })
     }
 
     /// The float samples, in the order they were added.
@@ -317,8 +420,8 @@ mod tests {
             .series(&[("b", "2"), ("z", ""), ("a", "1"), ("__name__", "m")])
             .unwrap();
         let expected = Labels::from_pairs([("__name__", "m"), ("a", "1"), ("b", "2")]).unwrap();
-        assert_eq!(batch.labels(sorted), expected.as_ref());
-        assert_eq!(batch.labels(mixed), expected.as_ref());
+        assert_eq!(batch.labels(sorted), expected);
+        assert_eq!(batch.labels(mixed), expected);
     }
 
     #[test]

@@ -110,15 +110,6 @@ impl LabelSets {
         })
     }
 
-    /// Whether a set is these labels, string by string.
-    pub(super) fn is(&self, set: LabelSet, labels: LabelsRef<'_>) -> bool {
-        let own = self.symbols_of(set);
-        own.len() == labels.len()
-            && own.zip(labels.iter()).all(|((name, value), (n, v))| {
-                self.symbols.text(name) == n && self.symbols.text(value) == v
-            })
-    }
-
     pub(super) fn labels(&self, set: LabelSet) -> Labels {
         Labels::from_label_set(
             self.symbols_of(set)

@@ -16,6 +16,7 @@
 //! index, one shard, the totals, the visibility; that of the metadata stands alone. A reader holds one at a time and each for some
 //! thousands of cheap steps at most, so that writers wait little.
 
+mod aliases;
 mod append;
 mod chunk_list;
 mod exemplar_list;
@@ -27,6 +28,7 @@ mod in_order;
 mod index_input;
 mod label_sets;
 mod labels;
+mod lookup;
 mod metadata;
 mod points;
 mod read;
@@ -46,10 +48,13 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use crate::index::PostingsIndex;
-use crate::model::{Labels, LabelsRef, Seq, SeriesId};
+#[cfg(test)]
+use crate::model::LabelsRef;
+use crate::model::{Labels, Seq, SeriesId};
 
 pub use append::Applied;
 pub use index_input::HeadInput;
+pub use lookup::{LabelHashes, Lookup, Registrar};
 pub use registry::{LabelsView, RegistryError};
 pub use replay::ReplayBatch;
 pub use stats::HeadStats;
@@ -92,34 +97,37 @@ impl Head {
         Self::default()
     }
 
-    /// The ids of label sets, if all of them have one; quick where they come in the order in
-    /// which they were registered.
-    pub fn resolve_all<'a>(
-        &self,
-        sets: impl Iterator<Item = LabelsRef<'a>>,
-    ) -> Option<Vec<SeriesId>> {
-        self.registry.resolve_all(sets)
+    /// Finds series until it is dropped.
+    pub fn lookup(&self) -> Lookup<'_> {
+        self.registry.lookup()
+    }
+
+    /// Registers series until it is dropped: a label set gets the next free id if it has none yet.
+    ///
+    /// Queries find a series once a batch that defines it is applied. Ids rise in the order of
+    /// the calls, so a caller whose log must see them rise keeps calls and log in one order.
+    pub fn registrar(&self) -> Registrar<'_> {
+        self.registry.registrar()
+    }
+
+    /// The labels of a series; none for an id that was not given out.
+    pub fn labels_of(&self, id: SeriesId) -> Option<Labels> {
+        self.registry.view().labels(id)
     }
 
     /// The id of a label set, if it has one.
+    #[cfg(test)]
     pub fn resolve(&self, labels: LabelsRef<'_>) -> Option<SeriesId> {
-        self.registry.resolve(labels)
+        self.lookup().find_labels(labels, None)
     }
 
     /// The id of a label set; the next free one if it has none yet.
-    ///
-    /// Queries find the series once a batch that defines it is applied. Ids rise in the order of
-    /// the calls, so a caller whose log must see them rise keeps calls and log in one order.
-    ///
-    /// # Errors
-    /// Ids, label strings or labels are used up ([`RegistryError`]); the head is as before.
+    #[cfg(test)]
     pub fn register(&self, labels: LabelsRef<'_>) -> Result<SeriesId, RegistryError> {
-        self.registry.register(labels)
-    }
-
-    /// How many series have an id, applied or not.
-    pub fn registered(&self) -> u64 {
-        self.registry.len()
+        let registered = self.registrar().register(labels, None, |_| true)?;
+        registered
+            .map(|(id, _)| id)
+            .ok_or(RegistryError::IdsExhausted)
     }
 
     /// Gives a label set the id that a log says it has. The same once more is fine; ids may be

@@ -1,14 +1,14 @@
 //! Which label set has which series id.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use parking_lot::{RwLock, RwLockReadGuard};
 use thiserror::Error;
 
+use super::aliases::Aliases;
 use super::id_table::IdTable;
 use super::label_sets::{LabelSet, LabelSets};
+use super::lookup::{Lookup, Registrar, hash_labels};
+use crate::codec::label_hash::{LabelHash, LabelHasher};
 use crate::index::{SymbolTable, SymbolTableFull};
 use crate::model::{Labels, LabelsRef, SeriesId, SymbolId};
 
@@ -50,90 +50,48 @@ pub enum RegistryError {
 }
 
 /// Label sets by id and ids by label set.
+///
+/// The hash of its labels stands for a series: whoever does not know the key, which is another
+/// one in each head, cannot find two label sets of one hash.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    /// Keyed anew for each head. It can be attacked with much effort, so labels are compared in
-    /// full wherever hashes agree.
-    hasher: RandomState,
-    /// Request threads resolve series under the shared lock; only a new series takes the other.
+    hasher: LabelHasher,
+    /// Request threads resolve series under the shared lock; only new series take the other.
     inner: RwLock<Inner>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+pub(super) struct Inner {
     sets: LabelSets,
     entries: IdTable<Entry>,
     ids: HashTable<SeriesId>,
+    pub(super) aliases: Aliases,
     /// The id the next new series gets, as u64: one more than u32 holds means that none is left.
     next_id: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Kept so that a growing table need not gather all label strings again.
-    hash: Hash,
+    hash: LabelHash,
     set: LabelSet,
 }
 
-/// The hash of a label set. Half of its bits are kept, as there is one for every series; labels
-/// are compared wherever they agree.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Hash(u32);
-
-impl Hash {
-    fn of(hasher: &RandomState, labels: LabelsRef<'_>) -> Self {
-        Self((hasher.hash_one(labels) >> 32) as u32)
-    }
-
-    /// For the table, which finds a place by the lowest bits and compares the highest ones.
-    fn spread(self) -> u64 {
-        u64::from(self.0) << 32 | u64::from(self.0)
-    }
-}
-
 impl Registry {
-    pub(super) fn resolve(&self, labels: LabelsRef<'_>) -> Option<SeriesId> {
-        let hash = Hash::of(&self.hasher, labels);
-        self.inner.read().find(hash, labels)
+    /// For the series of a request, to be found.
+    pub(super) fn lookup(&self) -> Lookup<'_> {
+        Lookup::new(&self.hasher, self.inner.read())
     }
 
-    /// The ids of label sets, if all have one.
-    ///
-    /// Senders repeat themselves: the series after this one mostly has the id after this one's.
-    /// So its labels are compared first, which costs neither hash nor table.
-    pub(super) fn resolve_all<'a>(
-        &self,
-        sets: impl Iterator<Item = LabelsRef<'a>>,
-    ) -> Option<Vec<SeriesId>> {
-        let inner = self.inner.read();
-        let mut guess = SeriesId(0);
-        sets.map(|labels| {
-            let id = match inner.has(guess, labels) {
-                true => guess,
-                false => inner.find(Hash::of(&self.hasher, labels), labels)?,
-            };
-            guess = SeriesId(id.0.wrapping_add(1));
-            Some(id)
-        })
-        .collect()
-    }
-
-    pub(super) fn register(&self, labels: LabelsRef<'_>) -> Result<SeriesId, RegistryError> {
-        let hash = Hash::of(&self.hasher, labels);
-        let mut inner = self.inner.write();
-        if let Some(id) = inner.find(hash, labels) {
-            return Ok(id);
-        }
-        let id = u32::try_from(inner.next_id).map_err(|_| RegistryError::IdsExhausted)?;
-        inner.insert(SeriesId(id), hash, labels)?;
-        Ok(SeriesId(id))
+    /// For the series of a request, to be registered.
+    pub(super) fn registrar(&self) -> Registrar<'_> {
+        Registrar::new(&self.hasher, self.inner.write())
     }
 
     pub(super) fn define(&self, id: SeriesId, labels: &Labels) -> Result<(), RegistryError> {
-        let hash = Hash::of(&self.hasher, labels.as_ref());
+        let hash = hash_labels(&self.hasher, labels.as_ref(), &mut Vec::new());
         let mut inner = self.inner.write();
         if let Some(entry) = inner.entries.get(id) {
-            if inner.sets.is(entry.set, labels.as_ref()) {
+            if entry.hash == hash {
                 return Ok(());
             }
             return Err(RegistryError::IdTaken {
@@ -142,7 +100,7 @@ impl Registry {
                 new: labels.clone(),
             });
         }
-        if let Some(old) = inner.find(hash, labels.as_ref()) {
+        if let Some(old) = inner.find(hash) {
             return Err(RegistryError::LabelsTaken {
                 labels: labels.clone(),
                 old,
@@ -150,11 +108,6 @@ impl Registry {
             });
         }
         inner.insert(id, hash, labels.as_ref())
-    }
-
-    /// How many series there are.
-    pub(super) fn len(&self) -> u64 {
-        self.inner.read().ids.len() as u64
     }
 
     /// Sees to it that no new series gets `id` or an id below it.
@@ -171,32 +124,53 @@ impl Registry {
 }
 
 impl Inner {
-    /// Whether these are the labels of that series.
-    fn has(&self, id: SeriesId, labels: LabelsRef<'_>) -> bool {
-        let entry = self.entries.get(id);
-        entry.is_some_and(|entry| self.sets.is(entry.set, labels))
+    /// How many series there are.
+    pub(super) fn len(&self) -> u64 {
+        self.ids.len() as u64
     }
 
-    fn find(&self, hash: Hash, labels: LabelsRef<'_>) -> Option<SeriesId> {
-        let is_it = |&id: &SeriesId| {
-            self.entries
-                .get(id)
-                .is_some_and(|entry| entry.hash == hash && self.sets.is(entry.set, labels))
-        };
-        self.ids.find(hash.spread(), is_it).copied()
+    /// Whether the labels of that series have this hash.
+    #[inline]
+    pub(super) fn has(&self, id: SeriesId, hash: LabelHash) -> bool {
+        let entry = self.entries.get(id);
+        entry.is_some_and(|entry| entry.hash == hash)
+    }
+
+    /// The series whose labels, or bytes that they came in, have this hash.
+    #[inline]
+    pub(super) fn find(&self, hash: LabelHash) -> Option<SeriesId> {
+        let found = self.ids.find(hash.high, |&id| self.has(id, hash));
+        found.copied().or_else(|| self.aliases.find(hash))
+    }
+
+    /// The labels of a series; none for an id never defined.
+    pub(super) fn labels_of(&self, id: SeriesId) -> Option<Labels> {
+        let entry = self.entries.get(id)?;
+        Some(self.sets.labels(entry.set))
+    }
+
+    /// Gives the next id to labels that are new.
+    pub(super) fn add(
+        &mut self,
+        hash: LabelHash,
+        labels: LabelsRef<'_>,
+    ) -> Result<SeriesId, RegistryError> {
+        let id = u32::try_from(self.next_id).map_err(|_| RegistryError::IdsExhausted)?;
+        self.insert(SeriesId(id), hash, labels)?;
+        Ok(SeriesId(id))
     }
 
     fn insert(
         &mut self,
         id: SeriesId,
-        hash: Hash,
+        hash: LabelHash,
         labels: LabelsRef<'_>,
     ) -> Result<(), RegistryError> {
         let set = self.sets.add(labels)?;
         self.entries.insert(id, Entry { hash, set });
         let entries = &self.entries;
-        self.ids.insert_unique(hash.spread(), id, |&other| {
-            entries.get(other).map_or(0, |entry| entry.hash.spread())
+        self.ids.insert_unique(hash.high, id, |&other| {
+            entries.get(other).map_or(0, |entry| entry.hash.high)
         });
         self.next_id = self.next_id.max(u64::from(id.0) + 1);
         Ok(())
@@ -222,8 +196,7 @@ impl LabelsView<'_> {
 
     /// The labels of a series; none for an id never defined.
     pub fn labels(&self, id: SeriesId) -> Option<Labels> {
-        let entry = self.inner.entries.get(id)?;
-        Some(self.inner.sets.labels(entry.set))
+        self.inner.labels_of(id)
     }
 
     /// The symbols. They stay valid as long as the head.
@@ -240,18 +213,29 @@ mod tests {
         Labels::from_pairs(pairs.iter().copied()).unwrap()
     }
 
+    fn resolve(registry: &Registry, labels: &Labels) -> Option<SeriesId> {
+        registry.lookup().find_labels(labels.as_ref(), None)
+    }
+
+    fn register(registry: &Registry, labels: &Labels) -> Result<SeriesId, RegistryError> {
+        let registered = registry
+            .registrar()
+            .register(labels.as_ref(), None, |_| true)?;
+        Ok(registered.unwrap().0)
+    }
+
     #[test]
     fn ids_rise_and_stay() {
         let registry = Registry::default();
         for id in 0..3000u32 {
             let labels = labels(&[("a", &id.to_string()), ("b", "x")]);
-            assert_eq!(registry.resolve(labels.as_ref()), None);
-            assert_eq!(registry.register(labels.as_ref()), Ok(SeriesId(id)));
+            assert_eq!(resolve(&registry, &labels), None);
+            assert_eq!(register(&registry, &labels), Ok(SeriesId(id)));
         }
         for id in 0..3000u32 {
             let labels = labels(&[("a", &id.to_string()), ("b", "x")]);
-            assert_eq!(registry.resolve(labels.as_ref()), Some(SeriesId(id)));
-            assert_eq!(registry.register(labels.as_ref()), Ok(SeriesId(id)));
+            assert_eq!(resolve(&registry, &labels), Some(SeriesId(id)));
+            assert_eq!(register(&registry, &labels), Ok(SeriesId(id)));
             assert_eq!(registry.view().labels(SeriesId(id)), Some(labels));
         }
         assert_eq!(registry.view().labels(SeriesId(3000)), None);
@@ -271,10 +255,10 @@ mod tests {
             labels(&[("b", "a")]),
         ];
         for (id, set) in (0u32..).zip(&sets) {
-            assert_eq!(registry.register(set.as_ref()), Ok(SeriesId(id)));
+            assert_eq!(register(&registry, set), Ok(SeriesId(id)));
         }
         for (id, set) in (0u32..).zip(&sets) {
-            assert_eq!(registry.resolve(set.as_ref()), Some(SeriesId(id)));
+            assert_eq!(resolve(&registry, set), Some(SeriesId(id)));
         }
     }
 
@@ -294,7 +278,7 @@ mod tests {
             "series {x=\"a\"} is defined with id 8 and had id 7"
         );
         registry.keep_free(SeriesId(9));
-        let new = registry.register(labels(&[("x", "c")]).as_ref());
+        let new = register(&registry, &labels(&[("x", "c")]));
         assert_eq!(new, Ok(SeriesId(10)));
     }
 
@@ -302,9 +286,9 @@ mod tests {
     fn the_last_id_is_u32_max() {
         let registry = Registry::default();
         registry.keep_free(SeriesId(u32::MAX - 1));
-        let last = registry.register(labels(&[("x", "a")]).as_ref());
+        let last = register(&registry, &labels(&[("x", "a")]));
         assert_eq!(last, Ok(SeriesId(u32::MAX)));
-        let none = registry.register(labels(&[("x", "b")]).as_ref());
+        let none = register(&registry, &labels(&[("x", "b")]));
         assert_eq!(none, Err(RegistryError::IdsExhausted));
     }
 }

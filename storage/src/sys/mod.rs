@@ -6,6 +6,7 @@
 pub mod faults;
 mod mapped;
 mod real;
+mod secret;
 #[cfg(any(test, feature = "simulation"))]
 pub mod sim;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use real::{RealClock, RealDisk};
+pub(crate) use secret::Secret;
 
 /// A disk and a clock: what a database needs of its machine.
 #[derive(Clone, Debug)]

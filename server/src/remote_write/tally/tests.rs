@@ -1,15 +1,18 @@
-use silverback_storage::{Labels, RejectReason, Rejected, Rejection};
+use silverback_storage::{Db, Labels, Options, RejectReason, Rejected, Rejection};
 
+use super::super::receive::fill;
 use super::super::test_encoder::{self, TestSeries, bytes_field, varint_field, write_request};
-use super::super::v1::decode;
+
 use super::*;
 use crate::config::LabelLimits;
 
 fn tally(series: &[TestSeries], more: &[u8], row_bytes_max: usize) -> (Tally, WriteBatch) {
     let rules = Rules::new(LabelLimits::default(), row_bytes_max);
-    let (mut tally, mut batch) = (Tally::default(), WriteBatch::new());
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path(), Options::default()).unwrap();
+    let mut batch = WriteBatch::new();
     let body = [&write_request(series, 0)[..], more].concat();
-    decode(&body, |part| tally.take(part, &rules, &mut batch)).unwrap();
+    let tally = fill(&db, &rules, Version::V1, &body, &mut batch).unwrap();
     (tally, batch)
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the database as a whole, on the simulated disk.
 
 mod faults;
+mod fill;
 mod freeze;
 mod kinds;
 mod model;

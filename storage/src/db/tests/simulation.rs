@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::fill::fields_of;
 use super::model::{Model, Rows};
 use crate::Options;
 use crate::db::committer::Committer;
@@ -98,7 +99,7 @@ impl Manual {
     fn write(&mut self, group: &[Rows]) -> Vec<Result<(), Error>> {
         let submitted: Vec<Result<Submitted, Error>> = group
             .iter()
-            .map(|rows| self.db.submit(&batch(rows)))
+            .map(|rows| self.db.submit(&batch(&self.db, rows)))
             .collect();
         self.turn();
         submitted
@@ -118,13 +119,28 @@ impl Manual {
     }
 }
 
-fn batch(rows: &Rows) -> WriteBatch {
+/// The rows as a batch, by labels alone or with the bytes that they came in: those that are
+/// kept, or others.
+fn batch(db: &Db, rows: &Rows) -> WriteBatch {
     let mut batch = WriteBatch::new();
-    for (labels, timestamp_ms, value) in rows {
-        let labels: Vec<(&str, &str)> = labels.iter().collect();
-        let series = batch.series(&labels).unwrap();
-        batch.float(series, *timestamp_ms, *value);
-    }
+    let form = rows.len() % 3;
+    let has_fields = form != 0;
+    db.fill(&mut batch, |filler| {
+        for (labels, timestamp_ms, value) in rows {
+            let mut labels: Vec<(&str, &str)> = labels.iter().collect();
+            if form == 2 {
+                labels.reverse();
+            }
+            let fields = fields_of(&labels);
+            let known = filler.known(&fields).filter(|_| has_fields);
+            let series = match known {
+                Some(series) => series,
+                None if has_fields => filler.series(&fields, &labels).unwrap(),
+                None => filler.batch().series(&labels).unwrap(),
+            };
+            filler.batch().float(series, *timestamp_ms, *value);
+        }
+    });
     batch
 }
 

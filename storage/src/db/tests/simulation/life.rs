@@ -227,7 +227,7 @@ impl Life {
     /// A write whose ids are looked up in one epoch and that gets its place in the next.
     fn write_encoded_before_a_freeze(&mut self) {
         let rows = self.writes.rows(&mut self.rng);
-        let batch = batch(&rows);
+        let batch = batch(&self.manual().db, &rows);
         let shared = Arc::clone(&self.manual().db.0.shared);
         let (accepted, _) = sift(&batch, shared.bounds.window(shared.newest_ms()));
         let unplaced = Unplaced::new(&batch, &accepted);
@@ -275,7 +275,8 @@ impl Life {
 
     fn submit_group(&mut self, pending: &mut Vec<Pending>) {
         for rows in self.writes.group(&mut self.rng) {
-            let submitted = self.manual().db.submit(&batch(&rows));
+            let db = &self.manual().db;
+            let submitted = db.submit(&batch(db, &rows));
             let commit = submitted.map(|Submitted { report, commit }| {
                 assert_eq!(report.rejected(), 0);
                 commit

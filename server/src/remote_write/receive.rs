@@ -1,0 +1,153 @@
+//! From a compressed body to a batch.
+
+use silverback_storage::{Db, Filler, WriteBatch};
+
+use super::compression::Compression;
+use super::decode_error::DecodeError;
+use super::refusal::Refusal;
+use super::rules::Rules;
+use super::tally::Tally;
+use super::{Version, v1, v2};
+
+/// The message of a body, whose decoded length was checked before, in a buffer that is used
+/// again.
+///
+/// # Errors
+/// Bytes that are not of this compression.
+pub(super) fn decompress<'a>(
+    compression: Compression,
+    body: &[u8],
+    decoded_bytes: usize,
+    buffer: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Refusal> {
+    if buffer.len() < decoded_bytes {
+        buffer.resize(decoded_bytes, 0);
+    }
+    let out = buffer.get_mut(..decoded_bytes).unwrap_or_default();
+    let written = compression.decode(body, out)?;
+    Ok(buffer.get(..written).unwrap_or_default())
+}
+
+/// Fills a batch with what a message says.
+///
+/// # Errors
+/// Not the message of that version.
+pub(super) fn fill(
+    db: &Db,
+    rules: &Rules,
+    version: Version,
+    message: &[u8],
+    batch: &mut WriteBatch,
+) -> Result<Tally, DecodeError> {
+    let mut tally = Tally::default();
+    match version {
+        Version::V1 => db.fill(batch, |filler| {
+            let mut taking = Taking {
+                rules,
+                filler,
+                tally: &mut tally,
+            };
+            v1::decode(message, &mut taking)
+        })?,
+        Version::V2 => {
+            batch.clear();
+            v2::decode(message, |series| tally.take_v2(series, rules, batch))?;
+        }
+    }
+    Ok(tally)
+}
+
+/// A batch that is filled from a request of version 1.0, and what is not put there.
+struct Taking<'a, 'b> {
+    rules: &'a Rules,
+    filler: &'a mut Filler<'b>,
+    tally: &'a mut Tally,
+}
+
+impl<'m> v1::Taker<'m> for Taking<'_, '_> {
+    #[inline]
+    fn take_known(&mut self, fields: &[u8], sample: v1::Sample) -> bool {
+        // One that is too large is walked to its end, and nothing is taken.
+        if self.tally.is_too_large(self.rules) {
+            return false;
+        }
+        let Some(series) = self.filler.known(fields) else {
+            return false;
+        };
+        self.tally.count_floats(1);
+        let batch = self.filler.batch();
+        batch.float(series, sample.timestamp_ms, sample.value);
+        true
+    }
+
+    fn take(&mut self, part: v1::Part<'m, '_>) {
+        self.tally.take(part, self.rules, self.filler);
+    }
+}
+
+/// The receiver without its HTTP server, for the benches.
+#[cfg(feature = "bench-internals")]
+pub mod bench {
+    use silverback_storage::Submitted;
+
+    use super::super::scratch::Scratch;
+    use super::{Compression, Db, Rules, Version, decompress, fill};
+    use crate::config::LabelLimits;
+
+    /// Takes the bodies of write requests one after the other.
+    #[derive(Debug)]
+    pub struct Receiver {
+        db: Db,
+        rules: Rules,
+        scratch: Scratch,
+    }
+
+    impl Receiver {
+        /// A receiver for `db`.
+        pub fn new(db: Db) -> Self {
+            let rules = Rules::new(LabelLimits::default(), usize::MAX);
+            let scratch = Scratch::default();
+            Self { db, rules, scratch }
+        }
+
+        /// Decompresses a body.
+        ///
+        /// # Errors
+        /// Not snappy.
+        pub fn decompressed(&mut self, body: &[u8]) -> Result<&[u8], String> {
+            let compression = Compression::of(body);
+            let len = compression.decoded_len(body, usize::MAX);
+            let len = len.map_err(|refusal| refusal.to_string())?;
+            decompress(compression, body, len, &mut self.scratch.decoded)
+                .map_err(|refusal| refusal.to_string())
+        }
+
+        /// Walks a decompressed body and returns how many samples it has.
+        ///
+        /// # Errors
+        /// Not the message.
+        pub fn decode(&mut self, decoded: &[u8]) -> Result<usize, String> {
+            let batch = &mut self.scratch.batch;
+            fill(&self.db, &self.rules, Version::V1, decoded, batch)
+                .map_err(|error| error.to_string())?;
+            Ok(batch.sample_count())
+        }
+
+        /// Does with a body all that the handler of requests does but wait for the disk.
+        ///
+        /// # Errors
+        /// Whatever would be refused.
+        pub fn submit(&mut self, body: &[u8]) -> Result<Submitted, String> {
+            self.decompressed(body)?;
+            let len = Compression::of(body).decoded_len(body, usize::MAX);
+            let len = len.map_err(|refusal| refusal.to_string())?;
+            let Scratch { decoded, batch } = &mut self.scratch;
+            let decoded = decoded.get(..len).unwrap_or_default();
+            fill(&self.db, &self.rules, Version::V1, decoded, batch)
+                .map_err(|error| error.to_string())?;
+            let submitted = self.db.submit(batch).map_err(|error| error.to_string());
+            batch.clear();
+            submitted
+        }
+    }
+}
