@@ -141,6 +141,23 @@ impl OpenValues {
         self.count += 1;
     }
 
+    /// Adds a value if that takes no code, since all values so far are this one; says whether it
+    /// did. Does so without a branch, as values of many series come in no order.
+    #[inline]
+    pub fn repeat(&mut self, value: f64) -> bool {
+        let is_constant = matches!(self.form, Form::Constant);
+        let repeats = (self.count > 0) & is_constant & (value.to_bits() == self.last);
+        self.count += u8::from(repeats);
+        repeats
+    }
+
+    /// The byte that the next code begins in; 0 where there is none yet.
+    #[inline]
+    pub fn next_byte(&self) -> u8 {
+        let place = usize::from(self.position) / 8;
+        self.bytes.get(place).copied().unwrap_or(0)
+    }
+
     fn push_code(&mut self, bits: u64) {
         let mut writer = BitWriter::resume(&mut self.bytes, u32::from(self.position));
         if let Form::Constant = self.form {

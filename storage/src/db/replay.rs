@@ -29,14 +29,12 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// A chunk has 4 MiB of floats and 1 MiB of all else, or a single write that is larger.
+    /// A chunk has 8 MiB of floats and 1 MiB of all else, or a single write that is larger.
     ///
-    /// There are three chunks at the most: one being read, one that waits, one being applied. To
-    /// that comes a file of the log, as long as [`crate::Options::wal_file_bytes_max`] or the
-    /// largest group of writes.
+    /// There are three chunks at the most: one being read, one that waits, one being applied.
     pub(super) fn of_machine() -> Self {
         Self {
-            chunk_floats: (4 << 20) / size_of::<f64>(),
+            chunk_floats: (8 << 20) / size_of::<f64>(),
             chunk_bytes: 1 << 20,
             threads: thread::available_parallelism().map_or(1, NonZero::get),
         }

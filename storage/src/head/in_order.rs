@@ -30,6 +30,14 @@ struct SealedList {
     chunks: Vec<Sealed>,
 }
 
+/// Where a timestamp was found for one series, and so may be for the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Found {
+    column: ColumnId,
+    /// 0 where none was found yet: no sample goes on at the beginning of a column.
+    place: usize,
+}
+
 #[derive(Debug)]
 struct Sealed {
     values: SealedValues,
@@ -103,6 +111,52 @@ impl InOrder {
         self.open.push(value);
         let after = times.bytes() + self.open.capacity_bytes() + sealed_bytes;
         Some(after as isize - before as isize)
+    }
+
+    /// Whether a sample at that time goes on in the open chunk, beside a timestamp that the column
+    /// then has; by how many bytes the columns grew for it.
+    #[inline]
+    pub(super) fn goes_on(
+        &self,
+        times: &mut TimeColumns,
+        timestamp_ms: i64,
+        found: &mut Found,
+    ) -> Option<usize> {
+        let here = Found {
+            column: self.column,
+            place: self.next_place(),
+        };
+        if *found == here && here.place > 0 {
+            return Some(0);
+        }
+        let before = times.bytes();
+        let goes_on = here.place > 0 && times.advance(here.column, here.place, timestamp_ms);
+        goes_on.then(|| {
+            *found = here;
+            times.bytes() - before
+        })
+    }
+
+    /// Adds the value of a sample that goes on in the open chunk, if that takes no room; says
+    /// whether it did.
+    #[inline]
+    pub(super) fn repeat(&mut self, value: f64) -> bool {
+        self.open.repeat(value)
+    }
+
+    /// Adds the value of a sample that goes on in the open chunk. Returns by how many bytes the
+    /// chunk grew.
+    #[inline]
+    pub(super) fn push_value(&mut self, value: f64) -> isize {
+        let before = self.open.capacity_bytes();
+        self.open.push(value);
+        self.open.capacity_bytes() as isize - before as isize
+    }
+
+    /// A byte near to where the next value goes.
+    #[inline]
+    pub(super) fn next_byte(&self) -> u8 {
+        self.open.next_byte()
     }
 
     /// Seals the open chunk, if it has samples, and finds a column with the timestamp for the

@@ -78,20 +78,18 @@ impl Head {
         }
         // Stable: what is of one shard stays in order.
         items.sort_by_key(|&(shard, _)| shard);
-        let tasks: Vec<_> = items.chunk_by(|a, b| a.0 == b.0).collect();
-
-        let next = AtomicUsize::new(0);
-        let work = || {
+        let tasks = Tasks::new(&items, threads);
+        let work = |thread| {
             let mut tally = Tally::default();
-            while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.replay_shard(task, &mut tally);
-            }
+            tasks.for_each(thread, |task| self.replay_shard(task, &mut tally));
             tally
         };
-        let threads = threads.min(tasks.len());
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            tally.add(&work());
+            let others = 1..tasks.queues.len();
+            let others: Vec<_> = others
+                .map(|thread| scope.spawn(move || work(thread)))
+                .collect();
+            tally.add(&work(0));
             for other in others {
                 match other.join() {
                     Ok(counts) => tally.add(&counts),
@@ -130,6 +128,46 @@ impl Head {
                         tally.append_exemplar(shard.as_deref_mut(), row, &group);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The items of many batches, by shard, for several threads.
+///
+/// A thread gets the same shards each time, as far as it keeps up: their memory is then asked for
+/// and given back by one thread, and allocators make threads wait for each other otherwise.
+struct Tasks<'a> {
+    queues: Vec<Queue<'a>>,
+}
+
+#[derive(Default)]
+struct Queue<'a> {
+    /// What there is for each shard.
+    tasks: Vec<&'a [(u32, Item<'a>)]>,
+    /// The first that nobody has taken.
+    next: AtomicUsize,
+}
+
+impl<'a> Tasks<'a> {
+    /// Of items in the order of their shards.
+    fn new(items: &'a [(u32, Item<'a>)], threads: usize) -> Self {
+        let mut queues: Vec<Queue<'_>> = Vec::new();
+        queues.resize_with(threads.max(1), Queue::default);
+        for task in items.chunk_by(|a, b| a.0 == b.0) {
+            let shard = task.first().map_or(0, |&(shard, _)| shard as usize);
+            let of = shard % queues.len();
+            queues[of].tasks.push(task);
+        }
+        Self { queues }
+    }
+
+    /// Takes the tasks of a thread, then those that others have not come to.
+    fn for_each(&self, thread: usize, mut each: impl FnMut(&'a [(u32, Item<'a>)])) {
+        let (before, from) = self.queues.split_at(thread.min(self.queues.len()));
+        for queue in from.iter().chain(before) {
+            while let Some(task) = queue.tasks.get(queue.next.fetch_add(1, Ordering::Relaxed)) {
+                each(task);
             }
         }
     }
@@ -189,10 +227,15 @@ fn append_run(
         run.ids().for_each(|id| tally.undefined(id));
         return;
     };
-    shard.append_run(run, values, group, |id, placed| match placed {
+    let (in_order, grown) = shard.append_run(run, values, group, |id, placed| match placed {
         Some(placed) => tally.placed(run.timestamp_ms, placed),
         None => tally.undefined(id),
     });
+    if in_order > 0 {
+        tally.totals.applied.samples += in_order;
+        tally.totals.chunk_bytes += grown as i64;
+        tally.totals.include(run.timestamp_ms);
+    }
 }
 
 /// Adds the samples of a batch that stand in it to the items.

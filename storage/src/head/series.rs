@@ -135,6 +135,13 @@ impl Series {
         Some(grown)
     }
 
+    /// Counts a sample of the group `seq` that [`InOrder::goes_on`] is told of; its value follows.
+    #[inline]
+    pub(super) fn count_in(&mut self, seq: Seq) {
+        self.enter(seq);
+        self.last_in_order += 1;
+    }
+
     /// Adds a sample to the late ones, as [`Series::push`] does to those in order: the value
     /// before once more where there is none.
     pub(super) fn push_late(&mut self, seq: Seq, timestamp_ms: i64, value: Option<f64>) -> isize {

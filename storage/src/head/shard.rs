@@ -1,5 +1,7 @@
 //! Series by id, in shards that are locked one by one.
 
+mod runs;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -13,7 +15,7 @@ use super::extras::{Extras, Point, PointValue};
 use super::series::{Boundary, Counts, List, Placed, Series};
 use super::time_columns::TimeColumns;
 use crate::chunk::ChunkError;
-use crate::model::{Exemplar, FloatRow, FloatRun, Seq, SeriesId, TimeRange};
+use crate::model::{Exemplar, FloatRow, Seq, SeriesId, TimeRange};
 
 /// Series a shard.
 pub(super) const SHARD_SERIES: u32 = 1024;
@@ -160,25 +162,6 @@ impl Shard {
             value: PointValue::Float(row.value),
         };
         self.place(row.series, &point, group)
-    }
-
-    /// Adds floats of one timestamp to series of this shard; `each` is told what became of each, as
-    /// by [`Shard::append`].
-    pub(super) fn append_run(
-        &mut self,
-        run: FloatRun,
-        values: &[f64],
-        group: &Group<'_>,
-        mut each: impl FnMut(SeriesId, Option<Placed>),
-    ) {
-        for (series, &value) in run.ids().zip(values) {
-            let row = FloatRow {
-                series,
-                timestamp_ms: run.timestamp_ms,
-                value,
-            };
-            each(series, self.append(&row, group));
-        }
     }
 
     /// Adds any sample, and by how many bytes the list of extras grew; none if its series is not

@@ -80,11 +80,15 @@ pub(super) fn put(
     frame[HEADER_CRC_AT..HEADER_BYTES].copy_from_slice(&header_crc.to_le_bytes());
 }
 
-/// Reads what stands at byte `at` of the file `file_number`.
-pub(super) fn parse(file: &[u8], at: usize, file_number: u64) -> Parsed<'_> {
-    let Some(rest) = file.get(at..) else {
-        return Parsed::Nothing;
-    };
+/// Length of the frame that `rest` begins with, as its first bytes claim, whole or not.
+pub(super) fn claimed_bytes(rest: &[u8]) -> Option<usize> {
+    let header = rest.first_chunk::<HEADER_BYTES>()?;
+    let body_bytes = u32_at(header, 0) as usize;
+    (body_bytes <= BODY_BYTES_MAX).then(|| frame_bytes(body_bytes))
+}
+
+/// Reads what `rest` begins with: the bytes from byte `at` of the file `file_number` on.
+pub(super) fn parse(rest: &[u8], at: usize, file_number: u64) -> Parsed<'_> {
     let Some((header, rest)) = rest.split_first_chunk::<HEADER_BYTES>() else {
         return Parsed::Nothing;
     };
@@ -163,7 +167,7 @@ mod tests {
             // Neither in another file nor at another place.
             assert_eq!(parse(&bytes, 0, 4), Parsed::Nothing);
             let moved = [&[0; 8], &bytes[..]].concat();
-            assert_eq!(parse(&moved, 8, 3), Parsed::Nothing);
+            assert_eq!(parse(&moved[8..], 8, 3), Parsed::Nothing);
         }
     }
 

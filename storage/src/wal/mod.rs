@@ -15,6 +15,7 @@ mod ledger;
 pub mod record;
 mod recovery;
 mod replay;
+mod source;
 #[cfg(test)]
 mod tests;
 mod writer;

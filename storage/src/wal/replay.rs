@@ -9,8 +9,9 @@ use super::frame::{self, FrameHeader, Parsed};
 use super::ledger::Ledger;
 use super::record::{DecodeError, decode_body};
 use super::recovery::{Damage, DamageKind, Recovery, SeqRange, WalFile};
+use super::source::{Seen, Source, SourceEpoch, Window};
 use crate::model::{Batch, FloatRuns, FloatSlices, Seq};
-use crate::sys::{Disk, File, Sys};
+use crate::sys::{Disk, Sys};
 
 /// How to replay.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,7 +33,7 @@ pub type Sink<'a> = dyn FnMut(u64, Batch, FloatSlices<'_>) -> Result<(), SinkErr
 ///
 /// What a crash left of a write that was never acknowledged is cut off, the directory is created
 /// if there is none, and all that was handed on is durable when this returns; the next
-/// [`Writer`](super::Writer) begins a new file. One file is in memory at a time, as a whole. No file is removed. With `options.read_only` none of that is done,
+/// [`Writer`](super::Writer) begins a new file. A file is read a piece at a time. No file is removed. With `options.read_only` none of that is done,
 /// and a file that its owner drops meanwhile is an [`ReplayError::Io`] of the kind
 /// [`io::ErrorKind::NotFound`].
 ///
@@ -52,7 +53,7 @@ pub fn replay(
         sink,
         ledger: Ledger::new(options.covered_seq),
         recovery: Recovery::default(),
-        buffer: Vec::new(),
+        window: Window::default(),
         floats: FloatRuns::default(),
     };
     replay.run()
@@ -65,69 +66,10 @@ struct Replay<'a, 's> {
     sink: &'a mut Sink<'s>,
     ledger: Ledger,
     recovery: Recovery,
-    /// The bytes of the file before, kept for their memory.
-    buffer: Vec<u8>,
+    /// What the file before was read with, kept for its memory.
+    window: Window,
     /// The floats of the record before, for the same reason.
     floats: FloatRuns,
-}
-
-/// A file of the log while it is read.
-struct Source {
-    number: u64,
-    path: PathBuf,
-    file: Box<dyn File>,
-    bytes: Vec<u8>,
-    /// No later file was there when the replay began. A later one is created only after this
-    /// one is synced, so that whatever is bad in a file that is not the last is damage.
-    is_last: bool,
-    epoch: SourceEpoch,
-}
-
-/// What is known of the epoch of a file.
-#[derive(Clone, Copy)]
-enum SourceEpoch {
-    /// Its header or its first frame says so.
-    Known(u64),
-    /// The header is damaged: that of the file before, or a later one.
-    AtLeast(u64),
-}
-
-impl Source {
-    /// What stands at a place. A frame of another epoch than the file's is none: its ids would
-    /// be taken for those of other series.
-    fn parse(&self, at: usize) -> Parsed<'_> {
-        let parsed = frame::parse(&self.bytes, at, self.number);
-        match parsed {
-            Parsed::Frame { header, .. }
-            | Parsed::BadBody { header, .. }
-            | Parsed::Newer { header, .. }
-                if !self.epoch.may_be(header.epoch) =>
-            {
-                Parsed::Nothing
-            }
-            parsed => parsed,
-        }
-    }
-
-    /// The bytes from `at` on. A file read again may have become shorter.
-    fn after(&self, at: usize) -> &[u8] {
-        self.bytes.get(at..).unwrap_or_default()
-    }
-}
-
-impl SourceEpoch {
-    fn may_be(self, epoch: u64) -> bool {
-        match self {
-            Self::Known(known) => epoch == known,
-            Self::AtLeast(least) => epoch >= least,
-        }
-    }
-
-    /// The epoch; the lowest it may be where it is not known.
-    fn get(self) -> u64 {
-        let (Self::Known(epoch) | Self::AtLeast(epoch)) = self;
-        epoch
-    }
 }
 
 /// The part of a file that stays.
@@ -200,18 +142,6 @@ fn damage(path: &Path, offset: usize, length: usize, kind: DamageKind) -> Damage
         lost: None,
         kind,
     }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == 0)
-}
-
-/// Length without the zeros at the end.
-fn used(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .rposition(|&byte| byte != 0)
-        .map_or(0, |place| place + 1)
 }
 
 impl Replay<'_, '_> {
@@ -323,17 +253,12 @@ impl Replay<'_, '_> {
             self.disk.open_read(&path)
         };
         let file = file.map_err(io_error("open", &path))?;
-        let mut bytes = std::mem::take(&mut self.buffer);
-        read_all(&*file, &mut bytes).map_err(io_error("read", &path))?;
-        let mut source = Source {
-            bytes,
-            path,
-            file,
-            number,
-            is_last,
-            epoch: SourceEpoch::AtLeast(self.recovery.last_epoch.max(1)),
-        };
-        self.recovery.bytes += source.bytes.len() as u64;
+        let window = std::mem::take(&mut self.window);
+        let epoch = SourceEpoch::AtLeast(self.recovery.last_epoch.max(1));
+        let source = Source::new(number, path.clone(), file, window, epoch);
+        let mut source = source.map_err(io_error("read", &path))?;
+        source.is_last = is_last;
+        self.recovery.bytes += source.length() as u64;
         let kept = if self.header(&mut source)? {
             self.frames(&mut source)?
         } else {
@@ -343,7 +268,7 @@ impl Replay<'_, '_> {
             self.recovery.last_epoch = epoch;
         }
         if is_mended {
-            mend(&source, kept)?;
+            mend(&mut source, kept)?;
         }
         self.recovery.files.push(WalFile {
             number,
@@ -351,13 +276,15 @@ impl Replay<'_, '_> {
             last_seq: self.ledger.last(),
             bytes: kept.end as u64,
         });
-        self.buffer = source.bytes;
+        self.window = source.into_window();
         Ok(())
     }
 
     /// Reads the file header; `false` where the file holds nothing.
     fn header(&mut self, source: &mut Source) -> Result<bool, ReplayError> {
-        let reason = match FileHeader::decode(&source.bytes, source.number) {
+        let held = source.hold(0, file::HEADER_BYTES);
+        held.map_err(io_error("read", &source.path))?;
+        let reason = match FileHeader::decode(source.after(0), source.number) {
             Ok(header) if source.epoch.may_be(header.epoch) => {
                 source.epoch = SourceEpoch::Known(header.epoch);
                 let missing = || damage(&source.path, 0, 0, DamageKind::Records);
@@ -370,13 +297,13 @@ impl Replay<'_, '_> {
             }
             Err(HeaderError::Damaged { reason }) => reason,
         };
-        let after = source.bytes.get(file::HEADER_BYTES..).unwrap_or_default();
-        if is_zero(after) {
+        let is_zero = source.is_zero_from(file::HEADER_BYTES);
+        if is_zero.map_err(io_error("read", &source.path))? {
             // A header is durable before the first frame is written: a crash came while the file
             // was created. If it did hold records, the next file tells that they are missing.
             return Ok(false);
         }
-        let length = source.bytes.len().min(file::HEADER_BYTES);
+        let length = source.length().min(file::HEADER_BYTES);
         let kind = DamageKind::Header { reason };
         self.ledger.add(damage(&source.path, 0, length, kind));
         Ok(true)
@@ -384,10 +311,12 @@ impl Replay<'_, '_> {
 
     /// Reads the frames.
     fn frames(&mut self, source: &mut Source) -> Result<Kept, ReplayError> {
-        let mut at = file::HEADER_BYTES.min(source.bytes.len());
+        let mut at = file::HEADER_BYTES.min(source.length());
         let mut read_again_at = None;
         let mut unproven = Unproven::default();
         loop {
+            let held = source.hold_frame(at);
+            held.map_err(io_error("read", &source.path))?;
             match source.parse(at) {
                 Parsed::Frame { header, body, next } if header.seq > self.ledger.last() => {
                     self.record(source, at, header, body)?;
@@ -406,7 +335,7 @@ impl Replay<'_, '_> {
                 }
                 _ => {}
             }
-            match self.gap(source, at) {
+            match self.gap(source, at)? {
                 Gap::End => return Ok(unproven.kept(at)),
                 Gap::Damage { .. }
                     if self.options.read_only && source.is_last && read_again_at != Some(at) =>
@@ -414,18 +343,18 @@ impl Replay<'_, '_> {
                     // The log may be growing while it is read: the frame may have been whole a
                     // moment later.
                     read_again_at = Some(at);
-                    let read = read_all(&*source.file, &mut source.bytes);
+                    let read = source.read_again(at);
                     read.map_err(io_error("read", &source.path))?;
                 }
                 Gap::Torn => {
-                    self.recovery.torn_bytes += used(source.after(at)) as u64;
+                    self.recovery.torn_bytes += (source.used_end(at) - at) as u64;
                     return Ok(unproven.kept(at));
                 }
                 Gap::Damage { resume } => {
-                    let end = resume.unwrap_or(used(&source.bytes));
+                    let end = resume.unwrap_or(source.used_end(at));
                     let damage = damage(&source.path, at, end - at, DamageKind::Frames);
                     self.ledger.add_gap(damage);
-                    for (_, seen) in headers(source, at) {
+                    for (_, seen) in source.headers(at) {
                         let (Seen::Whole(header) | Seen::Broken(header)) = seen;
                         if matches!(seen, Seen::Whole(_)) && header.seq > self.ledger.last() {
                             break;
@@ -442,14 +371,17 @@ impl Replay<'_, '_> {
     }
 
     /// Judges the bytes at `at`, which are no good frame.
-    fn gap(&self, source: &Source, at: usize) -> Gap {
-        if is_zero(source.after(at)) {
-            return Gap::End;
+    fn gap(&self, source: &mut Source, at: usize) -> Result<Gap, ReplayError> {
+        let is_zero = source.is_zero_from(at);
+        if is_zero.map_err(io_error("read", &source.path))? {
+            return Ok(Gap::End);
         }
+        let held = source.hold_rest(at);
+        held.map_err(io_error("read", &source.path))?;
         let last = self.ledger.last();
         let mut was_durable = !source.is_last;
         let mut resume = None;
-        for (place, seen) in headers(source, at) {
+        for (place, seen) in source.headers(at) {
             let (Seen::Whole(header) | Seen::Broken(header)) = seen;
             if header.seq <= last {
                 continue;
@@ -463,11 +395,10 @@ impl Replay<'_, '_> {
                 break;
             }
         }
-        if was_durable {
-            Gap::Damage { resume }
-        } else {
-            Gap::Torn
-        }
+        Ok(match was_durable {
+            true => Gap::Damage { resume },
+            false => Gap::Torn,
+        })
     }
 
     fn record(
@@ -518,70 +449,22 @@ impl Replay<'_, '_> {
     }
 }
 
-/// A frame header found in a search.
-#[derive(Clone, Copy)]
-enum Seen {
-    /// Its frame is whole, or of a newer version.
-    Whole(FrameHeader),
-    /// Its body is damaged.
-    Broken(FrameHeader),
-}
-
-/// The frame headers of a file from `at` on, with their places. Where there is none the search
-/// goes on at the next multiple of eight; the body of a whole header is never searched.
-fn headers(source: &Source, mut at: usize) -> impl Iterator<Item = (usize, Seen)> {
-    std::iter::from_fn(move || {
-        while at < source.bytes.len() {
-            let place = at;
-            match source.parse(place) {
-                Parsed::Frame { header, next, .. } => {
-                    at = next;
-                    return Some((place, Seen::Whole(header)));
-                }
-                Parsed::BadBody { header, next } => {
-                    at = next;
-                    return Some((place, Seen::Broken(header)));
-                }
-                Parsed::Newer { header, .. } => {
-                    at += frame::HEADER_BYTES;
-                    return Some((place, Seen::Whole(header)));
-                }
-                Parsed::Nothing => at += frame::ALIGNMENT,
-            }
-        }
-        None
-    })
-}
-
 /// Makes the last file one that can be followed by another: cut to what is kept, and durable.
-fn mend(source: &Source, kept: Kept) -> Result<(), ReplayError> {
+fn mend(source: &mut Source, kept: Kept) -> Result<(), ReplayError> {
     let Kept { unproven_at, end } = kept;
-    if end < source.bytes.len() {
+    if end < source.length() {
         let cut = source.file.set_len(end as u64);
         cut.map_err(io_error("cut", &source.path))?;
     }
     // After a kill these bytes may be in the page cache alone; and where a sync of them failed,
     // another one succeeds without writing them, unless they are written again.
-    let unproven = source.bytes.get(unproven_at..end).unwrap_or_default();
-    if !unproven.is_empty()
-        && let Err(error) = source.file.write_all_at(unproven, unproven_at as u64)
+    if let Err((action, error)) = source.rewrite(unproven_at, end)
         // A full disk that has no room even for this (it copies on write) is no reason not to
         // open: no sync has failed as a rule.
         && !is_full(&error)
     {
-        return Err(io_error("write", &source.path)(error));
+        return Err(io_error(action, &source.path)(error));
     }
     let sync = source.file.sync_data();
     sync.map_err(io_error("sync", &source.path))
-}
-
-/// Reads a file into `bytes`, in place of what was there.
-fn read_all(file: &dyn File, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let length = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    bytes.truncate(length);
-    bytes.try_reserve_exact(length - bytes.len())?;
-    bytes.resize(length, 0);
-    let read = file.read_at(bytes, 0)?;
-    bytes.truncate(read);
-    Ok(())
 }

@@ -169,10 +169,11 @@ fn path(number: u64) -> PathBuf {
 /// Where the frames of a file begin, and where the last one ends.
 fn frame_places(bytes: &[u8], number: u64) -> Vec<usize> {
     let mut places = vec![file::HEADER_BYTES];
-    while let frame::Parsed::Frame { next, .. } =
-        frame::parse(bytes, places[places.len() - 1], number)
-    {
-        places.push(next);
+    loop {
+        let at = places[places.len() - 1];
+        match frame::parse(&bytes[at..], at, number) {
+            frame::Parsed::Frame { next, .. } => places.push(next),
+            _ => return places,
+        }
     }
-    places
 }
