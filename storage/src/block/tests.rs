@@ -1,5 +1,7 @@
 //! What the tests of several files use.
 
+mod measure;
+
 use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use super::*;
 use crate::index::stored::{IndexInput, InputRows};
 use crate::model::{Exemplar, Histogram, Metadata, Sample, Seq, SymbolId, Value};
 use crate::sys::Sys;
-use crate::sys::sim::SimDisk;
+use crate::sys::sim::{Fault, SimDisk};
 
 pub(super) const DIR: &str = "/data/blocks";
 
@@ -94,6 +96,10 @@ impl Row {
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
+        self.try_write(writer).unwrap();
+    }
+
+    fn try_write(&self, writer: &mut Writer) -> Result<(), BlockError> {
         let times: Vec<i64> = self.points.iter().map(|point| point.timestamp_ms).collect();
         let (mut values, mut histograms): (_, Vec<(usize, Histogram)>) = (Vec::new(), Vec::new());
         let mut starts = Vec::new();
@@ -114,7 +120,7 @@ impl Row {
             starts: &starts,
             exemplars: &self.exemplars,
         };
-        writer.row(&input).unwrap();
+        writer.row(&input)
     }
 
     /// Timestamps and bits of the floats in a range.
@@ -245,4 +251,48 @@ fn a_writer_refuses_what_it_cannot_write() {
     refused(new(2).finish(origin()).unwrap_err(), "there is no index");
     drop(writer);
     assert!(sys.disk.list(Path::new(DIR)).unwrap().is_empty());
+}
+
+#[test]
+fn a_failed_write_leaves_nothing_and_a_crash_no_part_of_a_block() {
+    let rows = some_rows();
+    let dir = Path::new(DIR);
+    let write = |sys: &Sys| {
+        let mut writer = Writer::create(sys, dir, 5)?;
+        for row in &rows {
+            row.try_write(&mut writer)?;
+        }
+        writer.index(&Names(rows.len() as u32))?;
+        writer.finish(origin())
+    };
+    let disk = SimDisk::new(0);
+    write(&disk.sys(0)).unwrap();
+    let ops = disk.ops();
+    for op in 0..ops {
+        for fault in [Fault::Crash, Fault::Eio, Fault::Enospc] {
+            let disk = SimDisk::new(op);
+            let sys = disk.sys(0);
+            disk.fail_at(op, fault);
+            let result = write(&sys);
+            if fault == Fault::Crash {
+                assert!(result.is_err(), "{op}");
+                disk.crash();
+                sys.disk.create_dir_all(dir).unwrap();
+            }
+            let names = sys.disk.list(dir).unwrap();
+            assert!(names.iter().all(|name| is_file_name(name)), "{names:?}");
+            if let Err(error) = &result {
+                assert_eq!(error.is_full(), fault == Fault::Enospc, "{op} {error}");
+                assert!(names.is_empty() || fault == Fault::Crash, "{op} {names:?}");
+            }
+            let is_there = names.iter().any(|name| number_of(name).is_some());
+            if !is_there {
+                disk.set_full(false);
+                write(&sys).unwrap();
+            }
+            disk.crash();
+            let block = Block::open(&sys, &path(dir, 5)).unwrap();
+            assert_eq!(block.info().rows as usize, rows.len());
+        }
+    }
 }

@@ -113,7 +113,7 @@ impl Parts<'_> {
         self.floats(&found.row, floats, wanted, &mut out.values)
     }
 
-    fn points(&mut self, row: u32, range: TimeRange) -> Result<Vec<Sample>, Fault> {
+    pub(super) fn points(&mut self, row: u32, range: TimeRange) -> Result<Vec<Sample>, Fault> {
         let Some(found) = self.find(row, range)? else {
             return Ok(Vec::new());
         };
@@ -182,7 +182,7 @@ impl Parts<'_> {
         Ok(all)
     }
 
-    fn exemplars(&mut self, row: u32, range: TimeRange) -> Result<Vec<Exemplar>, Fault> {
+    pub(super) fn exemplars(&mut self, row: u32, range: TimeRange) -> Result<Vec<Exemplar>, Fault> {
         let mut found = Vec::new();
         let row = self.groups.find(row)?;
         if let Some(row) = row.filter(|row| row.kind.has(RowKind::EXEMPLARS)) {

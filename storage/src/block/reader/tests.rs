@@ -1,5 +1,6 @@
 //! Blocks that are read as they were written.
 
+mod damage;
 mod extras;
 
 use proptest::prelude::*;

@@ -14,7 +14,7 @@ fn exemplar(place: i64) -> Exemplar {
     }
 }
 
-fn families() -> Vec<(String, Metadata)> {
+pub(super) fn families() -> Vec<(String, Metadata)> {
     let family = |n: u8| {
         let metadata = Metadata {
             metric_type: MetricType::from_number(n % 8).unwrap(),
@@ -27,7 +27,7 @@ fn families() -> Vec<(String, Metadata)> {
 }
 
 /// Rows of points of all kinds, made of these histograms.
-fn mixed_rows(histograms: &[Histogram], rows: u32) -> Vec<Row> {
+pub(super) fn mixed_rows(histograms: &[Histogram], rows: u32) -> Vec<Row> {
     let point = |row: u32, place: i64| {
         let timestamp_ms = place * 1000;
         let is_histogram = row % 3 == 1 && place % 7 != 0 || row % 5 == 4;

@@ -1,0 +1,174 @@
+//! What a block takes, and what it costs to write and to read.
+//!
+//! `SILVERBACK_DATA_DIR_RECORDING=<dir> cargo test --release -p silverback-storage --lib -- --ignored
+//! --nocapture blocks_are_measured`
+
+mod fleet;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::fleet::Fleet;
+use crate::block::{Block, BlockInfo, Origin, RowInput, Writer, path};
+use crate::immutable::SeqRange;
+use crate::index::stored;
+use crate::model::{Samples, Seq, TimeRange};
+use crate::section::FileWriter;
+use crate::sys::{Clock, RealDisk, Sys};
+
+fn per(time: Duration, count: u64) -> f64 {
+    time.as_nanos() as f64 / count as f64
+}
+
+fn write(sys: &Sys, dir: &Path, number: u64, fleet: &Fleet) -> BlockInfo {
+    let mut writer = Writer::create(sys, dir, number).unwrap();
+    for row in 0..fleet.rows() {
+        let (times, values) = fleet.row(row);
+        let input = RowInput {
+            times,
+            values,
+            ..RowInput::default()
+        };
+        writer.row(&input).unwrap();
+    }
+    writer.index(fleet).unwrap();
+    let origin = Origin {
+        seqs: SeqRange {
+            first: Seq(1),
+            last: Seq(2),
+        },
+        inputs: Vec::new(),
+    };
+    writer.finish(origin).unwrap()
+}
+
+/// Reads rows; says how many samples there were.
+fn read(block: &Block, rows: impl Iterator<Item = u32>, range: TimeRange) -> u64 {
+    let (mut reader, mut out, mut samples) = (block.reader(), Samples::default(), 0);
+    for row in rows {
+        reader.read(row, range, &mut out).unwrap();
+        samples += black_box(&out).len() as u64;
+    }
+    samples
+}
+
+/// The shortest of some times.
+fn best(sys: &Sys, times: usize, mut each: impl FnMut() -> u64) -> (Duration, u64) {
+    let mut best = (Duration::MAX, 0);
+    for _ in 0..times {
+        let start = sys.clock.monotonic();
+        let samples = each();
+        best = best.min((sys.clock.monotonic() - start, samples));
+    }
+    best
+}
+
+fn measure(sys: &Sys, dir: &Path, name: &str, fleet: &Fleet) {
+    let mut info = write(sys, dir, 1, fleet);
+    let samples = info.samples;
+    let (written, _) = best(sys, 2, || {
+        info = write(sys, dir, info.number + 1, fleet);
+        samples
+    });
+    let mut index = FileWriter::new(sys.disk.create_new(&dir.join("index")).unwrap());
+    stored::write(fleet, &mut index).unwrap();
+    let index = index.position();
+    sys.disk.remove(&dir.join("index")).unwrap();
+    println!(
+        "{name}: {} rows, {samples} samples: {:.3} B a sample ({:.3} without the index), index \
+         {:.1} B a series; written at {:.1} ns a sample",
+        info.rows,
+        info.bytes as f64 / samples as f64,
+        (info.bytes - index) as f64 / samples as f64,
+        index as f64 / f64::from(info.rows),
+        per(written, samples),
+    );
+    let block = Block::open(sys, &path(dir, info.number)).unwrap();
+    let all = block.range().unwrap();
+    let span = all.end_ms - all.start_ms;
+    let last = TimeRange::new(all.end_ms - span / 10, all.end_ms);
+    let rows = || 0..info.rows;
+    let constant: Vec<u32> = rows().filter(|&row| fleet.is_constant(row)).collect();
+    let others: Vec<u32> = rows().filter(|&row| !fleet.is_constant(row)).collect();
+    let one_target: Vec<u32> = rows().filter(|&row| fleet.target(row) == 3).collect();
+    let print = |what: &str, (time, samples): (Duration, u64)| {
+        let rate = samples as f64 / time.as_secs_f64() / 1e6;
+        let ns = per(time, samples.max(1));
+        println!(
+            "  {what:38} {rate:8.0} M samples/s, {ns:6.2} ns, {:8.2} ms",
+            time.as_secs_f64() * 1e3
+        );
+    };
+    print(
+        "all of it",
+        best(sys, 5, || read(&block, rows(), TimeRange::ALL)),
+    );
+    print(
+        "constant rows",
+        best(sys, 5, || {
+            read(&block, constant.iter().copied(), TimeRange::ALL)
+        }),
+    );
+    print(
+        "other rows",
+        best(sys, 5, || {
+            read(&block, others.iter().copied(), TimeRange::ALL)
+        }),
+    );
+    print(
+        "the last tenth of all rows",
+        best(sys, 5, || read(&block, rows(), last)),
+    );
+    print(
+        "one target",
+        best(sys, 5, || {
+            read(&block, one_target.iter().copied(), TimeRange::ALL)
+        }),
+    );
+    let all_rows: Vec<u32> = rows().collect();
+    let (time, found) = best(sys, 5, || {
+        let found = block.reader().with_samples(&all_rows, last);
+        found.unwrap().len() as u64
+    });
+    println!("  with_samples {:.1} ns a row", per(time, found.max(1)));
+}
+
+pub(crate) fn measure_all(clock: Arc<dyn Clock>) {
+    let dir = tempfile::tempdir().unwrap();
+    let sys = Sys {
+        disk: Arc::new(RealDisk::mapped()),
+        clock,
+    };
+    let fleet = Fleet::new(60, 480, 1);
+    measure(&sys, &dir.path().join("a"), "480 x 1 s", &fleet);
+    let fleet = Fleet::new(60, 96, 15);
+    measure(&sys, &dir.path().join("b"), "96 x 15 s", &fleet);
+    let fleet = Fleet::new(12, 14_400, 1);
+    measure(&sys, &dir.path().join("c"), "14,400 x 1 s", &fleet);
+    let fleet = Fleet::new(3, 96, 15);
+    let dir = dir.path().join("d");
+    let numbers = 1..=1000u64;
+    numbers.clone().for_each(|number| {
+        write(&sys, &dir, number, &fleet);
+    });
+    let (time, _) = best(&sys, 3, || {
+        let open = |number| Block::open(&sys, &path(&dir, number)).unwrap();
+        numbers
+            .clone()
+            .map(open)
+            .map(|block| block.info().samples)
+            .sum()
+    });
+    println!(
+        "1,000 blocks are opened in {:.1} ms",
+        time.as_secs_f64() * 1e3
+    );
+}
+
+#[test]
+#[ignore = "measures: takes a release build and an idle machine"]
+fn blocks_are_measured() {
+    measure_all(Sys::real().clock);
+}
