@@ -1,16 +1,12 @@
 //! What a row has beside its floats, in bytes: which of its points are histograms, start
-//! timestamps, histograms, exemplars.
+//! timestamps, exemplars.
 
 use crate::chunk::{HistogramRun, StartRun};
 use crate::codec::exemplars::{BLOCK_EXEMPLARS, Entry};
-use crate::codec::histogram::{put_histogram, take_histogram};
 use crate::codec::varint::{put_u64, take_u64};
 use crate::immutable::{put_exemplars, put_starts, take_starts};
-use crate::model::{Exemplar, Histogram, Seq};
+use crate::model::{Exemplar, Seq};
 
-/// Bounds, spans and buckets that the histograms of a piece may have: as many as those of a
-/// record of the log.
-const ELEMENTS_MAX: usize = 1 << 25;
 /// Least bytes of a run.
 const RUN_BYTES_MIN: u64 = 2;
 const CUT: &str = "the marks of a row are cut short";
@@ -143,39 +139,6 @@ impl Marks {
             }
         }
         Ok(())
-    }
-}
-
-/// Appends a piece of histograms.
-pub(super) fn put_histograms<'h>(
-    out: &mut Vec<u8>,
-    histograms: impl Iterator<Item = &'h Histogram>,
-) {
-    let mut before = None;
-    for histogram in histograms {
-        put_histogram(out, histogram, before);
-        before = Some(histogram);
-    }
-}
-
-/// Hands the histograms of a piece, `count` of them, to `each`, up to the one at `end`. Says what
-/// is wrong with the bytes.
-pub(super) fn take_histograms(
-    mut piece: &[u8],
-    count: usize,
-    end: usize,
-    mut each: impl FnMut(usize, &Histogram),
-) -> Result<(), &'static str> {
-    let mut budget = ELEMENTS_MAX;
-    let mut before: Option<Histogram> = None;
-    for place in 0..end {
-        let histogram = take_histogram(&mut piece, before.as_ref(), &mut budget)?;
-        each(place, &histogram);
-        before = Some(histogram);
-    }
-    match end < count || piece.is_empty() {
-        true => Ok(()),
-        false => Err("a piece has more bytes than histograms"),
     }
 }
 

@@ -12,8 +12,10 @@
 
 mod footer;
 mod group;
+mod histograms;
 mod ints;
 mod lists;
+mod packed;
 mod page;
 mod reader;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the tests of several files use.
 
+mod fixture;
 mod measure;
 
 use std::borrow::Cow;

@@ -10,6 +10,7 @@ use self::group::OpenGroup;
 use self::row::EncodedRow;
 use super::footer::{Footer, Kind};
 use super::group::RowKind;
+use super::packed::PackedPages;
 use super::page::Packer;
 use super::times::TimesWriter;
 use super::{BlockError, BlockInfo, FORMAT, Origin};
@@ -20,9 +21,6 @@ use crate::section::{OpenSection, SectionRef};
 use crate::sys::Sys;
 
 pub use row::RowInput;
-
-/// How many bytes of metadata are gathered before they go through the checksum.
-const GATHERED_BYTES: usize = 64 << 10;
 
 /// Writes a block: first the rows, in the order of their labels, then metadata, then the index,
 /// then [`Writer::finish`]. Its file has a temporary name until then; where that is not reached
@@ -58,7 +56,7 @@ enum Stage {
 struct OpenMetadata {
     section: OpenSection,
     encoder: MetadataEncoder,
-    bytes: Vec<u8>,
+    pages: PackedPages,
 }
 
 #[derive(Debug, Default)]
@@ -145,10 +143,13 @@ impl Writer {
         let Stage::Metadata(open) = &mut self.stage else {
             return Err(self.misused("metadata comes before the index"));
         };
-        let at = open.section.position(&self.new.file) + open.bytes.len() as u64;
-        open.encoder.put(&mut open.bytes, at, metric, metadata);
+        let at = open.pages.position();
+        let out = open.pages.bytes();
+        open.encoder.put(out, at, metric, metadata);
         let about = self.new.io("write");
-        open.hand_on(&mut self.new, GATHERED_BYTES).map_err(about)
+        let (section, file) = (&mut open.section, &mut self.new.file);
+        let written = open.pages.hand_on(&mut self.packer, section, file);
+        written.map_err(about)
     }
 
     /// Goes on with the index, of the same rows.
@@ -231,7 +232,7 @@ impl Writer {
         self.stage = Stage::Metadata(Box::new(OpenMetadata {
             section: self.new.file.open_section(),
             encoder: MetadataEncoder::default(),
-            bytes: Vec::new(),
+            pages: PackedPages::default(),
         }));
         Ok(())
     }
@@ -248,10 +249,10 @@ impl Writer {
             return Ok(());
         }
         let about = self.new.io("write");
-        let OpenMetadata { encoder, bytes, .. } = &mut *open;
-        encoder.finish(bytes);
-        let written = open.hand_on(&mut self.new, 0);
-        let written = written.and_then(|()| open.section.finish(&mut self.new.file));
+        open.encoder.finish(open.pages.bytes());
+        let (mut section, file) = (open.section, &mut self.new.file);
+        let written = open.pages.finish(&mut self.packer, &mut section, file);
+        let written = written.and_then(|()| section.finish(file));
         let at = written.map_err(about)?;
         self.sections.push(listed(Kind::Metadata, at));
         Ok(())
@@ -260,17 +261,6 @@ impl Writer {
     /// The error of a caller that does not keep what the writer asks for.
     fn misused(&self, what: &'static str) -> BlockError {
         self.new.io("write")(io::Error::new(io::ErrorKind::InvalidInput, what))
-    }
-}
-
-impl OpenMetadata {
-    /// Hands on what was gathered, if it is enough.
-    fn hand_on(&mut self, new: &mut NewFile, at_least: usize) -> io::Result<()> {
-        if self.bytes.len() >= at_least {
-            self.section.put(&mut new.file, &self.bytes)?;
-            self.bytes.clear();
-        }
-        Ok(())
     }
 }
 

@@ -3,7 +3,9 @@
 use super::{Block, Found, Parts, Reader};
 use crate::block::footer::Kind;
 use crate::block::group::{LaneKind, RowKind};
-use crate::block::lists::{Marks, take_histograms};
+use crate::block::histograms::take_histograms;
+use crate::block::lists::Marks;
+use crate::block::packed;
 use crate::block::{BlockError, FORMAT, SLICE_SAMPLES};
 use crate::chunk::StartRun;
 use crate::immutable::{Families, Fault, take_exemplars};
@@ -24,7 +26,10 @@ impl Block {
         let Some(section) = &self.metadata else {
             return Ok(Vec::new());
         };
-        let read = guarded(&*self.file, || Families::new(section).read(metric));
+        let read = guarded(&*self.file, || {
+            let families = packed::unpack(section)?;
+            Families::new(&families).read(metric)
+        });
         read.map_err(|fault: Fault| fault.of_section(&FORMAT, &self.path))
     }
 }
@@ -170,13 +175,8 @@ impl Parts<'_> {
             let count = (marks.histogram_count as usize).saturating_sub(before);
             let count = count.min(SLICE_SAMPLES);
             let piece = self.groups.piece(LaneKind::Histograms, &found.row, slice)?;
-            let end = (to - before).min(count);
-            let read = take_histograms(piece, count, end, |place, histogram| {
-                if before + place >= from {
-                    all.push(histogram.clone());
-                }
-            });
-            read.map_err(corrupt)?;
+            let wanted = from - before..(to - before).min(count);
+            all.extend(take_histograms(piece, count, wanted).map_err(corrupt)?);
             from = before + SLICE_SAMPLES;
         }
         Ok(all)

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::fleet::Fleet;
-use crate::block::{Block, BlockInfo, Origin, RowInput, Writer, path};
-use crate::immutable::SeqRange;
+use super::{Names, origin};
+use crate::block::{Block, BlockInfo, RowInput, Writer, path};
 use crate::index::stored;
-use crate::model::{Samples, Seq, TimeRange};
+use crate::model::{BucketSpan, Histogram, HistogramCounts, ResetHint, Samples, TimeRange};
 use crate::section::FileWriter;
+use crate::sys::sim::Rng;
 use crate::sys::{Clock, RealDisk, Sys};
 
 fn per(time: Duration, count: u64) -> f64 {
@@ -34,14 +35,7 @@ fn write(sys: &Sys, dir: &Path, number: u64, fleet: &Fleet) -> BlockInfo {
         writer.row(&input).unwrap();
     }
     writer.index(fleet).unwrap();
-    let origin = Origin {
-        seqs: SeqRange {
-            first: Seq(1),
-            last: Seq(2),
-        },
-        inputs: Vec::new(),
-    };
-    writer.finish(origin).unwrap()
+    writer.finish(origin()).unwrap()
 }
 
 /// Reads rows; says how many samples there were.
@@ -52,6 +46,80 @@ fn read(block: &Block, rows: impl Iterator<Item = u32>, range: TimeRange) -> u64
         samples += black_box(&out).len() as u64;
     }
     samples
+}
+
+/// Rows of native histograms, some two dozen buckets each, of requests that come at random.
+fn measure_histograms(sys: &Sys, dir: &Path) {
+    const ROWS: u32 = 200;
+    const COUNT: usize = 480;
+    let mut rng = Rng::new(5);
+    let times: Vec<i64> = (0..COUNT as i64).map(|i| i * 15_000).collect();
+    let row = |rng: &mut Rng| -> Vec<(usize, Histogram)> {
+        let (mut buckets, mut sum) = ([0i64; 24], 0.0);
+        let mut step = |place| {
+            for (bucket, count) in buckets.iter_mut().enumerate() {
+                let rate = 40 >> (bucket as u32).abs_diff(12).min(5);
+                let more = rng.below(rate + 1) as i64;
+                *count += more;
+                sum += more as f64 * 1.09f64.powi(bucket as i32);
+            }
+            (place, histogram(&buckets, sum))
+        };
+        (0..COUNT).map(&mut step).collect()
+    };
+    let rows: Vec<_> = (0..ROWS).map(|_| row(&mut rng)).collect();
+    let start = sys.clock.monotonic();
+    let mut writer = Writer::create(sys, dir, 1).unwrap();
+    for histograms in &rows {
+        let input = RowInput {
+            times: &times,
+            values: &[0.0; COUNT],
+            histograms,
+            ..RowInput::default()
+        };
+        writer.row(&input).unwrap();
+    }
+    writer.index(&Names(ROWS)).unwrap();
+    let info = writer.finish(origin()).unwrap();
+    let written = sys.clock.monotonic() - start;
+    let block = Block::open(sys, &path(dir, 1)).unwrap();
+    let (read, _) = best(sys, 5, || {
+        let (mut reader, mut points) = (block.reader(), Vec::new());
+        for row in 0..ROWS {
+            reader.points(row, TimeRange::ALL, &mut points).unwrap();
+            black_box(&points);
+        }
+        info.samples
+    });
+    println!(
+        "histograms: {:.1} B each, written at {:.0} ns, read at {:.0} ns",
+        info.bytes as f64 / info.samples as f64,
+        per(written, info.samples),
+        per(read, info.samples),
+    );
+}
+
+fn histogram(buckets: &[i64; 24], sum: f64) -> Histogram {
+    let mut before = 0;
+    let delta = |&bucket: &i64| bucket - std::mem::replace(&mut before, bucket);
+    Histogram {
+        schema: 3,
+        zero_threshold: 1e-128,
+        sum,
+        reset_hint: ResetHint::Unknown,
+        positive_spans: vec![BucketSpan {
+            offset: -4,
+            length: 24,
+        }],
+        negative_spans: vec![],
+        custom_bounds: vec![],
+        counts: HistogramCounts::Integer {
+            count: buckets.iter().sum::<i64>() as u64,
+            zero_count: 0,
+            positive_deltas: buckets.iter().map(delta).collect(),
+            negative_deltas: vec![],
+        },
+    }
 }
 
 /// The shortest of some times.
@@ -141,6 +209,7 @@ pub(crate) fn measure_all(clock: Arc<dyn Clock>) {
         disk: Arc::new(RealDisk::mapped()),
         clock,
     };
+    measure_histograms(&sys, &dir.path().join("h"));
     let fleet = Fleet::new(60, 480, 1);
     measure(&sys, &dir.path().join("a"), "480 x 1 s", &fleet);
     let fleet = Fleet::new(60, 96, 15);

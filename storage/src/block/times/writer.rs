@@ -13,7 +13,7 @@ use crate::column::decode_timestamps;
 use crate::model::TimeRange;
 use crate::section::{FileWriter, OpenSection};
 
-/// How many bytes of columns are remembered, as they are encoded, to be used again.
+/// How many bytes columns take that are remembered, as they are encoded, to be used again.
 const REMEMBERED_BYTES: usize = 64 << 20;
 
 /// The time columns of a block while rows are added.
@@ -150,7 +150,7 @@ impl Known {
     }
 
     fn add(&mut self, column: KnownColumn) {
-        self.bytes += column.bytes.len();
+        self.bytes += column.held();
         let place = self.forgotten + self.columns.len() as u64;
         let (columns, forgotten) = (&self.columns, self.forgotten);
         let hash_of = |&place: &u64| {
@@ -162,7 +162,7 @@ impl Known {
         while self.bytes > REMEMBERED_BYTES
             && let Some(oldest) = self.columns.pop_front()
         {
-            self.bytes -= oldest.bytes.len();
+            self.bytes -= oldest.held();
             let place = self.forgotten;
             if let Ok(entry) = self.table.find_entry(oldest.hash, |&other| other == place) {
                 entry.remove();
@@ -173,6 +173,11 @@ impl Known {
 }
 
 impl KnownColumn {
+    /// How many bytes it takes, with its place in the table.
+    fn held(&self) -> usize {
+        self.bytes.len() + size_of::<Self>() + 2 * size_of::<u64>()
+    }
+
     /// Whether it is the column of these timestamps.
     fn is(&self, times: &[i64], chunk: &mut Vec<i64>) -> bool {
         if self.count != times.len() {

@@ -2,7 +2,8 @@
 
 use crate::block::SLICE_SAMPLES;
 use crate::block::group::{LaneKind, PIECES_MAX, RowKind};
-use crate::block::lists::{Marks, put_all_exemplars, put_histograms};
+use crate::block::histograms::put_histograms;
+use crate::block::lists::{Marks, put_all_exemplars};
 use crate::column::encode_values;
 use crate::model::{Exemplar, Histogram};
 
@@ -129,8 +130,7 @@ impl EncodedRow {
             marks.add(|out| marks_of(input).put(out))?;
         }
         for slice in input.histograms.chunks(SLICE_SAMPLES) {
-            let all = slice.iter().map(|(_, histogram)| histogram);
-            histograms.add(|out| put_histograms(out, all))?;
+            histograms.add(|out| put_histograms(out, slice))?;
         }
         if self.kind.has(RowKind::EXEMPLARS) {
             exemplars.add(|out| put_all_exemplars(out, input.exemplars))?;
