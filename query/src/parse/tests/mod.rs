@@ -12,6 +12,14 @@ use super::ast::{BinaryOp, Duration, DurationExpr, Expr, Span, VectorSelector};
 /// matchers, and signs of durations without effect.
 fn normalise(expr: &mut Expr) {
     let nowhere = Span::default();
+    // An infinite left side of `^` is printed with a sign, which reads back as one before the
+    // whole.
+    while let Expr::Unary(node) = expr
+        && !node.negative
+        && begins_infinite(&node.expr)
+    {
+        *expr = node.expr.clone();
+    }
     match expr {
         Expr::Number(node) => node.span = nowhere,
         Expr::String(node) => node.span = nowhere,
@@ -50,6 +58,18 @@ fn normalise(expr: &mut Expr) {
             node.span = nowhere;
             normalise(&mut node.expr);
         }
+    }
+}
+
+/// Whether it is a power of infinity, signs left out.
+fn begins_infinite(expr: &Expr) -> bool {
+    match expr {
+        Expr::Binary(node) if node.op == BinaryOp::Pow => match &node.lhs {
+            Expr::Number(number) => number.value == f64::INFINITY,
+            lhs => begins_infinite(lhs),
+        },
+        Expr::Unary(node) => !node.negative && begins_infinite(&node.expr),
+        _ => false,
     }
 }
 
