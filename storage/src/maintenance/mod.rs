@@ -10,3 +10,8 @@ pub mod flush;
     )
 )]
 pub mod plan;
+        unused_imports,
+        reason = "the database merges from its next step on"
+    )
+)]
+pub mod merge;

@@ -24,7 +24,7 @@ use crate::immutable::{FileError, Format};
 use crate::model::TimeRange;
 
 pub use crate::immutable::SeqRange;
-pub use reader::{Reader, Segment};
+pub use reader::{Floats, Located, Reader, Segment, TimesAt};
 pub use writer::Writer;
 
 /// Why a segment was not written, or cannot be read.

@@ -1,11 +1,13 @@
 //! Reading segments.
 
+mod bulk;
 mod extras;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use self::bulk::{Floats, Located, TimesAt};
 use self::extras::Extras;
 use super::footer::{Footer, Kind};
 use super::record::{Decoder, Part};
@@ -97,7 +99,6 @@ impl Segment {
     }
 
     /// Where it is.
-    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -18,21 +18,6 @@ const ROWS_BATCH: usize = 4096;
 const SYMBOLS_UNSORTED: usize = 64 << 10;
 
 impl StoredIndex {
-    /// How many symbols there are: they are below this.
-    #[cfg(test)]
-    pub fn symbols(&self) -> u32 {
-        self.symbols.count()
-    }
-
-    /// The symbol of a string, if a row has it as a label's name or value.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    #[cfg(test)]
-    pub fn lookup(&self, text: &str) -> Result<Option<SymbolId>, IndexError> {
-        self.symbols.lookup(text)
-    }
-
     /// The string of a symbol.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! What it was weighed against, and figures: `docs/adr/0005-stored-index.md`.
 
 mod access;
+mod bulk;
 mod error;
 mod groups;
 mod input;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use crate::section::{Bytes, FileWriter, Section};
 use crate::sys::File;
 
+pub use bulk::ValueRows;
 pub use error::IndexError;
 pub use input::{IndexInput, InputRows};
 pub use refs::IndexRefs;

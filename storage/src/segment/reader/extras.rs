@@ -124,6 +124,20 @@ impl Extras<'_> {
         }
     }
 
+    pub(super) fn has_starts(&mut self, row: u32) -> Result<bool, Fault> {
+        match &mut self.starts {
+            Some(rows) => rows.contains(row),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn has_exemplars(&mut self, row: u32) -> Result<bool, Fault> {
+        match &mut self.exemplars {
+            Some(rows) => rows.contains(row),
+            None => Ok(false),
+        }
+    }
+
     pub(super) fn exemplars(&mut self, row: u32, range: TimeRange) -> Result<Vec<Exemplar>, Fault> {
         let mut found = Vec::new();
         if let Some(rows) = &mut self.exemplars {
