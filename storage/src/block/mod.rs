@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use crate::immutable::{FileError, Format, SeqRange};
 use crate::model::TimeRange;
 
-pub use reader::{Block, Reader};
+pub use reader::{Block, Reader, RowFacts};
 pub use writer::{RowInput, Writer};
 
 /// Why a block was not written, or cannot be read.

@@ -1,5 +1,6 @@
 //! Reading blocks.
 
+mod bulk;
 mod extras;
 mod groups;
 mod source;
@@ -10,6 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use self::bulk::RowFacts;
 use self::groups::{Groups, RowAt};
 pub(super) use self::source::Source;
 use super::footer::{Footer, Kind};

@@ -169,6 +169,22 @@ impl<'a> Times<'a> {
         Ok(())
     }
 
+    /// Appends all timestamps of a column to `out`, and holds none of them.
+    pub(in crate::block) fn read_all(
+        &mut self,
+        number: u32,
+        out: &mut Vec<i64>,
+    ) -> Result<(), Fault> {
+        let column = self.column(number)?;
+        for chunk in 0..column.chunks() {
+            let start = out.len();
+            out.resize(start + column.chunk_len(chunk), 0);
+            let times = out.get_mut(start..).unwrap_or_default();
+            self.read_chunk(number, &column, chunk, times)?;
+        }
+        Ok(())
+    }
+
     /// The timestamps of a chunk of a column.
     fn chunk(&mut self, number: u32, column: &Column, chunk: usize) -> Result<&[i64], Fault> {
         let key = (number, chunk as u32);

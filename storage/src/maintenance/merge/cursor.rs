@@ -1,5 +1,6 @@
 //! One source on its way through a merge.
 
+use super::block_rows::BlockRows;
 use super::error::MergeError;
 use super::labels::{Key, OrderedRows};
 use super::segment_rows::SegmentRows;
@@ -14,28 +15,41 @@ use crate::segment::TimesAt;
 pub(super) struct Cursor<'a> {
     number: u32,
     rows: OrderedRows<'a>,
-    samples: SegmentRows<'a>,
+    samples: Samples<'a>,
+}
+
+/// The samples of a source's rows.
+#[derive(Debug)]
+enum Samples<'a> {
+    Segment(SegmentRows<'a>),
+    Block(Box<BlockRows<'a>>),
 }
 
 impl<'a> Cursor<'a> {
     /// Before the first row of a source whose symbols have these `numbers`. Samples that lie
-    /// outside of `span` are not asked for.
+    /// outside of `span` need not be given.
     pub(super) fn new(
         input: Input<'a>,
         numbers: &'a [u32],
         span: TimeRange,
     ) -> Result<Self, MergeError> {
-        let rows = OrderedRows::new(input, numbers)?;
-        let mut samples = match input.source {
-            Source::Segment(segment) => SegmentRows::new(input, segment, span),
+        let samples = match input.source {
+            Source::Segment(own) => Samples::Segment(SegmentRows::new(input, own, span)),
+            Source::Block(own) => Samples::Block(Box::new(BlockRows::new(input, own, span))),
         };
-        samples.begin(rows.batch())?;
-        Ok(Self {
+        let mut cursor = Self {
             // There are no more sources than a u32 counts: each is an open file.
             number: input.number as u32,
-            rows,
+            rows: OrderedRows::new(input, numbers)?,
             samples,
-        })
+        };
+        cursor.arrive(true)?;
+        Ok(cursor)
+    }
+
+    /// The number of the source among all.
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
     /// The labels of the current row; none behind the last.
@@ -45,51 +59,83 @@ impl<'a> Cursor<'a> {
 
     /// Goes on to the next row.
     pub(super) fn advance(&mut self) -> Result<(), MergeError> {
-        match self.rows.advance()? {
-            true => self.samples.begin(self.rows.batch()),
-            false => Ok(()),
+        let is_first = self.rows.advance()?;
+        self.arrive(is_first)
+    }
+
+    fn arrive(&mut self, is_first_of_batch: bool) -> Result<(), MergeError> {
+        match (&mut self.samples, self.rows.current()) {
+            (Samples::Segment(own), _) if is_first_of_batch => own.begin(self.rows.batch()),
+            (Samples::Block(own), Some((_, row))) => own.go_to(row),
+            _ => Ok(()),
         }
     }
 
     /// Whether the current row has histograms or start timestamps.
     pub(super) fn has_beside(&self) -> bool {
-        self.samples.located(self.rows.at()).has_beside()
+        match &self.samples {
+            Samples::Segment(own) => own.located(self.rows.at()).has_beside(),
+            Samples::Block(own) => own.facts().has_beside,
+        }
     }
 
     /// Adds the floats of the current row, which has nothing else, as they came.
     pub(super) fn floats(&mut self, arrived: &mut Arrived) -> Result<(), MergeError> {
-        let place = self.rows.at();
-        if !self.samples.may_have(place) {
-            return Ok(());
+        let input = self.number;
+        match &mut self.samples {
+            Samples::Segment(own) => {
+                let place = self.rows.at();
+                if !own.may_have(place) {
+                    return Ok(());
+                }
+                let floats = own.floats(place)?;
+                let times = floats.times.iter().map(|at| TimesRef {
+                    input,
+                    count: at.count.into(),
+                    column: at.column_at,
+                    start: at.start.into(),
+                });
+                arrived.push(times, &floats.values);
+                arrived.push_own(&floats.late);
+            }
+            Samples::Block(own) => {
+                if let Some((column, values)) = own.floats()? {
+                    let times = TimesRef {
+                        input,
+                        count: values.len() as u32,
+                        column: column.into(),
+                        start: 0,
+                    };
+                    arrived.push(std::iter::once(times), values);
+                }
+            }
         }
-        let number = self.number;
-        let floats = self.samples.floats(place)?;
-        let times = floats.times.iter().map(|at| TimesRef {
-            input: number,
-            count: at.count.into(),
-            column: at.column_at,
-            start: at.start.into(),
-        });
-        arrived.push(times, &floats.values);
-        arrived.push_own(&floats.late);
         Ok(())
     }
 
-    /// Adds the timestamps at a place of this source.
+    /// Adds the timestamps at a place of this source to `out`.
     pub(super) fn times(&mut self, at: &TimesRef, out: &mut Vec<i64>) -> Result<(), MergeError> {
-        // They came from there.
-        let at = TimesAt {
-            column_at: at.column,
-            start: at.start as u8,
-            count: at.count as u8,
-        };
-        self.samples.times(at, out)
+        match &mut self.samples {
+            Samples::Segment(own) => {
+                // They came from there.
+                let at = TimesAt {
+                    column_at: at.column,
+                    start: at.start as u8,
+                    count: at.count as u8,
+                };
+                own.times(at, out)
+            }
+            Samples::Block(own) => own.times(at.column as u32, out),
+        }
     }
 
     /// Adds all samples of the current row, of any kinds.
     pub(super) fn points(&mut self, out: &mut Vec<Sample>) -> Result<(), MergeError> {
         let mut own = Vec::new();
-        self.samples.points(self.rows.at(), &mut own)?;
+        match &mut self.samples {
+            Samples::Segment(source) => source.points(self.rows.at(), &mut own)?,
+            Samples::Block(source) => source.points(&mut own)?,
+        }
         out.append(&mut own);
         Ok(())
     }
@@ -97,9 +143,12 @@ impl<'a> Cursor<'a> {
     /// Adds the exemplars of the current row.
     pub(super) fn exemplars(&mut self, out: &mut Vec<Exemplar>) -> Result<(), MergeError> {
         let place = self.rows.at();
-        match self.samples.located(place).has_exemplars() {
-            true => self.samples.exemplars(place, out),
-            false => Ok(()),
+        match &mut self.samples {
+            Samples::Segment(own) if own.located(place).has_exemplars() => {
+                own.exemplars(place, out)
+            }
+            Samples::Block(own) if own.facts().has_exemplars => own.exemplars(out),
+            _ => Ok(()),
         }
     }
 }

@@ -45,9 +45,8 @@ impl LabelLog {
         }
         self.rows += 1;
         let out = &mut self.bytes;
-        let names = |key: &Key| key.iter().skip(1).step_by(2).copied().collect::<Vec<u32>>();
         let is_alike = key.len() == self.last.len() && key.len() <= 2 * MASKED;
-        if is_alike && names(key) == names(&self.last) {
+        if is_alike && names(key).eq(names(&self.last)) {
             let values = || key.iter().zip(&self.last).step_by(2);
             let mut head = 0;
             for (place, (value, before)) in values().enumerate() {
@@ -98,6 +97,10 @@ impl LabelLog {
         }
         Some(read(&cursor.key))
     }
+}
+
+fn names(key: &Key) -> impl Iterator<Item = u32> + '_ {
+    key.iter().skip(1).step_by(2).copied()
 }
 
 /// Turns the key of a row into that of the next one.

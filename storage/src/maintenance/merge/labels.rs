@@ -1,5 +1,7 @@
 //! The rows of a source in the order of their labels.
 
+use std::ops::Range;
+
 use super::error::MergeError;
 use super::source::{Input, Source};
 use crate::index::stored::{StoredIndex, ValueRows};
@@ -104,6 +106,8 @@ pub(super) struct OrderedRows<'a> {
 /// What the next batch is made of.
 #[derive(Debug)]
 enum Next {
+    /// These rows, which are in order.
+    Rows(Range<u32>),
     /// The rows of a segment that have no metric name.
     Nameless,
     /// Those of its metrics from this one on.
@@ -115,6 +119,7 @@ impl<'a> OrderedRows<'a> {
     pub(super) fn new(input: Input<'a>, numbers: &'a [u32]) -> Result<Self, MergeError> {
         let next = match input.source {
             Source::Segment(_) => Next::Nameless,
+            Source::Block(own) => Next::Rows(0..own.info().rows),
         };
         let mut rows = Self {
             input,
@@ -169,7 +174,10 @@ impl<'a> OrderedRows<'a> {
             };
             self.load_labels(&rows)?;
         }
-        self.batch.sort();
+        let is_in_order = matches!(self.next, Next::Rows(_));
+        if !is_in_order {
+            self.batch.sort();
+        }
         let batch = &self.batch;
         let mut keys = batch.order.iter().map(|&place| batch.key(place));
         let first = keys.next();
@@ -179,7 +187,9 @@ impl<'a> OrderedRows<'a> {
             .is_sorted_by(|&a, &b| batch.key(a) < batch.key(b));
         match rises && is_sorted {
             true => Ok(()),
-            false => Err(self.input.disorder("two rows have the same labels")),
+            false => Err(self
+                .input
+                .disorder("its rows are not in order, or two have the same labels")),
         }
     }
 
@@ -187,6 +197,8 @@ impl<'a> OrderedRows<'a> {
     fn next_rows(&mut self) -> Result<Option<Vec<u32>>, MergeError> {
         let metric = self.metric;
         match &mut self.next {
+            Next::Rows(rows) if rows.start >= rows.end => Ok(None),
+            Next::Rows(rows) => Ok(Some(rows.by_ref().take(BATCH).collect())),
             Next::Nameless => {
                 let nameless = |index: &StoredIndex| index.rows_without(metric);
                 let rows = self.input.with_index(nameless)?;

@@ -16,6 +16,8 @@ use crate::model::{METRIC_NAME, SymbolId};
 
 /// Stands for any value of a name: no symbol has this number.
 const ANY: u32 = u32::MAX;
+/// How many rows or symbols are written between two questions whether to go on.
+const ASK_EVERY: u32 = 256;
 
 /// The labels of the rows of an output, compressed. Symbols are numbers of [`Symbols`].
 #[derive(Debug, Default)]
@@ -76,12 +78,14 @@ impl OutputLabels {
         &'a self,
         symbols: &'a Symbols,
         inputs: &'a [Input<'a>],
+        is_cancelled: &'a dyn Fn() -> bool,
     ) -> OutputIndex<'a> {
         OutputIndex {
             sorted: self.lists.sorted(),
             labels: self,
             symbols,
             inputs,
+            is_cancelled,
         }
     }
 }
@@ -105,16 +109,24 @@ fn for_each_label(key: &Key, metric: Option<u32>, mut each: impl FnMut(u32, u32)
 }
 
 /// What the index of an output is made from. Its strings are read from the sources.
-#[derive(Debug)]
 pub(super) struct OutputIndex<'a> {
     labels: &'a OutputLabels,
     /// The lists, in order of name and value.
     sorted: Vec<u32>,
     symbols: &'a Symbols,
     inputs: &'a [Input<'a>],
+    is_cancelled: &'a dyn Fn() -> bool,
 }
 
 impl OutputIndex<'_> {
+    /// Fails if the merge was called off; asked for some of the numbers that are met.
+    fn go_on(&self, number: u32) -> Result<(), MergeError> {
+        match number.is_multiple_of(ASK_EVERY) && (self.is_cancelled)() {
+            true => Err(MergeError::Cancelled),
+            false => Ok(()),
+        }
+    }
+
     /// The lists of a name: those of its values, then that of the name.
     fn of_name(&self, name: u32) -> &[u32] {
         let lists = &self.labels.lists;
@@ -166,6 +178,7 @@ impl IndexInput for OutputIndex<'_> {
     }
 
     fn labels(&self, row: u32, out: &mut Vec<(SymbolId, SymbolId)>) -> io::Result<()> {
+        self.go_on(row)?;
         let metric = self.labels.metric;
         let read = self.labels.log.with(row as usize, |key| {
             for_each_label(key, metric, |name, value| {
@@ -198,6 +211,7 @@ impl IndexInput for OutputIndex<'_> {
     }
 
     fn postings(&self, name: SymbolId, value: SymbolId) -> io::Result<InputRows<'_>> {
+        self.go_on(value.0)?;
         let lists = &self.labels.lists;
         let label = (name.0, value.0);
         let found = self
@@ -209,13 +223,6 @@ impl IndexInput for OutputIndex<'_> {
             Some((list, None)) => InputRows::Many(Cow::Owned(lists.rows(list))),
             None => InputRows::Many(Cow::default()),
         })
-    }
-}
-
-impl From<MergeError> for io::Error {
-    /// Through a writer, which knows errors of the system alone; [`MergeError::unwrapped`] takes it out.
-    fn from(error: MergeError) -> Self {
-        Self::other(error)
     }
 }
 

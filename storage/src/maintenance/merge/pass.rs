@@ -31,14 +31,14 @@ pub(super) enum Part<'a> {
         /// Rows of an output with the same number have the same timestamps. Others may, too.
         shared: Option<u64>,
     },
-    /// Samples of any kinds.
-    Points(&'a [Sample]),
+    /// Samples of any kinds, whose histograms may be taken.
+    Points(&'a mut [Sample]),
 }
 
 /// Takes the rows of an output, in the order of their labels.
 pub(super) trait Sink {
     /// Adds a row.
-    fn row(&mut self, row: &Row<'_>) -> Result<(), MergeError>;
+    fn row(&mut self, row: Row<'_>) -> Result<(), MergeError>;
 }
 
 /// An output that has rows.
@@ -46,6 +46,16 @@ pub(super) trait Sink {
 pub(super) struct Output<S> {
     pub(super) sink: S,
     pub(super) labels: OutputLabels,
+}
+
+impl<S> Output<S> {
+    /// Without a row; `metric` is the number of the metric name's name.
+    pub(super) fn new(sink: S, metric: Option<u32>) -> Self {
+        Self {
+            sink,
+            labels: OutputLabels::new(metric),
+        }
+    }
 }
 
 /// What the outputs of a pass are to hold.
@@ -68,7 +78,8 @@ pub(super) fn run<S: Sink>(
 ) -> Result<Vec<Option<Output<S>>>, MergeError> {
     let metric = metric_number(symbols, inputs)?;
     let mut cursors = Vec::with_capacity(inputs.len());
-    for (place, &input) in inputs.iter().enumerate() {
+    let needed = inputs.iter().enumerate();
+    for (place, &input) in needed.filter(|(_, input)| input.may_have(wanted.span)) {
         cursors.push(Cursor::new(input, symbols.numbers(place), wanted.span)?);
     }
     let mut outputs: Vec<Option<Output<S>>> = Vec::new();
@@ -76,6 +87,7 @@ pub(super) fn run<S: Sink>(
     let mut series = SeriesReader::new(wanted);
     let mut places = Vec::with_capacity(cursors.len());
     let mut key = Vec::new();
+    let (mut cuts, mut exemplar_cuts) = (Vec::new(), Vec::new());
     loop {
         if is_cancelled() {
             return Err(MergeError::Cancelled);
@@ -86,26 +98,27 @@ pub(super) fn run<S: Sink>(
         };
         key.clear();
         key.extend_from_slice(first);
-        let (content, exemplars) = series.read(&mut cursors, &places)?;
-        let cuts = content.cuts(wanted)?;
-        let exemplar_cuts = cut(exemplars, |one| one.timestamp_ms, wanted)?;
-        for (place, output) in outputs.iter_mut().enumerate() {
-            let exemplars = &exemplars[exemplar_cuts[place].clone()];
-            let samples = cuts[place].clone();
-            if samples.is_empty() && exemplars.is_empty() {
+        let (mut content, exemplars) = series.read(&mut cursors, &places)?;
+        content.cut(wanted, &mut cuts)?;
+        cut(
+            exemplars,
+            |one| one.timestamp_ms,
+            wanted,
+            &mut exemplar_cuts,
+        )?;
+        let all = outputs.iter_mut().zip(&cuts).zip(&exemplar_cuts);
+        for (place, ((output, samples), exemplar_cut)) in all.enumerate() {
+            if samples.is_empty() && exemplar_cut.is_empty() {
                 continue;
             }
             let output = match output {
                 Some(output) => output,
-                None => output.insert(Output {
-                    sink: open(place)?,
-                    labels: OutputLabels::new(metric),
-                }),
+                None => output.insert(Output::new(open(place)?, metric)),
             };
             output.labels.push(&key)?;
-            output.sink.row(&Row {
-                samples: content.part(samples),
-                exemplars,
+            output.sink.row(Row {
+                samples: content.part(samples.clone()),
+                exemplars: &exemplars[exemplar_cut.clone()],
             })?;
         }
         join::advance(&mut cursors, &places)?;
@@ -114,16 +127,20 @@ pub(super) fn run<S: Sink>(
 
 impl Content<'_> {
     /// Which of the samples lie in each output.
-    fn cuts(&self, wanted: Wanted<'_>) -> Result<Cuts<'_>, MergeError> {
-        Ok(match self {
-            Self::Shared { times, .. } => Cuts::Borrowed(&times.cuts),
-            Self::Floats(floats) => cut(&floats.timestamps_ms, |&t| t, wanted)?.into(),
-            Self::Points(points) => cut(points, |point| point.timestamp_ms, wanted)?.into(),
-        })
+    fn cut(&self, wanted: Wanted<'_>, out: &mut Vec<Range<usize>>) -> Result<(), MergeError> {
+        match self {
+            Self::Shared { times, .. } => {
+                out.clear();
+                out.extend_from_slice(&times.cuts);
+                Ok(())
+            }
+            Self::Floats(floats) => cut(&floats.timestamps_ms, |&t| t, wanted, out),
+            Self::Points(points) => cut(points, |point| point.timestamp_ms, wanted, out),
+        }
     }
 
     /// Some of the samples.
-    fn part(&self, cut: Range<usize>) -> Part<'_> {
+    fn part(&mut self, cut: Range<usize>) -> Part<'_> {
         match self {
             Self::Shared { times, values } => Part::Floats {
                 times_ms: &times.times_ms[cut.clone()],
@@ -135,9 +152,7 @@ impl Content<'_> {
                 values: &floats.values[cut],
                 shared: None,
             },
-            Self::Points(points) => Part::Points(&points[cut]),
+            Self::Points(points) => Part::Points(&mut points[cut]),
         }
     }
 }
-
-type Cuts<'a> = std::borrow::Cow<'a, [Range<usize>]>;

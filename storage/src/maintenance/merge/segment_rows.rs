@@ -51,7 +51,7 @@ impl<'a> SegmentRows<'a> {
         let rows: Vec<u32> = by_row.iter().map(|&(row, _)| row).collect();
         let mut located = Vec::with_capacity(rows.len());
         let done = self.reader.locate(&rows, &mut located);
-        done.map_err(self.input.of_segment())?;
+        done.map_err(self.input.named())?;
         self.located.clear();
         self.located.extend_from_slice(&located);
         for (located, (_, place)) in located.into_iter().zip(by_row) {
@@ -83,7 +83,7 @@ impl<'a> SegmentRows<'a> {
         let taken = self
             .reader
             .floats(&located, bytes.unwrap_or(&[]), &mut self.floats);
-        taken.map_err(self.input.of_segment())?;
+        taken.map_err(self.input.named())?;
         Ok(&self.floats)
     }
 
@@ -112,7 +112,7 @@ impl<'a> SegmentRows<'a> {
         }
         let wanted = by_row.iter().map(|&place| &self.located[place]);
         let fetched = self.reader.fetch(wanted, &mut self.bytes);
-        fetched.map_err(self.input.of_segment())?;
+        fetched.map_err(self.input.named())?;
         self.held = first..end;
         Ok(())
     }
@@ -122,7 +122,7 @@ impl<'a> SegmentRows<'a> {
         // Which row it is does not matter but for the error.
         let row = self.floats_row();
         let read = self.reader.times(row, at, out);
-        read.map_err(self.input.of_segment())
+        read.map_err(self.input.named())
     }
 
     fn floats_row(&self) -> u32 {
@@ -134,7 +134,7 @@ impl<'a> SegmentRows<'a> {
     pub(super) fn points(&mut self, place: usize, out: &mut Vec<Sample>) -> Result<(), MergeError> {
         let row = self.located[place].row();
         let read = self.reader.points(row, self.span, out);
-        read.map_err(self.input.of_segment())
+        read.map_err(self.input.named())
     }
 
     /// Adds the exemplars of the row at a place of the batch that are asked for to `out`.
@@ -145,7 +145,7 @@ impl<'a> SegmentRows<'a> {
     ) -> Result<(), MergeError> {
         let row = self.located[place].row();
         let read = self.reader.exemplars(&[row], self.span);
-        for (_, mut own) in read.map_err(self.input.of_segment())? {
+        for (_, mut own) in read.map_err(self.input.named())? {
             out.append(&mut own);
         }
         Ok(())

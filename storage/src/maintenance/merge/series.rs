@@ -63,7 +63,7 @@ pub(super) enum Content<'a> {
     /// Floats.
     Floats(&'a Samples),
     /// Samples of any kinds.
-    Points(&'a [Sample]),
+    Points(&'a mut [Sample]),
 }
 
 /// Reads one series after the other, in memory that is used again.
@@ -107,7 +107,7 @@ impl<'r> SeriesReader<'r> {
                 cursors[place].points(&mut self.points)?;
             }
             overlay::points(&mut self.points);
-            return Ok((Content::Points(&self.points), &self.exemplars));
+            return Ok((Content::Points(&mut self.points), &self.exemplars));
         }
         self.arrived.clear();
         for &place in places {
@@ -130,7 +130,7 @@ impl<'r> SeriesReader<'r> {
             ..
         } = self;
         let mut read = |at: &TimesRef, out: &mut Vec<i64>| {
-            let cursor = cursors.get_mut(at.input as usize);
+            let cursor = cursors.iter_mut().find(|one| one.number() == at.input);
             cursor.map_or(Ok(()), |cursor| cursor.times(at, out))
         };
         floats.clear();

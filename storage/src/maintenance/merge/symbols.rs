@@ -18,7 +18,10 @@ pub(super) struct Symbols {
 
 impl Symbols {
     /// Joins the lists of strings, which each source has sorted.
-    pub(super) fn join(inputs: &[Input<'_>]) -> Result<Self, MergeError> {
+    pub(super) fn join(
+        inputs: &[Input<'_>],
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Self, MergeError> {
         let mut lists = Vec::with_capacity(inputs.len());
         for &input in inputs {
             lists.push(Strings::open(input)?);
@@ -32,6 +35,9 @@ impl Symbols {
         };
         let mut least = Vec::with_capacity(lists.len());
         loop {
+            if symbols.count.is_multiple_of(BATCH) && is_cancelled() {
+                return Err(MergeError::Cancelled);
+            }
             find_least(&lists, &mut least);
             if least.is_empty() {
                 return Ok(symbols);

@@ -77,10 +77,10 @@ impl TimesCache {
         // What a place takes counts too.
         self.held += times_ms.len() + places.len() * 4;
         let rises = times_ms.is_sorted_by(|one, next| one < next);
-        let cuts = match rises {
-            true => cut(&times_ms, |&t| t, wanted)?,
-            false => Vec::new(),
-        };
+        let mut cuts = Vec::new();
+        if rises {
+            cut(&times_ms, |&t| t, wanted, &mut cuts)?;
+        }
         let number = self.all.len();
         self.serial += 1;
         self.all.push(SharedTimes {
@@ -102,7 +102,8 @@ impl TimesCache {
     }
 }
 
-/// Which of some items, in order of time, lie in each of the ranges.
+/// Puts which of some items, in order of time, lie in each of the ranges into `out`, which is
+/// emptied first.
 ///
 /// # Errors
 /// [`MergeError::Outside`] where one lies in none of them.
@@ -110,7 +111,13 @@ pub(super) fn cut<T>(
     items: &[T],
     at_ms: impl Fn(&T) -> i64,
     wanted: Wanted<'_>,
-) -> Result<Vec<Range<usize>>, MergeError> {
+    out: &mut Vec<Range<usize>>,
+) -> Result<(), MergeError> {
+    out.clear();
+    if items.is_empty() {
+        out.resize(wanted.ranges.len(), 0..0);
+        return Ok(());
+    }
     let before = |limit_ms: i64| items.partition_point(|item| at_ms(item) < limit_ms);
     let upto = |limit_ms: i64| items.partition_point(|item| at_ms(item) <= limit_ms);
     let check = |from: usize, to: usize| match items.get(from..to) {
@@ -119,14 +126,12 @@ pub(super) fn cut<T>(
         }),
         _ => Ok(()),
     };
-    let mut cuts = Vec::with_capacity(wanted.ranges.len());
     let mut reached = before(wanted.span.start_ms);
     for range in wanted.ranges {
         let own = before(range.start_ms)..upto(range.end_ms);
         check(reached, own.start)?;
         reached = own.end;
-        cuts.push(own);
+        out.push(own);
     }
-    check(reached, upto(wanted.span.end_ms))?;
-    Ok(cuts)
+    check(reached, upto(wanted.span.end_ms))
 }

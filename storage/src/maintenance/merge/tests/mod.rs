@@ -1,5 +1,7 @@
 //! Sources of all kinds against a model.
 
+mod blocks;
+mod measure;
 mod world;
 
 use std::collections::BTreeMap;
@@ -30,7 +32,7 @@ struct Kept {
 }
 
 impl Sink for Kept {
-    fn row(&mut self, row: &Row<'_>) -> Result<(), MergeError> {
+    fn row(&mut self, row: Row<'_>) -> Result<(), MergeError> {
         let samples = match row.samples {
             Part::Points(points) => points.to_vec(),
             Part::Floats {
@@ -83,7 +85,7 @@ fn order(labels: &Labels) -> (Option<String>, Vec<(String, String)>) {
 
 /// The label sets of an output, as its index gives them.
 fn label_sets(output: &Output<Kept>, symbols: &Symbols, inputs: &[Input<'_>]) -> Vec<Labels> {
-    let index = output.labels.index(symbols, inputs);
+    let index = output.labels.index(symbols, inputs, &|| false);
     let mut texts = BTreeMap::new();
     index
         .for_each_symbol(&mut |symbol, text| {
@@ -154,7 +156,7 @@ proptest! {
         let sources = sources(&sys, &written);
         let inputs: Vec<Input<'_>> =
             (0..).zip(&sources).map(|(number, source)| Input { number, source }).collect();
-        let symbols = Symbols::join(&inputs).unwrap();
+        let symbols = Symbols::join(&inputs, &|| false).unwrap();
         let ranges = model.ranges(width_ms);
         let wanted = Wanted { ranges: &ranges, span: TimeRange::ALL };
         let open = |_| Ok(Kept::default());
