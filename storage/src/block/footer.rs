@@ -6,8 +6,9 @@ use crate::immutable::{Listed, SECTION_BYTES, SeqRange, Unusable, check_kinds, s
 use crate::model::{Seq, TimeRange};
 
 /// Length of the fields before the lists.
-const FIXED_BYTES: usize = 72;
+const FIXED_BYTES: usize = 76;
 const INPUT_BYTES: usize = 9;
+const OUTPUT_BYTES: usize = 8;
 
 /// Sections by kind. The first three stand in every block, metadata where there is some.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +62,7 @@ impl Footer {
             samples: self.samples,
             bytes,
             inputs: self.origin.inputs.clone(),
+            outputs: self.origin.outputs.clone(),
         }
     }
 
@@ -81,6 +83,7 @@ impl Footer {
         for length in [
             self.sections.len(),
             self.origin.inputs.len(),
+            self.origin.outputs.len(),
             self.index.len(),
         ] {
             out.extend((length as u32).to_le_bytes());
@@ -93,6 +96,9 @@ impl Footer {
         for input in &self.origin.inputs {
             out.push(input.kind as u8);
             out.extend(input.number.to_le_bytes());
+        }
+        for output in &self.origin.outputs {
+            out.extend(output.to_le_bytes());
         }
         out.extend(&self.index);
         seal(&mut out);
@@ -123,10 +129,12 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
     let columns = u32::from_le_bytes(take(rest)?);
     let sections = u32::from_le_bytes(take(rest)?) as usize;
     let inputs = u32::from_le_bytes(take(rest)?) as usize;
+    let outputs = u32::from_le_bytes(take(rest)?) as usize;
     let index = u32::from_le_bytes(take(rest)?) as usize;
     let [has, _unused @ ..]: [u8; 4] = take(rest)?;
     let lists = sections.checked_mul(SECTION_BYTES)?;
     let lists = lists.checked_add(inputs.checked_mul(INPUT_BYTES)?)?;
+    let lists = lists.checked_add(outputs.checked_mul(OUTPUT_BYTES)?)?;
     if lists.checked_add(index) != Some(rest.len()) {
         return None;
     }
@@ -144,10 +152,15 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
         let number = u64::from_le_bytes(take(rest)?);
         files.push(Input { kind, number });
     }
+    let mut siblings = Vec::with_capacity(outputs);
+    for _ in 0..outputs {
+        siblings.push(u64::from_le_bytes(take(rest)?));
+    }
     Some(Footer {
         origin: Origin {
             seqs: SeqRange { first, last },
             inputs: files,
+            outputs: siblings,
         },
         rows,
         bare_rows,

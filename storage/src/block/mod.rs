@@ -89,6 +89,9 @@ pub struct Origin {
     pub seqs: SeqRange,
     /// The files that it was made from.
     pub inputs: Vec<Input>,
+    /// The numbers of all blocks that the merge made, this one's among them: who finds some of
+    /// them and all inputs knows that it was not finished.
+    pub outputs: Vec<u64>,
 }
 
 /// What a block says of itself.
@@ -108,4 +111,7 @@ pub struct BlockInfo {
     pub bytes: u64,
     /// The files that it was made from.
     pub inputs: Vec<Input>,
+    /// The numbers of all blocks that the merge made, this one's among them: who finds some of
+    /// them and all inputs knows that it was not finished.
+    pub outputs: Vec<u64>,
 }

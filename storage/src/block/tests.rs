@@ -159,6 +159,7 @@ pub(super) fn origin() -> Origin {
             last: Seq(90),
         },
         inputs: vec![input(InputKind::Segment, 3), input(InputKind::Block, 4)],
+        outputs: vec![5, 7],
     }
 }
 

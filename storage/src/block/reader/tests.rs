@@ -77,6 +77,7 @@ fn what_was_written_is_read() {
         (samples as u64, rows.len())
     );
     assert_eq!((info.seqs, info.inputs), (origin().seqs, origin().inputs));
+    assert_eq!(info.outputs, origin().outputs);
     let times = || {
         rows.iter()
             .flat_map(|row| &row.points)
