@@ -7,11 +7,7 @@
 
 #[cfg_attr(
     not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "nothing merges segments into blocks yet"
-    )
+    expect(dead_code, reason = "nothing merges segments into blocks yet")
 )]
 mod block;
 mod chunk;

@@ -27,12 +27,14 @@ pub use row::RowInput;
 /// it is removed.
 ///
 /// Held in memory are a group of rows (about 1 MiB, or the row that is larger), up to 64 MiB of
-/// encoded time columns, and a few bytes a time column.
+/// encoded time columns, and a few bytes a time column; of all that no more than the last once
+/// the rows are followed by something else.
 #[derive(Debug)]
 pub struct Writer {
     new: NewFile,
     stage: Stage,
-    packer: Packer,
+    /// None once rows and metadata are written.
+    packer: Option<Packer>,
     group: OpenGroup,
     row: EncodedRow,
     times: TimesWriter,
@@ -77,7 +79,7 @@ impl Writer {
         let new = NewFile::create(sys, &FORMAT, dir, number)?;
         Ok(Self {
             stage: Stage::Rows(new.file.open_section()),
-            packer: Packer::new().map_err(new.io("compress"))?,
+            packer: Some(Packer::new().map_err(new.io("compress"))?),
             new,
             group: OpenGroup::default(),
             row: EncodedRow::default(),
@@ -87,6 +89,11 @@ impl Writer {
             sections: Vec::new(),
             index: Vec::new(),
         })
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.new.number()
     }
 
     /// Adds the next row; rows come in the order of their labels, the first has the number 0.
@@ -107,14 +114,14 @@ impl Writer {
         let rows = rows.ok_or_else(|| too_large(self.new.path()))?;
         let encoded = self.row.encode(input);
         encoded.ok_or_else(|| too_large(self.new.path()))?;
-        let Stage::Rows(data) = &mut self.stage else {
+        let (Stage::Rows(data), Some(packer)) = (&mut self.stage, &mut self.packer) else {
             return Err(self.misused("rows come first"));
         };
         let about = self.new.io("write");
         let file = &mut self.new.file;
         let written = (|| {
             if !self.group.has_room(&self.row) {
-                let at = self.group.write(&mut self.packer, data, file)?;
+                let at = self.group.write(packer, data, file)?;
                 self.groups.extend(at.encode());
             }
             match input.times.is_empty() {
@@ -140,7 +147,7 @@ impl Writer {
     /// [`BlockError::Io`]
     pub fn metadata(&mut self, metric: &str, metadata: &Metadata) -> Result<(), BlockError> {
         self.end_rows()?;
-        let Stage::Metadata(open) = &mut self.stage else {
+        let (Stage::Metadata(open), Some(packer)) = (&mut self.stage, &mut self.packer) else {
             return Err(self.misused("metadata comes before the index"));
         };
         let at = open.pages.position();
@@ -148,7 +155,7 @@ impl Writer {
         open.encoder.put(out, at, metric, metadata);
         let about = self.new.io("write");
         let (section, file) = (&mut open.section, &mut self.new.file);
-        let written = open.pages.hand_on(&mut self.packer, section, file);
+        let written = open.pages.hand_on(packer, section, file);
         written.map_err(about)
     }
 
@@ -205,16 +212,20 @@ impl Writer {
         let Stage::Rows(mut data) = std::mem::replace(&mut self.stage, Stage::End) else {
             return Ok(());
         };
+        // Nothing that is for rows alone is held any longer: others may be written meanwhile.
+        let mut group = std::mem::take(&mut self.group);
+        self.row = EncodedRow::default();
+        self.times.forget();
         let about = self.new.io("write");
         let file = &mut self.new.file;
         let written: io::Result<_> = (|| {
-            if !self.group.is_empty() {
-                let at = self.group.write(&mut self.packer, &mut data, file)?;
+            if let Some(packer) = self.packer.as_mut().filter(|_| !group.is_empty()) {
+                let at = group.write(packer, &mut data, file)?;
                 self.groups.extend(at.encode());
             }
             let data = data.finish(file)?;
             let mut section = file.section();
-            section.put(&self.groups)?;
+            section.put(&std::mem::take(&mut self.groups))?;
             let groups = section.finish()?;
             let (pages, ends) = self.times.finish();
             let mut section = file.section();
@@ -241,17 +252,18 @@ impl Writer {
         if !matches!(self.stage, Stage::Metadata(_)) {
             return Ok(());
         }
+        let packer = self.packer.take();
         let Stage::Metadata(mut open) = std::mem::replace(&mut self.stage, Stage::Index) else {
             return Ok(());
         };
         // A section without a byte is none.
-        if open.encoder.is_empty() {
+        let Some(mut packer) = packer.filter(|_| !open.encoder.is_empty()) else {
             return Ok(());
-        }
+        };
         let about = self.new.io("write");
         open.encoder.finish(open.pages.bytes());
         let (mut section, file) = (open.section, &mut self.new.file);
-        let written = open.pages.finish(&mut self.packer, &mut section, file);
+        let written = open.pages.finish(&mut packer, &mut section, file);
         let written = written.and_then(|()| section.finish(file));
         let at = written.map_err(about)?;
         self.sections.push(listed(Kind::Metadata, at));

@@ -92,6 +92,7 @@ fn a_block_of_version_1_is_read() {
         samples: 2100,
         bytes: V1.len() as u64,
         inputs: origin().inputs,
+        outputs: origin().outputs,
     };
     assert_eq!(block.info(), &expected);
     let mut reader = block.reader();

@@ -30,7 +30,7 @@ pub struct TimesWriter {
 }
 
 /// Columns that rows to come may share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Known {
     hasher: RandomState,
     /// By the hash of their timestamps.
@@ -59,15 +59,13 @@ impl TimesWriter {
             ends: Vec::new(),
             open: Vec::new(),
             count: 0,
-            known: Known {
-                hasher: RandomState::default(),
-                table: HashTable::new(),
-                columns: VecDeque::new(),
-                forgotten: 0,
-                bytes: 0,
-                chunk: Vec::new(),
-            },
+            known: Known::default(),
         }
+    }
+
+    /// Lets go of the columns that rows to come might share: there are none to come.
+    pub(in crate::block) fn forget(&mut self) {
+        self.known = Known::default();
     }
 
     /// How many columns there are.

@@ -21,7 +21,7 @@ pub(super) struct Cursor<'a> {
 /// The samples of a source's rows.
 #[derive(Debug)]
 enum Samples<'a> {
-    Segment(SegmentRows<'a>),
+    Segment(Box<SegmentRows<'a>>),
     Block(Box<BlockRows<'a>>),
 }
 
@@ -34,7 +34,7 @@ impl<'a> Cursor<'a> {
         span: TimeRange,
     ) -> Result<Self, MergeError> {
         let samples = match input.source {
-            Source::Segment(own) => Samples::Segment(SegmentRows::new(input, own, span)),
+            Source::Segment(own) => Samples::Segment(Box::new(SegmentRows::new(input, own, span))),
             Source::Block(own) => Samples::Block(Box::new(BlockRows::new(input, own, span))),
         };
         let mut cursor = Self {
@@ -64,17 +64,24 @@ impl<'a> Cursor<'a> {
     }
 
     fn arrive(&mut self, is_first_of_batch: bool) -> Result<(), MergeError> {
-        match (&mut self.samples, self.rows.current()) {
-            (Samples::Segment(own), _) if is_first_of_batch => own.begin(self.rows.batch()),
-            (Samples::Block(own), Some((_, row))) => own.go_to(row),
-            _ => Ok(()),
+        let Some((_, row)) = self.rows.current() else {
+            return Ok(());
+        };
+        match &mut self.samples {
+            Samples::Segment(own) => {
+                if is_first_of_batch {
+                    own.begin();
+                }
+                own.go_to(self.rows.at(), self.rows.batch())
+            }
+            Samples::Block(own) => own.go_to(row),
         }
     }
 
     /// Whether the current row has histograms or start timestamps.
     pub(super) fn has_beside(&self) -> bool {
         match &self.samples {
-            Samples::Segment(own) => own.located(self.rows.at()).has_beside(),
+            Samples::Segment(own) => own.located().has_beside(),
             Samples::Block(own) => own.facts().has_beside,
         }
     }
@@ -84,19 +91,16 @@ impl<'a> Cursor<'a> {
         let input = self.number;
         match &mut self.samples {
             Samples::Segment(own) => {
-                let place = self.rows.at();
-                if !own.may_have(place) {
-                    return Ok(());
+                if let Some(floats) = own.floats()? {
+                    let times = floats.times.iter().map(|at| TimesRef {
+                        input,
+                        count: at.count.into(),
+                        column: at.column_at,
+                        start: at.start.into(),
+                    });
+                    arrived.push(times, &floats.values);
+                    arrived.push_own(&floats.late);
                 }
-                let floats = own.floats(place)?;
-                let times = floats.times.iter().map(|at| TimesRef {
-                    input,
-                    count: at.count.into(),
-                    column: at.column_at,
-                    start: at.start.into(),
-                });
-                arrived.push(times, &floats.values);
-                arrived.push_own(&floats.late);
             }
             Samples::Block(own) => {
                 if let Some((column, values)) = own.floats()? {
@@ -133,7 +137,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn points(&mut self, out: &mut Vec<Sample>) -> Result<(), MergeError> {
         let mut own = Vec::new();
         match &mut self.samples {
-            Samples::Segment(source) => source.points(self.rows.at(), &mut own)?,
+            Samples::Segment(source) => source.points(&mut own)?,
             Samples::Block(source) => source.points(&mut own)?,
         }
         out.append(&mut own);
@@ -142,11 +146,8 @@ impl<'a> Cursor<'a> {
 
     /// Adds the exemplars of the current row.
     pub(super) fn exemplars(&mut self, out: &mut Vec<Exemplar>) -> Result<(), MergeError> {
-        let place = self.rows.at();
         match &mut self.samples {
-            Samples::Segment(own) if own.located(place).has_exemplars() => {
-                own.exemplars(place, out)
-            }
+            Samples::Segment(own) if own.located().has_exemplars() => own.exemplars(out),
             Samples::Block(own) if own.facts().has_exemplars => own.exemplars(out),
             _ => Ok(()),
         }

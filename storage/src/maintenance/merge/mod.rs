@@ -100,11 +100,7 @@ pub fn merge(
         metadata: metadata(&inputs)?,
         next_number,
         is_cancelled,
-        written: Written {
-            sys: sys.clone(),
-            paths: Vec::new(),
-        },
-        infos: Vec::new(),
+        ended: Vec::new(),
     };
     // The newest first, as metadata go to the newest that is written.
     for wanted in passes(ranges).into_iter().rev() {
@@ -122,6 +118,8 @@ fn origin(sources: &[Source]) -> Option<Origin> {
             last: seqs().map(|seqs| seqs.last).max()?,
         },
         inputs: sources.iter().map(Source::name).collect(),
+        // Known once all are written.
+        outputs: Vec::new(),
     })
 }
 
@@ -165,9 +163,8 @@ struct Merge<'a> {
     metadata: BTreeMap<String, Metadata>,
     next_number: &'a mut u64,
     is_cancelled: &'a dyn Fn() -> bool,
-    written: Written,
-    /// From the newest on.
-    infos: Vec<BlockInfo>,
+    /// Blocks that lack their footer alone, from the newest on: each names all others.
+    ended: Vec<Writer>,
 }
 
 /// Blocks that are removed unless they are kept.
@@ -199,7 +196,7 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Writes what comes after the rows.
+    /// Writes what comes after the rows, but for the footer.
     fn end(&mut self, output: Output<BlockSink>) -> Result<(), MergeError> {
         if (self.is_cancelled)() {
             return Err(MergeError::Cancelled);
@@ -212,10 +209,7 @@ impl Merge<'_> {
         }
         let index = labels.index(self.symbols, self.inputs, self.is_cancelled);
         writer.index(&index).map_err(MergeError::of_output)?;
-        let info = writer.finish(self.origin.clone());
-        let info = info.map_err(MergeError::of_output)?;
-        self.written.paths.push(block::path(self.dir, info.number));
-        self.infos.push(info);
+        self.ended.push(writer);
         Ok(())
     }
 
@@ -224,9 +218,24 @@ impl Merge<'_> {
             let sink = create(self.sys, self.dir, self.next_number)?;
             self.end(Output::new(sink, None))?;
         }
-        self.written.paths.clear();
-        self.infos.reverse();
-        Ok(self.infos)
+        self.origin.outputs = self.ended.iter().map(Writer::number).collect();
+        self.origin.outputs.sort_unstable();
+        let mut written = Written {
+            sys: self.sys.clone(),
+            paths: Vec::new(),
+        };
+        let mut infos = Vec::with_capacity(self.ended.len());
+        for writer in self.ended.into_iter().rev() {
+            if (self.is_cancelled)() {
+                return Err(MergeError::Cancelled);
+            }
+            let path = block::path(self.dir, writer.number());
+            let info = writer.finish(self.origin.clone());
+            infos.push(info.map_err(MergeError::of_output)?);
+            written.paths.push(path);
+        }
+        written.paths.clear();
+        Ok(infos)
     }
 }
 

@@ -156,6 +156,7 @@ proptest! {
             prop_assert_eq!(info.seqs.first, sources[0].seqs().first);
             prop_assert_eq!(info.seqs.last, sources[sources.len() - 1].seqs().last);
             prop_assert_eq!(info.inputs.len(), sources.len());
+            prop_assert!(info.outputs.iter().copied().eq(7..next_number));
         }
     }
 

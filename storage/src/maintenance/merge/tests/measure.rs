@@ -204,8 +204,8 @@ fn merge_is_measured() {
     let kept = std::env::var("SILVERBACK_MERGE_DIR").ok();
     let dir = kept.as_ref().map_or(own.path(), Path::new);
     for (name, scrapes) in [
-        ("one segment of 480 scrapes", vec![0..480]),
-        ("three of 320", vec![0..320, 320..640, 640..960]),
+        ("one segment of 480 scrapes", vec![(0, 480)]),
+        ("three of 320", vec![(0, 320), (320, 640), (640, 960)]),
     ] {
         for mapped in [false, true] {
             let disk = match mapped {
@@ -224,7 +224,7 @@ fn merge_is_measured() {
                     let path = segment::path(&segments, number);
                     match Segment::open(&sys, &path) {
                         Ok(own) => Source::Segment(Arc::new(own)),
-                        Err(_) => flushed(&sys, &segments, number, &fleet(scrapes.clone())),
+                        Err(_) => flushed(&sys, &segments, number, &fleet(scrapes.0..scrapes.1)),
                     }
                 })
                 .collect();
