@@ -76,6 +76,11 @@ pub trait Disk: Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// How many bytes can be written in a directory until the disk is full; none where the disk
+    /// does not tell.
+    fn available(&self, _dir: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Takes the lock file at `path`, creating it if need be; held until the guard is dropped
     /// or the process ends.
     ///

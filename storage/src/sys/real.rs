@@ -106,6 +106,11 @@ impl Disk for RealDisk {
         fs::File::open(dir)?.sync_all()
     }
 
+    fn available(&self, dir: &Path) -> io::Result<Option<u64>> {
+        let about = rustix::fs::statvfs(dir)?;
+        Ok(Some(about.f_bavail.saturating_mul(about.f_frsize)))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockGuard>> {
         let file = fs::File::options()
             .read(true)

@@ -75,6 +75,7 @@ struct State {
     down: bool,
     full: bool,
     allocation_supported: bool,
+    available: Option<u64>,
     ops: u64,
     faults: BTreeMap<u64, Fault>,
     log: Option<Vec<Op>>,
@@ -128,6 +129,7 @@ impl SimDisk {
             down: false,
             full: false,
             allocation_supported: true,
+            available: None,
             ops: 0,
             faults: BTreeMap::new(),
             log: None,
@@ -191,6 +193,12 @@ impl SimDisk {
     /// Takes back the faults not yet met.
     pub fn clear_faults(&self) {
         self.state.lock().faults.clear();
+    }
+
+    /// How many bytes the disk says that it has room for; it does not say at first, and takes any
+    /// number.
+    pub fn set_available(&self, bytes: Option<u64>) {
+        self.state.lock().available = bytes;
     }
 
     /// Makes the disk full, or gives it room again. A full disk takes writes within the length
@@ -408,6 +416,10 @@ impl Disk for SimDisk {
             state.collect();
         }
         result
+    }
+
+    fn available(&self, _dir: &Path) -> io::Result<Option<u64>> {
+        Ok(self.state.lock().available)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockGuard>> {
