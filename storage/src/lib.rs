@@ -5,10 +5,6 @@
 //! databases live in one process. [`Db`] is where to begin.
 #![warn(missing_debug_implementations)]
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "nothing merges segments into blocks yet")
-)]
 mod block;
 mod chunk;
 mod codec;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use crate::error::{Error, ErrorKind};
-use crate::maintenance::files;
+use crate::maintenance::files::Folder;
 use crate::manifest;
 use crate::sys::{LockGuard, Sys};
 
@@ -20,8 +20,9 @@ const MARKER: &str = "FORMAT";
 const MARKER_NEW: &str = "FORMAT.new";
 /// What the marker begins with; the format version and a line end follow.
 const MARKER_PREFIX: &str = "silverback ";
-/// The format version of the directory that this code writes, and the latest it opens.
-const VERSION: u32 = 1;
+/// The format version of the directory that this code writes, and the latest it opens. Who knows
+/// version 1 alone knows no blocks, and would do without them where the manifest is lost.
+const VERSION: u32 = 2;
 /// All names that files of ours have in the directory itself.
 const OURS: [&str; 5] = [
     LOCK,
@@ -93,17 +94,24 @@ fn check(sys: &Sys, dir: &Path) -> Result<Marked, Error> {
                 ),
             ));
         }
-        Some(Some(_)) => return Ok(Marked::Yes),
+        Some(Some(VERSION)) => return Ok(Marked::Yes),
+        // Ours, and marked anew: what is in it of that version is read.
+        Some(Some(_)) => return Ok(Marked::No),
         Some(None) | None => {}
     }
     // No marker, or none that can be read: ours only if nothing in it is of others.
     let logs = list(sys, &wal_dir(dir)).map_err(read_error)?;
-    let segments = list(sys, &files::segments_dir(dir)).map_err(read_error)?;
+    let mut stored = Vec::new();
+    for folder in Folder::ALL {
+        let names = list(sys, &folder.path(dir)).map_err(read_error)?;
+        stored.extend(names.into_iter().map(|name| (folder, name)));
+    }
+    let is_other = |(folder, name): &&(Folder, String)| !folder.is_file_name(name);
     let of_others = names
         .iter()
         .find(|name| !OURS.contains(&name.as_str()))
         .or_else(|| logs.iter().find(|name| !crate::wal::is_file_name(name)))
-        .or_else(|| segments.iter().find(|name| !files::is_file_name(name)));
+        .or_else(|| stored.iter().find(is_other).map(|(_, name)| name));
     if let Some(name) = of_others {
         return Err(Error::new(
             ErrorKind::Incompatible,
@@ -167,7 +175,8 @@ fn io_error(what: &str, dir: &Path, cause: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::sim::SimDisk;
+    use crate::sys::Disk;
+    use crate::sys::sim::{Fault, SimDisk};
 
     fn sys(disk: &SimDisk) -> Sys {
         disk.sys(0)
@@ -196,20 +205,20 @@ mod tests {
         assert_eq!(check(&sys(&disk), Path::new("/data")).unwrap(), Marked::Yes);
         assert_eq!(
             read_marker(&sys(&disk), Path::new("/data")).unwrap(),
-            b"silverback 1\n"
+            b"silverback 2\n"
         );
     }
 
     #[test]
     fn a_newer_format_is_refused_and_left_alone() {
         let disk = SimDisk::new(1);
-        put(&disk, "/data/FORMAT", b"silverback 2\n");
+        put(&disk, "/data/FORMAT", b"silverback 3\n");
         let error = error(&disk);
         assert_eq!(error.kind(), ErrorKind::Incompatible);
         assert_eq!(
             error.to_string(),
-            "the data directory /data was written by a newer version of Silverback (format 2, \
-             this version knows up to 1)"
+            "the data directory /data was written by a newer version of Silverback (format 3, \
+             this version knows up to 2)"
         );
         assert_eq!(
             sys(&disk).disk.list(Path::new("/data")).unwrap(),
@@ -224,6 +233,8 @@ mod tests {
             "/data/wal/00000000",
             "/data/segments/00000000000000000001.sst",
             "/data/segments/1.seg",
+            "/data/blocks/1.blk",
+            "/data/blocks/00000000000000000001.seg",
         ] {
             let disk = SimDisk::new(1);
             put(&disk, path, b"x");
@@ -249,6 +260,9 @@ mod tests {
             "/data/segments/00000000000000000003.seg.damaged",
             b"",
         );
+        put(&disk, "/data/blocks/00000000000000000001.blk", b"");
+        put(&disk, "/data/blocks/00000000000000000002.blk.tmp", b"");
+        put(&disk, "/data/blocks/00000000000000000003.blk.damaged", b"");
         put(&disk, "/data/MANIFEST", b"");
         put(&disk, "/data/MANIFEST.new", b"");
         drop(take(&sys(&disk), Path::new("/data")).unwrap());
@@ -258,7 +272,33 @@ mod tests {
         drop(take(&sys(&disk), Path::new("/data")).unwrap());
         assert_eq!(
             read_marker(&sys(&disk), Path::new("/data")).unwrap(),
-            b"silverback 1\n"
+            b"silverback 2\n"
         );
+    }
+
+    #[test]
+    fn the_version_before_is_opened_and_marked_anew() {
+        for op in 0.. {
+            let disk = SimDisk::new(op);
+            put(&disk, "/data/FORMAT", b"silverback 1\n");
+            let marker = disk.open(Path::new("/data/FORMAT")).unwrap();
+            marker.sync_data().unwrap();
+            for dir in ["/data", "/"] {
+                disk.sync_dir(Path::new(dir)).unwrap();
+            }
+            let before = disk.ops();
+            disk.fail_at(before + op, Fault::Crash);
+            let is_taken = take(&sys(&disk), Path::new("/data")).is_ok();
+            disk.clear_faults();
+            disk.crash();
+            let marker = read_marker(&sys(&disk), Path::new("/data")).unwrap();
+            assert!([Some(1), Some(2)].contains(&version_of(&marker)));
+            drop(take(&sys(&disk), Path::new("/data")).unwrap());
+            disk.crash();
+            assert_eq!(check(&sys(&disk), Path::new("/data")).unwrap(), Marked::Yes);
+            if is_taken {
+                break;
+            }
+        }
     }
 }

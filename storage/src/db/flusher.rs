@@ -1,6 +1,5 @@
 //! The one thread that turns frozen epochs into segments.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -8,12 +7,12 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::Shared;
+use super::catalog::Catalog;
 use super::epoch::Frozen;
 use crate::error::Error;
+use crate::maintenance::files::Folder;
 use crate::maintenance::{files, flush};
-use crate::manifest::{self, Manifest};
 use crate::segment::{self, Segment, SeqRange};
-use crate::sys::Sys;
 use crate::wal;
 
 /// How long after a flush that failed it is tried again.
@@ -23,28 +22,17 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Flusher {
     shared: Arc<Shared>,
-    sys: Sys,
-    dir: PathBuf,
-    /// As it is on the disk.
-    manifest: Manifest,
+    catalog: Arc<Catalog>,
     /// The segment of the oldest frozen epoch, where it is written and could not be named yet.
     unnamed: Option<Segment>,
     log: wal::Files,
 }
 
 impl Flusher {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        sys: Sys,
-        dir: PathBuf,
-        manifest: Manifest,
-        log: wal::Files,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, catalog: Arc<Catalog>, log: wal::Files) -> Self {
         Self {
             shared,
-            sys,
-            dir,
-            manifest,
+            catalog,
             unnamed: None,
             log,
         }
@@ -84,7 +72,7 @@ impl Flusher {
                     "flushed the head to a segment"
                 );
                 self.shared.counters.note_flush(took);
-                self.shared.publish(segment);
+                self.shared.publish(segment.into());
                 self.drop_log();
                 Ok(())
             }
@@ -107,38 +95,35 @@ impl Flusher {
             Some(segment) => segment,
             None => self.write_segment(frozen)?,
         };
-        let mut manifest = self.manifest.clone();
-        manifest.segments.push(files::entry(segment.info()));
-        manifest.covered_seq = segment.seqs().last;
-        manifest.last_epoch = frozen.number;
-        manifest.generation += 1;
-        if let Err(cause) = manifest::store(&self.sys, &self.dir, &manifest) {
+        let named = self.catalog.replace(|manifest| {
+            manifest.segments.push(files::segment_entry(segment.info()));
+            manifest.covered_seq = segment.seqs().last;
+            manifest.last_epoch = frozen.number;
+        });
+        if let Err(cause) = named {
             self.unnamed = Some(segment);
             return Err(files::manifest_error(cause));
         }
-        self.manifest = manifest;
         Ok(segment)
     }
 
-    fn write_segment(&mut self, frozen: &Frozen) -> Result<Segment, Error> {
-        let number = self.manifest.next_segment;
-        // A file that was begun is never taken up again, whatever became of it.
-        self.manifest.next_segment += 1;
+    fn write_segment(&self, frozen: &Frozen) -> Result<Segment, Error> {
+        let (sys, number) = (self.catalog.sys(), self.catalog.take_segment_number());
         let seqs = SeqRange {
-            first: self.manifest.covered_seq.next(),
+            first: self.catalog.covered_seq().next(),
             last: frozen.last_seq,
         };
-        let dir = files::segments_dir(&self.dir);
-        flush::write_segment(&self.sys, &dir, number, &frozen.head, seqs, frozen.number)
-            .map_err(files::segment_error)?;
+        let dir = Folder::Segments.path(self.catalog.dir());
+        flush::write_segment(sys, &dir, number, &frozen.head, seqs, frozen.number)
+            .map_err(files::file_error)?;
         // What cannot be read back must not take the place of the log.
-        Segment::open(&self.sys, &segment::path(&dir, number)).map_err(files::segment_error)
+        Segment::open(sys, &segment::path(&dir, number)).map_err(files::file_error)
     }
 
     /// Removes log files that the manifest covers. What cannot be removed now is tried again
     /// after the next flush.
     fn drop_log(&self) {
-        if let Err(cause) = self.log.drop_through(self.manifest.covered_seq) {
+        if let Err(cause) = self.log.drop_through(self.catalog.covered_seq()) {
             warn!(error = %cause, "cannot remove WAL files that are flushed");
         }
         self.shared.counters.note_wal(&self.log);

@@ -1,8 +1,11 @@
 //! The database: joins the log and the head, and keeps the order between them.
 
 mod bounds;
+mod catalog;
 mod commit;
 mod committer;
+mod compacting;
+mod compactor;
 mod directory;
 mod epoch;
 mod fill;
@@ -31,6 +34,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use tracing::warn;
 
 use self::bounds::Bounds;
+use self::compacting::Compacting;
 use self::epoch::{Epoch, Frozen};
 use self::flushing::Flushing;
 use self::recovery::Recovered;
@@ -40,7 +44,7 @@ use self::stats::Counters;
 use crate::config::Options;
 use crate::error::{Error, ErrorKind};
 use crate::head::Head;
-use crate::segment::Segment;
+use crate::maintenance::stored::Stored;
 use crate::sys::{Clock, LockGuard, Sys};
 
 pub use commit::Commit;
@@ -89,14 +93,15 @@ pub struct Submitted {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    /// The committer and the flusher, in the order in which they end.
+    /// The committer, the flusher and the compactor, in the order in which they end.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What the callers and the threads share.
 #[derive(Debug)]
 struct Shared {
-    /// What views see. Changed by the committer, when an epoch ends, and by the flusher.
+    /// What views see. Changed by the committer, when an epoch ends, by the flusher and the
+    /// compactor.
     sources: CurrentSources,
     /// The epoch that new writes belong to: a copy of the sequencer's, to be read without its
     /// lock.
@@ -106,6 +111,7 @@ struct Shared {
     /// sequencer closed.
     work: Condvar,
     flushing: Flushing,
+    compacting: Compacting,
     /// Whether writes have waited too long for the flusher and are refused.
     is_stalled: AtomicBool,
     clock: Arc<dyn Clock>,
@@ -137,6 +143,7 @@ impl Db {
             shared,
             committer,
             flusher,
+            compactor,
         } = recovery::recover(sys, dir.as_ref(), &options)?;
         let handle = Handle {
             shared,
@@ -145,6 +152,7 @@ impl Db {
         // Each is in the list before the next is started: a failure closes what runs.
         handle.spawn("silverback-commit", move || committer.run())?;
         handle.spawn("silverback-flush", move || flusher.run())?;
+        handle.spawn("silverback-compact", move || compactor.run())?;
         Ok(Self(Arc::new(handle)))
     }
 
@@ -221,6 +229,19 @@ impl Db {
         shared.flushing.wait(request)
     }
 
+    /// Merges files until all that was flushed before the call stands in blocks, no two of them
+    /// have samples of the same time, and no merge is due; blocks until then. What is in memory
+    /// stays there: [`Db::flush`] first, if that is to be merged too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Full`], [`ErrorKind::Io`]: nothing is lost, and what is due is tried again by
+    /// itself. [`ErrorKind::Corrupt`]: a file cannot be read and stays what it is; all others are
+    /// merged as far as that goes. [`ErrorKind::Closed`].
+    pub fn compact(&self) -> Result<(), Error> {
+        let compacting = &self.0.shared.compacting;
+        compacting.wait(compacting.request())
+    }
+
     /// The database's figures.
     pub fn stats(&self) -> Stats {
         stats::collect(&self.0.shared)
@@ -254,6 +275,7 @@ impl Handle {
         self.shared.sequencer.lock().close();
         self.shared.work.notify_all();
         self.shared.flushing.close(&Error::closed());
+        self.shared.compacting.close(&Error::closed());
         for thread in self.threads.lock().drain(..) {
             let name = thread.thread().name().unwrap_or_default().to_owned();
             if thread.join().is_err() {
@@ -295,10 +317,11 @@ impl Shared {
     }
 
     /// The oldest frozen epoch is a segment.
-    fn publish(&self, segment: Segment) {
+    fn publish(&self, segment: Stored) {
         self.sources.publish(segment);
         self.note_waiting();
         self.wake();
+        self.compacting.note_news();
     }
 
     fn note_waiting(&self) {

@@ -8,7 +8,10 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::Shared;
 use super::bounds::Bounds;
+use super::catalog::Catalog;
 use super::committer::Committer;
+use super::compacting::Compacting;
+use super::compactor::Compactor;
 use super::directory::{self, wal_dir};
 use super::epoch::{Epoch, Frozen};
 use super::flusher::Flusher;
@@ -30,6 +33,7 @@ pub(super) struct Recovered {
     pub(super) shared: Arc<Shared>,
     pub(super) committer: Committer,
     pub(super) flusher: Flusher,
+    pub(super) compactor: Compactor,
 }
 
 /// Locks the directory, opens its files, replays the log, and gets ready to go on behind it.
@@ -58,7 +62,7 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
     counters.note_wal(writer.files());
     let active = Arc::new(active);
     let sources = Sources {
-        segments: files.segments.into_iter().map(Arc::new).collect(),
+        files: files.stored,
         frozen: frozen.into_iter().map(Arc::new).collect(),
         active: Arc::clone(&active.head),
         earlier_rows: Applied::default(),
@@ -70,6 +74,7 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
         epoch: RwLock::new(active),
         work: Condvar::new(),
         flushing: Flushing::default(),
+        compacting: Compacting::default(),
         is_stalled: false.into(),
         bounds: Bounds::new(
             Arc::clone(&sys.clock),
@@ -84,12 +89,16 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
     shared.note_waiting();
     let log = writer.files().clone();
     let committer = Committer::new(Arc::clone(&shared), writer, options);
-    let dir = PathBuf::from(dir);
-    let flusher = Flusher::new(Arc::clone(&shared), sys, dir, files.manifest, log);
+    let catalog = Arc::new(Catalog::new(sys, PathBuf::from(dir), files.manifest));
+    let flusher = Flusher::new(Arc::clone(&shared), Arc::clone(&catalog), log);
+    let compactor = Compactor::new(Arc::clone(&shared), catalog, files.unopened, options);
+    // What was flushed before may be due.
+    shared.compacting.note_news();
     Ok(Recovered {
         shared,
         committer,
         flusher,
+        compactor,
     })
 }
 

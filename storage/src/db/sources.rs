@@ -6,14 +6,16 @@ use parking_lot::RwLock;
 
 use super::epoch::Frozen;
 use crate::head::{Applied, Head};
+use crate::maintenance::plan::SourceId;
+use crate::maintenance::stored::Stored;
 use crate::model::TimeRange;
-use crate::segment::Segment;
 
-/// The sources of a database, from the oldest writes to the newest: the segments, the frozen
-/// epochs, the head that takes writes. Their seqs do not overlap.
+/// The sources of a database, from the oldest writes to the newest: the files, the frozen epochs,
+/// the head that takes writes. The seqs of two that overlap in time do not overlap.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
-    pub(super) segments: Vec<Arc<Segment>>,
+    /// Segments and blocks, in the order in which they count.
+    pub(super) files: Vec<Stored>,
     /// Epochs that ended and are not in segments yet: one, but for two after some restarts.
     pub(super) frozen: Vec<Arc<Frozen>>,
     pub(super) active: Arc<Head>,
@@ -24,9 +26,9 @@ pub(super) struct Sources {
 impl Sources {
     /// Smallest and largest timestamp of all samples; none without a sample.
     pub(super) fn range(&self) -> Option<TimeRange> {
-        let segments = self.segments.iter().map(|segment| segment.range());
+        let files = self.files.iter().map(Stored::range);
         let frozen = self.frozen.iter().map(|frozen| frozen.head.time_range());
-        let all = segments
+        let all = files
             .chain(frozen)
             .chain([self.active.time_range()])
             .flatten();
@@ -61,10 +63,20 @@ impl CurrentSources {
     }
 
     /// The oldest frozen epoch is a segment now.
-    pub(super) fn publish(&self, segment: Segment) {
+    pub(super) fn publish(&self, segment: Stored) {
         self.change(|sources| {
             sources.frozen.remove(0);
-            sources.segments.push(Arc::new(segment));
+            // The newest of all.
+            sources.files.push(segment);
+        });
+    }
+
+    /// The blocks `outputs` stand in the place of the files `inputs`.
+    pub(super) fn replace(&self, inputs: &[SourceId], outputs: &[Stored]) {
+        self.change(|sources| {
+            sources.files.retain(|file| !inputs.contains(&file.id()));
+            sources.files.extend_from_slice(outputs);
+            sources.files.sort_by_key(Stored::place);
         });
     }
 

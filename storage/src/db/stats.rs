@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Shared;
+use crate::maintenance::stored::Stored;
 use crate::wal;
 
 /// Figures of a database at one moment; totals count since it was opened.
@@ -49,7 +50,11 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes of their files.
     pub segment_bytes: u64,
-    /// Segments that are named and cannot be opened.
+    /// Blocks that are read.
+    pub blocks: u64,
+    /// Bytes of their files.
+    pub block_bytes: u64,
+    /// Segments and blocks that are named and cannot be opened.
     pub segments_damaged: u64,
     /// Heads that are frozen and not yet written to a segment.
     pub heads_frozen: u64,
@@ -59,6 +64,14 @@ pub struct Stats {
     pub flush_seconds: f64,
     /// Flushes that failed and were tried again.
     pub flush_failures: u64,
+    /// Merges of files into blocks.
+    pub merges: u64,
+    /// Time spent on them, in seconds.
+    pub merge_seconds: f64,
+    /// Merges that failed and were tried again, or made without one of the files.
+    pub merge_failures: u64,
+    /// Files that cannot be merged since they are damaged.
+    pub merge_left_out: u64,
     /// Damaged places that replay skipped.
     pub replay_damage: u64,
     /// Why writes are refused, if they are.
@@ -77,6 +90,11 @@ pub(super) struct Counters {
     flushes: AtomicU64,
     flush_nanoseconds: AtomicU64,
     pub(super) flush_failures: AtomicU64,
+    merges: AtomicU64,
+    merge_nanoseconds: AtomicU64,
+    pub(super) merge_failures: AtomicU64,
+    /// Files that cannot be merged.
+    pub(super) left_out: AtomicU64,
     /// Damaged places found by replay.
     pub(super) replay_damage: AtomicU64,
     /// Segments that could not be opened.
@@ -99,14 +117,20 @@ pub(super) fn collect(shared: &Shared) -> Stats {
         symbols: head.symbols as u64,
         symbol_bytes: head.symbol_bytes as u64,
         heads_frozen: sources.frozen.len() as u64,
-        segments: sources.segments.len() as u64,
-        segment_bytes: sources.segments.iter().map(|s| s.info().bytes).sum(),
         min_timestamp_ms: range.map(|range| range.start_ms),
         max_timestamp_ms: range.map(|range| range.end_ms),
         commits_waiting: shared.sequencer.lock().waiting() as u64,
         poisoned: shared.poison().map(|error| error.to_string()),
         ..Stats::default()
     };
+    for file in &sources.files {
+        let (count, bytes) = match file {
+            Stored::Segment(_) => (&mut stats.segments, &mut stats.segment_bytes),
+            Stored::Block(_) => (&mut stats.blocks, &mut stats.block_bytes),
+        };
+        *count += 1;
+        *bytes += file.bytes();
+    }
     for head in heads.map(|head| head.stats()).chain([head]) {
         stats.chunk_bytes += head.sample_bytes();
         stats.views = stats.views.max(head.pins as u64);
@@ -133,10 +157,20 @@ impl Counters {
             .fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
+    pub(super) fn note_merge(&self, took: Duration) {
+        self.merges.fetch_add(1, Relaxed);
+        self.merge_nanoseconds
+            .fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+
     fn fill(&self, stats: &mut Stats) {
         stats.flushes = self.flushes.load(Relaxed);
         stats.flush_seconds = self.flush_nanoseconds.load(Relaxed) as f64 / 1e9;
         stats.flush_failures = self.flush_failures.load(Relaxed);
+        stats.merges = self.merges.load(Relaxed);
+        stats.merge_seconds = self.merge_nanoseconds.load(Relaxed) as f64 / 1e9;
+        stats.merge_failures = self.merge_failures.load(Relaxed);
+        stats.merge_left_out = self.left_out.load(Relaxed);
         stats.replay_damage = self.replay_damage.load(Relaxed);
         stats.segments_damaged = self.segments_damaged.load(Relaxed);
         stats.wal_bytes = self.wal_bytes.load(Relaxed);

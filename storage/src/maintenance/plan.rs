@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use self::closed::Chosen;
 use self::windows::Width;
+use crate::immutable::SeqRange;
 use crate::model::{Seq, TimeRange};
-use crate::segment::SeqRange;
 
 /// With more segments than this they become blocks though their time is not over.
 const SEGMENTS_MAX: usize = 8;
@@ -119,7 +119,7 @@ impl<'a> Sorted<'a> {
         let movable = |one: &&SourceEntry| one.is_segment() && !one.is_fixed;
         let is_urgent =
             self.situation.is_forced || self.sources.iter().filter(movable).count() > SEGMENTS_MAX;
-        let segments: Vec<usize> = self.places(|one| one.is_segment());
+        let segments: Vec<usize> = self.places(SourceEntry::is_segment);
         let runs = segments.split(|&place| self.sources[place].is_fixed);
         runs.into_iter().find_map(|run| {
             let due = run.iter().take_while(|&&place| {
@@ -333,7 +333,8 @@ impl<'a> Sorted<'a> {
 }
 
 impl SourceEntry {
-    fn place(&self) -> (Seq, i64, SourceId) {
+    /// By this, files are in the order of the seqs, then of time.
+    pub fn place(&self) -> (Seq, i64, SourceId) {
         let start_ms = self.range.map_or(i64::MIN, |range| range.start_ms);
         (self.seqs.first, start_ms, self.id)
     }

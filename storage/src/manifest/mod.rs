@@ -70,10 +70,6 @@ pub struct BlockEntry {
 
 impl Manifest {
     /// Puts the blocks in their order.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "blocks are named once they are written")
-    )]
     pub fn sort_blocks(&mut self) {
         self.blocks.sort_by_key(BlockEntry::place);
     }

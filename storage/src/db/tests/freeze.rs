@@ -39,6 +39,7 @@ fn scrapes_before_freeze(head_bytes_max: u64, life: usize) -> Option<usize> {
         shared,
         mut committer,
         flusher: _,
+        compactor: _,
     } = recovered;
     let db = Db(Arc::new(Handle {
         shared,

@@ -4,6 +4,7 @@ mod faults;
 mod fill;
 mod freeze;
 mod kinds;
+mod merges;
 mod model;
 mod simulation;
 mod stall;

@@ -20,6 +20,7 @@ use super::fill::fields_of;
 use super::model::{Model, Rows};
 use crate::Options;
 use crate::db::committer::Committer;
+use crate::db::compactor::{Compactor, Step};
 use crate::db::flusher::Flusher;
 use crate::db::recovery::{Recovered, recover};
 use crate::db::{Db, Handle, Submitted, WriteBatch};
@@ -29,12 +30,13 @@ use crate::sys::sim::{Rng, SimDisk};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
-/// A database whose group commit and flushes are driven by hand, so that a run is the same each
+/// A database whose group commit, flushes and merges are driven by hand, so that a run is the same each
 /// time.
 struct Manual {
     db: Db,
     committer: Committer,
     flusher: Flusher,
+    compactor: Compactor,
 }
 
 /// Small sizes, so that a workload passes from one WAL file to the next, and some heads are
@@ -57,6 +59,7 @@ impl Manual {
             shared,
             committer,
             flusher,
+            compactor,
         } = recover(disk.sys(NOW_MS), "/data".as_ref(), options)?;
         let db = Db(Arc::new(Handle {
             shared,
@@ -66,6 +69,7 @@ impl Manual {
             db,
             committer,
             flusher,
+            compactor,
         })
     }
 
@@ -93,6 +97,12 @@ impl Manual {
             self.freeze();
         }
         self.flusher.flush()
+    }
+
+    /// Merges whatever can be.
+    fn merge_all(&mut self) -> Result<(), Error> {
+        while self.compactor.step(true)? == Step::Done {}
+        Ok(())
     }
 
     /// Submits all, commits them as one group, and says which were acknowledged.

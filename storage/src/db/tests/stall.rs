@@ -39,6 +39,7 @@ fn writes_wait_for_the_flusher_then_are_refused_and_resume_by_themselves() {
         shared,
         committer,
         mut flusher,
+        ..
     } = recover(
         disk.sys_with(Arc::clone(&clock)),
         "/data".as_ref(),
@@ -95,6 +96,7 @@ fn a_flush_that_fails_again_and_again_leaves_no_more_than_one_segment() {
             shared,
             mut committer,
             mut flusher,
+            ..
         } = recover(disk.sys(NOW_MS), "/data".as_ref(), &Options::default()).unwrap();
         let db = Db(Arc::new(Handle {
             shared,

@@ -5,24 +5,25 @@ use std::collections::BTreeMap;
 use super::part::RowLabels;
 use super::{View, stored};
 use crate::error::Error;
+use crate::immutable::FileError;
+use crate::maintenance::stored::Stored;
 use crate::model::{Exemplar, Labels, Matcher, Metadata, SeriesExemplars, SymbolId, TimeRange};
-use crate::segment::{Segment, SegmentError};
 
-/// The exemplars in the range of the series of a segment for which all matchers hold.
-pub(super) fn of_segment(
-    segment: &Segment,
+/// The exemplars in the range of the series of a file for which all matchers hold.
+pub(super) fn of_file(
+    file: &Stored,
     matchers: &[Matcher],
     range: TimeRange,
-) -> Result<Vec<SeriesExemplars>, SegmentError> {
-    if !segment.has_exemplars() {
+) -> Result<Vec<SeriesExemplars>, FileError> {
+    if !file.has_exemplars() {
         return Ok(Vec::new());
     }
-    let rows = segment.with_index(|index| index.evaluate(matchers))?;
+    let rows = file.with_index(|index| index.evaluate(matchers))?;
     let rows: Vec<u32> = rows.into_iter().collect();
-    let found = segment.reader().exemplars(&rows, range)?;
+    let found = file.reader().exemplars(&rows, range)?;
     let rows: Vec<u32> = found.iter().map(|&(row, _)| row).collect();
     let mut labels = RowLabels::default();
-    stored::row_labels(segment, &rows, &mut labels)?;
+    stored::row_labels(file, &rows, &mut labels)?;
     let symbols = labels
         .pairs()
         .iter()
@@ -30,7 +31,7 @@ pub(super) fn of_segment(
     let mut texts: BTreeMap<SymbolId, String> =
         symbols.map(|symbol| (symbol, String::new())).collect();
     let symbols: Vec<SymbolId> = texts.keys().copied().collect();
-    stored::texts(segment, &symbols, |symbol, text| {
+    stored::texts(file, &symbols, |symbol, text| {
         texts.insert(symbol, text.to_owned());
     })?;
     let text = |symbol: &SymbolId| texts.get(symbol).map_or("", String::as_str);

@@ -17,6 +17,7 @@ use self::part::Part;
 use super::Shared;
 use super::sources::Sources;
 use crate::error::Error;
+use crate::maintenance::stored::Stored;
 use crate::model::{Matcher, TimeRange};
 
 pub use self::selection::Selection;
@@ -25,8 +26,8 @@ pub use self::selection::Selection;
 /// long it is read. Selecting twice gives the same answer.
 #[derive(Debug)]
 pub struct View {
-    /// In the order of their seqs, which do not overlap: what a later one says about a timestamp
-    /// of a series counts.
+    /// In the order of their seqs: what a later one says about a timestamp of a series counts. The
+    /// seqs of two that overlap in time do not overlap.
     parts: Vec<Part>,
     /// What is older is past the retention and not shown, whether or not its space was taken
     /// back. Fixed when the view is made, so that two selections see the same.
@@ -44,11 +45,9 @@ fn pin(sources: &Sources) -> Vec<Part> {
         .frozen
         .iter()
         .map(|frozen| Part::pinned(&frozen.head));
-    let segments = sources
-        .segments
-        .iter()
-        .map(|segment| Part::Segment(Arc::clone(segment)));
-    segments.chain(frozen).chain([active]).collect()
+    let files = sources.files.iter();
+    let files = files.map(|file| Part::Stored(Stored::clone(file)));
+    files.chain(frozen).chain([active]).collect()
 }
 
 impl View {

@@ -6,12 +6,12 @@ use super::{extras, stored};
 use crate::chunk::ChunkError;
 use crate::error::{Error, ErrorKind};
 use crate::head::{Head, Pin};
-use crate::maintenance::files::segment_error;
+use crate::maintenance::files::file_error;
+use crate::maintenance::stored::{Stored, StoredReader};
 use crate::model::{
     HistogramPoint, Labels, Matcher, Metadata, Sample, Samples, SeriesExemplars, SeriesId,
     SymbolId, TimeRange,
 };
-use crate::segment::{Reader, Segment};
 
 /// How many series are looked at while no other can be registered, and how many strings.
 const LOCKED_ROWS: usize = 1024;
@@ -22,8 +22,8 @@ const LOCKED_TEXTS: usize = 256;
 pub(super) enum Part {
     /// A head, active or frozen.
     Head(PinnedHead),
-    /// A segment.
-    Segment(Arc<Segment>),
+    /// A file.
+    Stored(Stored),
 }
 
 impl Part {
@@ -43,7 +43,7 @@ impl Part {
     pub(super) fn range(&self) -> Option<TimeRange> {
         match self {
             Self::Head(own) => own.range,
-            Self::Segment(own) => own.range(),
+            Self::Stored(own) => own.range(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Part {
                     .map(|id| id.0)
                     .collect())
             }
-            Self::Segment(own) => stored::select(own, matchers, range),
+            Self::Stored(own) => stored::select(own, matchers, range),
         }
     }
 
@@ -81,7 +81,7 @@ impl Part {
                 .head
                 .label_names(&own.pin, matchers, range)
                 .map_err(corrupt),
-            Self::Segment(own) => stored::label_names(own, matchers, range),
+            Self::Stored(own) => stored::label_names(own, matchers, range),
         }
     }
 
@@ -100,7 +100,7 @@ impl Part {
                 .head
                 .label_values(&own.pin, name, matchers, range)
                 .map_err(corrupt),
-            Self::Segment(own) => stored::label_values(own, name, matchers, range),
+            Self::Stored(own) => stored::label_values(own, name, matchers, range),
         }
     }
 
@@ -111,7 +111,7 @@ impl Part {
     pub(super) fn row_labels(&self, rows: &[u32], out: &mut RowLabels) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.row_labels(rows, out),
-            Self::Segment(own) => stored::row_labels(own, rows, out).map_err(segment_error)?,
+            Self::Stored(own) => stored::row_labels(own, rows, out).map_err(file_error)?,
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Part {
     ) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.texts(symbols, each),
-            Self::Segment(own) => stored::texts(own, symbols, each).map_err(segment_error)?,
+            Self::Stored(own) => stored::texts(own, symbols, each).map_err(file_error)?,
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Part {
     ) -> Result<Vec<SeriesExemplars>, Error> {
         match self {
             Self::Head(own) => own.exemplars(matchers, range),
-            Self::Segment(own) => extras::of_segment(own, matchers, range).map_err(segment_error),
+            Self::Stored(own) => extras::of_file(own, matchers, range).map_err(file_error),
         }
     }
 
@@ -155,7 +155,7 @@ impl Part {
     pub(super) fn metadata(&self, metric: Option<&str>) -> Result<Vec<(String, Metadata)>, Error> {
         match self {
             Self::Head(own) => Ok(own.head.metadata(&own.pin, metric)),
-            Self::Segment(own) => own.metadata(metric).map_err(segment_error),
+            Self::Stored(own) => own.metadata(metric).map_err(file_error),
         }
     }
 
@@ -163,7 +163,7 @@ impl Part {
     pub(super) fn reader(&self) -> PartReader<'_> {
         match self {
             Self::Head(own) => PartReader::Head(own),
-            Self::Segment(own) => PartReader::Segment(Box::new(own.reader())),
+            Self::Stored(own) => PartReader::Stored(own.reader()),
         }
     }
 }
@@ -173,8 +173,8 @@ impl Part {
 pub(super) enum PartReader<'a> {
     /// Of a head: it has nothing to remember.
     Head(&'a PinnedHead),
-    /// Of a segment.
-    Segment(Box<Reader<'a>>),
+    /// Of a file.
+    Stored(StoredReader<'a>),
 }
 
 impl PartReader<'_> {
@@ -185,7 +185,7 @@ impl PartReader<'_> {
     pub(super) fn has_histograms(&mut self, row: u32) -> Result<bool, Error> {
         match self {
             Self::Head(own) => Ok(own.has_histograms(row)),
-            Self::Segment(own) => own.has_histograms(row).map_err(segment_error),
+            Self::Stored(own) => own.has_histograms(row).map_err(file_error),
         }
     }
 
@@ -202,7 +202,7 @@ impl PartReader<'_> {
     ) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.read_points(row, range, out),
-            Self::Segment(own) => own.points(row, range, out).map_err(segment_error),
+            Self::Stored(own) => own.points(row, range, out).map_err(file_error),
         }
     }
 
@@ -219,7 +219,7 @@ impl PartReader<'_> {
     ) -> Result<(), Error> {
         match self {
             Self::Head(own) => own.read(row, range, out),
-            Self::Segment(own) => own.read(row, range, out).map_err(segment_error),
+            Self::Stored(own) => own.read(row, range, out).map_err(file_error),
         }
     }
 }

@@ -292,7 +292,7 @@ fn the_active_head_lies_over_the_frozen_one() {
     write(&frozen, 0..9, &[(0, 5, 1), (0, 6, 2), (1, 5, 3)]);
     write(&active, 10..19, &[(1, 4, 4), (0, 6, 5), (0, 2, 6)]);
     let sources = Sources {
-        segments: Vec::new(),
+        files: Vec::new(),
         frozen: vec![Arc::new(Frozen::new(&Epoch {
             number: 1,
             head: frozen,

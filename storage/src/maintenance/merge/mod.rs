@@ -117,7 +117,7 @@ fn origin(sources: &[Source]) -> Option<Origin> {
             first: seqs().map(|seqs| seqs.first).min()?,
             last: seqs().map(|seqs| seqs.last).max()?,
         },
-        inputs: sources.iter().map(Source::name).collect(),
+        inputs: sources.iter().map(source::name).collect(),
         // Known once all are written.
         outputs: Vec::new(),
     })

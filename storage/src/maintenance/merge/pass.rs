@@ -29,6 +29,13 @@ pub(super) enum Part<'a> {
         /// As many values.
         values: &'a [f64],
         /// Rows of an output with the same number have the same timestamps. Others may, too.
+        #[cfg_attr(
+            not(test),
+            expect(
+                dead_code,
+                reason = "a block finds out by itself which timestamps are shared"
+            )
+        )]
         shared: Option<u64>,
     },
     /// Samples of any kinds, whose histograms may be taken.

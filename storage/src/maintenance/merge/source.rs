@@ -1,68 +1,26 @@
 //! What is merged.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use super::error::MergeError;
-use crate::block::{self, Block, InputKind};
-use crate::immutable::{FileError, SeqRange};
+use crate::block::{self, InputKind};
+use crate::immutable::FileError;
 use crate::index::stored::{IndexError, StoredIndex};
+use crate::maintenance::plan::SourceId;
 use crate::model::{Metadata, TimeRange};
-use crate::segment::Segment;
 
 /// A file that is merged.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// A segment.
-    Segment(Arc<Segment>),
-    /// A block.
-    Block(Arc<Block>),
-}
+pub use crate::maintenance::stored::Stored as Source;
 
-impl Source {
-    /// The writes it holds.
-    pub fn seqs(&self) -> SeqRange {
-        match self {
-            Self::Segment(own) => own.seqs(),
-            Self::Block(own) => own.seqs(),
-        }
-    }
-
-    /// From its smallest timestamp to its largest; none without a sample.
-    pub fn range(&self) -> Option<TimeRange> {
-        match self {
-            Self::Segment(own) => own.range(),
-            Self::Block(own) => own.range(),
-        }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Segment(own) => own.path(),
-            Self::Block(own) => own.path(),
-        }
-    }
-
-    /// What a block that is made from it calls it.
-    pub(super) fn name(&self) -> block::Input {
-        match self {
-            Self::Segment(own) => block::Input {
-                kind: InputKind::Segment,
-                number: own.info().number,
-            },
-            Self::Block(own) => block::Input {
-                kind: InputKind::Block,
-                number: own.info().number,
-            },
-        }
-    }
-
-    fn has_exemplars(&self) -> bool {
-        match self {
-            Self::Segment(own) => own.has_exemplars(),
-            Self::Block(own) => own.has_exemplars(),
-        }
+/// What a block that is made from a file calls it.
+pub(super) fn name(source: &Source) -> block::Input {
+    match source.id() {
+        SourceId::Segment(number) => block::Input {
+            kind: InputKind::Segment,
+            number,
+        },
+        SourceId::Block(number) => block::Input {
+            kind: InputKind::Block,
+            number,
+        },
     }
 }
 
@@ -86,20 +44,12 @@ impl Input<'_> {
         &self,
         read: impl FnMut(&StoredIndex) -> Result<T, IndexError>,
     ) -> Result<T, MergeError> {
-        let read = match self.source {
-            Source::Segment(own) => own.with_index(read),
-            Source::Block(own) => own.with_index(read),
-        };
-        read.map_err(self.named())
+        self.source.with_index(read).map_err(self.named())
     }
 
     /// The metadata of all families, in order of name.
     pub(super) fn metadata(&self) -> Result<Vec<(String, Metadata)>, MergeError> {
-        let read = match self.source {
-            Source::Segment(own) => own.metadata(None),
-            Source::Block(own) => own.metadata(None),
-        };
-        read.map_err(self.named())
+        self.source.metadata(None).map_err(self.named())
     }
 
     /// Names the source in an error.

@@ -91,7 +91,7 @@ fn check(disk: &SimDisk, homes: &mut Homes, damaged: &Path, rng: &mut Rng, what:
         let is_told = before.is_told() || manual.damage() > 0;
         assert!(is_told || is_cut, "{what}: nothing tells of the damage");
     }
-    let is_needed = is_log || homes.segments().any(|segment| segment == damaged);
+    let is_needed = is_log || homes.files().any(|file| file == damaged);
     assert!(is_whole || is_needed, "{what}: something is missing");
 
     // What is left stays, beside what is written from here on.
@@ -102,6 +102,10 @@ fn check(disk: &SimDisk, homes: &mut Homes, damaged: &Path, rng: &mut Rng, what:
     if rng.chance(80) {
         let flushed = manual.flush_all();
         flushed.unwrap_or_else(|e| panic!("{what}: does not flush: {e}"));
+    }
+    if rng.chance(60) {
+        let merged = manual.merge_all();
+        merged.unwrap_or_else(|e| panic!("{what}: does not merge: {e}"));
     }
     drop(manual);
     if rng.chance(50) {
@@ -183,7 +187,7 @@ fn a_lost_file_takes_nothing_of_the_others_along() {
         let life = life(seed);
         let mut rng = Rng::new(seed ^ 0x105e);
         let homes = life.fork().settle();
-        let mut paths: Vec<_> = homes.segments().map(Path::to_owned).collect();
+        let mut paths: Vec<_> = homes.files().map(Path::to_owned).collect();
         let files = life.disk.files();
         let logs = files
             .iter()

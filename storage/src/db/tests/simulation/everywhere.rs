@@ -8,7 +8,8 @@
 
 use std::cell::Cell;
 
-use super::{Manual, Writes, for_each_seed};
+use super::{Manual, NOW_MS, Writes, for_each_seed};
+use crate::db::compactor::Step as Merge;
 use crate::db::tests::model::{Model, Rows};
 use crate::error::{Error, ErrorKind};
 use crate::sys::sim::{Fault, Rng, SimDisk};
@@ -22,6 +23,8 @@ enum Step {
     Freeze,
     /// The head is frozen, unless one is, and written to a segment.
     Flush,
+    /// Files are merged: what is due, or all.
+    Merge { is_forced: bool },
     /// The database is closed and opened again.
     Restart,
 }
@@ -29,13 +32,20 @@ enum Step {
 fn workload(seed: u64) -> Vec<Step> {
     let mut rng = Rng::new(seed);
     let mut writes = Writes::new(0);
-    let steps = 4 + rng.below(6);
+    let steps = 5 + rng.below(9);
     (0..steps)
-        .map(|_| match rng.below(12) {
-            0 => Step::Restart,
-            1 => Step::Freeze,
-            2 | 3 => Step::Flush,
-            _ => Step::Group(writes.group(&mut rng)),
+        .map(|_| {
+            // Hours apart, some of it late.
+            writes.from_ms = NOW_MS - rng.below(40) as i64 * 1_800_000;
+            match rng.below(16) {
+                0 => Step::Restart,
+                1 => Step::Freeze,
+                2..5 => Step::Flush,
+                5..8 => Step::Merge {
+                    is_forced: rng.chance(60),
+                },
+                _ => Step::Group(writes.group(&mut rng)),
+            }
         })
         .collect()
 }
@@ -87,6 +97,7 @@ fn run(disk: &SimDisk, steps: &[Step]) -> Outcome {
                 manual.freeze();
                 flush(disk, &mut manual);
             }
+            Step::Merge { is_forced } => merge(disk, &mut manual, *is_forced),
             Step::Restart => {
                 drop(manual);
                 match open_with_room(disk) {
@@ -110,6 +121,18 @@ fn flush(disk: &SimDisk, manual: &mut Manual) {
     {
         disk.set_full(false);
         manual.flusher.flush().unwrap();
+    }
+}
+
+/// Merges what is due. Where that fails nothing is lost, and it works with a disk that does.
+fn merge(disk: &SimDisk, manual: &mut Manual, is_forced: bool) {
+    loop {
+        match manual.compactor.step(is_forced) {
+            Ok(Merge::Done) => {}
+            Ok(Merge::Nothing) => return,
+            Err(error) if error.kind() == ErrorKind::Full => disk.set_full(false),
+            Err(_) => return,
+        }
     }
 }
 
@@ -189,6 +212,12 @@ fn fault_at(seed: u64, steps: &[Step], op: u64, fault: Fault) {
             .unwrap_or_else(|e| panic!("{what}: does not flush: {e}"));
         assert_eq!(manual.model(), expected, "{what}: after the flush");
     }
+    if rng.below(2) == 0 {
+        let merged = manual.merge_all();
+        merged.unwrap_or_else(|e| panic!("{what}: does not merge: {e}"));
+        assert_eq!(manual.db.stats().segments, 0, "{what}: not merged");
+        assert_eq!(manual.model(), expected, "{what}: after the merges");
+    }
     drop(manual);
     disk.crash();
     let manual = Manual::open(&disk).unwrap_or_else(|e| panic!("{what}: does not reopen: {e}"));
@@ -214,17 +243,17 @@ fn fault_everywhere(seed_count: u64, fault: Fault) {
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
-    fault_everywhere(400, Fault::Crash);
+    fault_everywhere(250, Fault::Crash);
 }
 
 #[test]
 fn a_failed_operation_loses_nothing_that_was_acknowledged() {
-    fault_everywhere(200, Fault::Eio);
+    fault_everywhere(120, Fault::Eio);
 }
 
 #[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
-    fault_everywhere(200, Fault::Enospc);
+    fault_everywhere(120, Fault::Enospc);
 }
 
 /// A write whose sync fails, at the end of its epoch: it may be in the log.

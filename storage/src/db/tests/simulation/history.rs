@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::db::tests::model::{Model, Rows};
-use crate::model::Labels;
+use crate::immutable::SeqRange;
+use crate::model::{Labels, TimeRange};
 
 /// A write that is in the database, or may be.
 #[derive(Clone, Debug)]
@@ -21,10 +22,20 @@ pub(super) struct Written {
 #[derive(Clone, Debug, Default)]
 pub(super) struct History(pub(super) Vec<Written>);
 
-/// Where the writes are, now that some epochs are in segments.
+/// A file with samples.
+#[derive(Clone, Debug)]
+pub(super) struct Home {
+    pub(super) path: PathBuf,
+    pub(super) seqs: SeqRange,
+    pub(super) range: Option<TimeRange>,
+}
+
+/// Where the writes are, now that some epochs are in files.
 pub(super) struct Homes {
     history: History,
-    segments: BTreeMap<u64, PathBuf>,
+    /// The seqs of each epoch that is in files.
+    epochs: BTreeMap<u64, SeqRange>,
+    files: Vec<Home>,
     /// The file with the definition of a series, by epoch and labels.
     definitions: BTreeMap<(u64, Labels), PathBuf>,
 }
@@ -51,8 +62,8 @@ impl History {
 }
 
 impl Homes {
-    /// Of the writes of `history`, where `segments` are in place of the log of their epochs.
-    pub(super) fn new(history: History, segments: BTreeMap<u64, PathBuf>) -> Self {
+    /// Of the writes of `history`, where `files` are in place of the log of `epochs`.
+    pub(super) fn new(history: History, epochs: BTreeMap<u64, SeqRange>, files: Vec<Home>) -> Self {
         let mut definitions = BTreeMap::new();
         for write in &history.0 {
             for (labels, ..) in &write.rows {
@@ -62,7 +73,8 @@ impl Homes {
         }
         Self {
             history,
-            segments,
+            epochs,
+            files,
             definitions,
         }
     }
@@ -71,9 +83,9 @@ impl Homes {
         &self.history
     }
 
-    /// The segments by epoch.
-    pub(super) fn segments(&self) -> impl Iterator<Item = &Path> {
-        self.segments.values().map(PathBuf::as_path)
+    /// The segments and blocks.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|home| home.path.as_path())
     }
 
     /// A write that came after the damage.
@@ -87,10 +99,18 @@ impl Homes {
         self.history.0.push(after);
     }
 
-    /// Whether what a write says of a series needs `file`.
-    fn needs(&self, write: &Written, labels: &Labels, file: &Path) -> bool {
-        if let Some(segment) = self.segments.get(&write.epoch) {
-            return segment == file;
+    /// Whether what a write says of a series at a time needs `file`.
+    fn needs(&self, write: &Written, labels: &Labels, timestamp_ms: i64, file: &Path) -> bool {
+        if let Some(seqs) = self.epochs.get(&write.epoch) {
+            let mut files = self.files.iter().filter(|home| {
+                let has_writes = home.seqs.first <= seqs.first && seqs.last <= home.seqs.last;
+                has_writes && home.range.is_some_and(|range| range.contains(timestamp_ms))
+            });
+            let home = files
+                .next()
+                .expect("an epoch that is not in the log is in files");
+            assert!(files.next().is_none(), "two files have one write");
+            return home.path == file;
         }
         // A sample without the definition of its series is nobody's.
         let key = (write.epoch, labels.clone());
@@ -111,7 +131,7 @@ impl Homes {
         for write in &self.history.0 {
             for (labels, timestamp_ms, value) in &write.rows {
                 let (is_safe, values) = possible.entry((labels, *timestamp_ms)).or_default();
-                if !self.needs(write, labels, damaged) {
+                if !self.needs(write, labels, *timestamp_ms, damaged) {
                     *is_safe = true;
                     values.clear();
                 }

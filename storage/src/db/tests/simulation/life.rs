@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::history::{History, Homes, Written};
+use super::history::{History, Home, Homes, Written};
 use super::{Manual, NOW_MS, Writes, batch};
 use crate::Options;
 use crate::db::bounds::sift;
+use crate::db::compactor::Step;
 use crate::db::sequencer::Unplaced;
 use crate::db::tests::model::{Model, Rows};
 use crate::db::{Commit, Submitted, View};
 use crate::error::{Error, ErrorKind};
+use crate::immutable::SeqRange;
+use crate::maintenance::stored::Stored;
 use crate::model::Labels;
 use crate::sys::sim::{Fault, Rng, SimDisk};
 
@@ -30,10 +33,14 @@ pub(super) struct Life {
     pub(super) history: History,
     /// The same as a model.
     model: Model,
+    /// The seqs of the epochs that were flushed.
+    epochs: BTreeMap<u64, SeqRange>,
     /// Writes that got no answer: a beginning of them may be found by the next open.
     doubtful: Vec<Written>,
     groups: u64,
     steps: u64,
+    /// How far time goes on with a step.
+    step_ms: i64,
     is_full: bool,
     reserves_room: bool,
     /// Views with what they must show for as long as they are held.
@@ -48,6 +55,8 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     pub(super) flushes: u64,
     pub(super) failed_flushes: u64,
+    pub(super) merges: u64,
+    pub(super) failed_merges: u64,
     pub(super) opens: u64,
     pub(super) failed_opens: u64,
     pub(super) poisoned: u64,
@@ -62,6 +71,8 @@ impl Tally {
         self.refused += other.refused;
         self.flushes += other.flushes;
         self.failed_flushes += other.failed_flushes;
+        self.merges += other.merges;
+        self.failed_merges += other.failed_merges;
         self.opens += other.opens;
         self.failed_opens += other.failed_opens;
         self.poisoned += other.poisoned;
@@ -86,6 +97,8 @@ impl Life {
         let mut writes = Writes::new(0);
         writes.series_max = 3 + rng.below(40);
         writes.long_labels = 2 + rng.below(20);
+        // Some lives see hours end, and days.
+        let step_ms = [100, 60_000, 600_000, 3_600_000][rng.below(4) as usize];
         let mut life = Self {
             what: format!("{what}, seed {seed}"),
             disk,
@@ -99,9 +112,11 @@ impl Life {
             manual: None,
             history: History::default(),
             model: Model::default(),
+            epochs: BTreeMap::new(),
             doubtful: Vec::new(),
             groups: 0,
             steps: 0,
+            step_ms,
             is_full: false,
             reserves_room,
             pins: Vec::new(),
@@ -116,7 +131,9 @@ impl Life {
         self.steps += 1;
         self.move_on();
         match self.rng.below(100) {
-            0..50 => self.write(),
+            0..42 => self.write(),
+            42..48 => self.merge(),
+            48..50 => self.merge_for_certain(),
             50..54 => self.write_encoded_before_a_freeze(),
             54..58 => self.write_that_ends_the_epoch(),
             58..62 => self.write_while_the_committer_works(),
@@ -157,6 +174,7 @@ impl Life {
             for _ in 0..3 {
                 self.write();
                 self.flush();
+                self.merge();
             }
         }
         self.manual = None;
@@ -174,15 +192,15 @@ impl Life {
     /// Opens once more, and says what is where. Only after the end.
     pub(super) fn settle(mut self) -> Homes {
         self.reopen();
+        self.note_epochs();
         let sources = self.manual().db.0.shared.sources.get();
-        let segments = sources.segments.iter();
-        let place = |segment: &Arc<crate::segment::Segment>| {
-            (segment.info().origin.epoch, PathBuf::from(segment.path()))
-        };
-        let count = segments.len();
-        let segments: BTreeMap<u64, PathBuf> = segments.map(place).collect();
-        assert_eq!(segments.len(), count, "{}: two of one epoch", self.what);
-        Homes::new(self.history, segments)
+        let files = sources.files.iter().map(|file| Home {
+            path: file.path().to_owned(),
+            seqs: file.seqs(),
+            range: file.range(),
+        });
+        let files = files.collect();
+        Homes::new(self.history, self.epochs, files)
     }
 
     /// The same disk in another life, after the end.
@@ -196,6 +214,7 @@ impl Life {
             manual: None,
             history: self.history.clone(),
             model: self.model.clone(),
+            epochs: self.epochs.clone(),
             doubtful: self.doubtful.clone(),
             pins: Vec::new(),
             ..*self
@@ -208,9 +227,9 @@ impl Life {
 
     /// Time goes on, but for late samples.
     fn move_on(&mut self) {
-        let now = NOW_MS - 500_000 + 100 * self.steps as i64;
+        let now = NOW_MS - 1000 * self.step_ms + self.step_ms * self.steps as i64;
         self.writes.from_ms = match self.rng.below(10) {
-            0 => now - self.rng.below(100 * self.steps) as i64,
+            0 => now - self.rng.below(self.step_ms as u64 * self.steps) as i64,
             _ => now,
         };
         self.writes.spread_ms = [20, 200, 2000][self.rng.below(3) as usize];
@@ -365,6 +384,40 @@ impl Life {
         flushed.unwrap_or_else(|e| panic!("{}, step {}: no flush: {e}", self.what, self.steps));
         let frozen = self.manual().db.stats().heads_frozen;
         assert_eq!(frozen, 0, "{}, step {}", self.what, self.steps);
+    }
+
+    /// Makes the merge that is due, or all that can be made.
+    fn merge(&mut self) {
+        self.note_epochs();
+        let is_forced = self.rng.chance(50);
+        match self.manual().compactor.step(is_forced) {
+            Ok(Step::Done) => self.tally.merges += 1,
+            Ok(Step::Nothing) => {}
+            Err(_) => self.tally.failed_merges += 1,
+        }
+    }
+
+    /// Neither do failures stand in the way of merges.
+    fn merge_for_certain(&mut self) {
+        self.disk.clear_faults();
+        self.set_full(false);
+        self.note_epochs();
+        let merged = self.manual().merge_all();
+        merged.unwrap_or_else(|e| panic!("{}, step {}: no merge: {e}", self.what, self.steps));
+        let segments = self.manual().db.stats().segments;
+        assert_eq!(segments, 0, "{}, step {}", self.what, self.steps);
+        self.check("after merges");
+    }
+
+    /// Takes note of where the writes of segments are, before these become blocks.
+    fn note_epochs(&mut self) {
+        let sources = self.manual().db.0.shared.sources.get();
+        for file in &sources.files {
+            if let Stored::Segment(segment) = file {
+                let origin = &segment.info().origin;
+                self.epochs.insert(origin.epoch, origin.seqs);
+            }
+        }
     }
 
     fn fail_soon(&mut self, fault: Fault) {

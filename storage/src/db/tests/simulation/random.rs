@@ -14,7 +14,7 @@ use super::life::{Life, Tally};
 fn a_long_life_loses_nothing_that_was_acknowledged() {
     let total = Cell::new(Tally::default());
     let seeds = Cell::new(0);
-    for_each_seed(500, |seed| {
+    for_each_seed(400, |seed| {
         let mut life = Life::new(seed, "long life");
         for _ in 0..500 + seed % 500 {
             life.step();
@@ -32,6 +32,8 @@ fn a_long_life_loses_nothing_that_was_acknowledged() {
         let counts = [
             tally.refused,
             tally.failed_flushes,
+            tally.merges,
+            tally.failed_merges,
             tally.failed_opens,
             tally.poisoned,
             tally.doubts,

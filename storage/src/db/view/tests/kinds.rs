@@ -21,9 +21,8 @@ fn part(head: &Arc<Head>, is_flushed: bool) -> Part {
         last: Seq(1),
     };
     write_segment(&sys, dir, 1, head, seqs, 1).unwrap();
-    Part::Segment(Arc::new(
-        Segment::open(&sys, &segment::path(dir, 1)).unwrap(),
-    ))
+    let segment = Segment::open(&sys, &segment::path(dir, 1)).unwrap();
+    Part::Stored(segment.into())
 }
 
 fn histogram(sum: u64) -> Histogram {
