@@ -105,6 +105,7 @@ pub(crate) fn router(app: &AppRef) -> Router {
         .route("/metrics", get(health::metrics))
         .layer(compression)
         .route("/api/v1/admin/tsdb/flush", post(api::flush))
+        .route("/api/v1/admin/tsdb/compact", post(api::compact))
         .route(
             "/api/v1/write",
             post(remote_write::write).get(remote_write::handshake),

@@ -58,16 +58,18 @@ fn figure(server: &Server, name: &str) -> Result<f64> {
 }
 
 #[test]
-fn a_flush_needs_the_admin_flag() -> Result<()> {
+fn a_flush_and_a_merge_need_the_admin_flag() -> Result<()> {
     let server = Server::start()?;
-    let reply = flush(&server)?;
-    assert_eq!(
-        (reply.status, reply.body.as_str()),
-        (
-            503,
-            r#"{"status":"error","errorType":"unavailable","error":"admin APIs disabled"}"#
-        )
-    );
+    let compacted = server.api().post("/api/v1/admin/tsdb/compact", &[], &[])?;
+    for reply in [flush(&server)?, compacted] {
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (
+                503,
+                r#"{"status":"error","errorType":"unavailable","error":"admin APIs disabled"}"#
+            )
+        );
+    }
     Ok(())
 }
 
@@ -109,6 +111,40 @@ fn what_is_flushed_is_read_and_written_over_and_outlives_a_kill() -> Result<()> 
     // With nothing in memory there is nothing to do.
     assert_eq!(flush(&server)?.status, 204);
     assert_eq!(figure(&server, "silverback_segments")?, 2.0);
+    Ok(())
+}
+
+#[test]
+fn what_is_flushed_becomes_blocks_and_outlives_a_kill() -> Result<()> {
+    let mut server = Server::start_with(&["--enable-admin-api"])?;
+    let base_ms = now_ms()? - 600_000;
+    for number in 0..3 {
+        write(&server, &scrape("m", base_ms + number * 15_000, 1.0))?;
+        // Over a sample of the flush before.
+        write(&server, &scrape("m", base_ms, number as f64))?;
+        assert_eq!(flush(&server)?.status, 204);
+    }
+    let compacted = server.api().post("/api/v1/admin/tsdb/compact", &[], &[])?;
+    assert_eq!((compacted.status, compacted.body.as_str()), (204, ""));
+    for _ in 0..2 {
+        assert_eq!(figure(&server, "silverback_segments")?, 0.0);
+        // Two hours may have ended meanwhile.
+        assert!((1.0..=2.0).contains(&figure(&server, "silverback_blocks")?));
+        assert!(figure(&server, "silverback_blocks_size_bytes")? > 0.0);
+        let series = raw(&server, "m", base_ms + 60_000)?;
+        assert_eq!(series.len(), SERIES);
+        for (n, series) in series.iter().enumerate() {
+            let points = series.points.iter();
+            let points: Vec<_> = points
+                .map(|point| (point.timestamp_ms - base_ms, point.value.clone()))
+                .collect();
+            let value = |base: usize| (base + n).to_string();
+            let expected = [(0, value(2)), (15_000, value(1)), (30_000, value(1))];
+            assert_eq!(points, expected, "series {n}");
+        }
+        server.kill()?;
+        server.restart()?;
+    }
     Ok(())
 }
 

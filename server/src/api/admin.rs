@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use silverback_storage::ErrorKind;
+use silverback_storage::{Db, ErrorKind};
 
 use super::response::{ApiError, ErrorType};
 use crate::app::AppRef;
@@ -10,10 +10,23 @@ use crate::app::AppRef;
 /// `POST /api/v1/admin/tsdb/flush`: answers when everything that was acknowledged before is in
 /// segments, so that nothing has to be replayed from the WAL.
 pub(crate) async fn flush(State(app): State<AppRef>) -> Result<StatusCode, ApiError> {
-    check_enabled(&app)?;
+    run(&app, Db::flush).await
+}
+
+/// `POST /api/v1/admin/tsdb/compact`: answers when everything that was flushed before is in blocks
+/// and nothing is left to merge.
+pub(crate) async fn compact(State(app): State<AppRef>) -> Result<StatusCode, ApiError> {
+    run(&app, Db::compact).await
+}
+
+async fn run(
+    app: &AppRef,
+    work: impl FnOnce(&Db) -> Result<(), silverback_storage::Error> + Send + 'static,
+) -> Result<StatusCode, ApiError> {
+    check_enabled(app)?;
     let db = app.db.clone();
-    let flushed = tokio::task::spawn_blocking(move || db.flush()).await;
-    match flushed {
+    let done = tokio::task::spawn_blocking(move || work(&db)).await;
+    match done {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
         Ok(Err(error)) => Err(match error.kind() {
             ErrorKind::Full | ErrorKind::Poisoned | ErrorKind::Closed => {

@@ -23,7 +23,7 @@ mod series;
 mod status;
 mod time;
 
-pub(crate) use admin::flush;
+pub(crate) use admin::{compact, flush};
 pub(crate) use exemplars::query_exemplars;
 pub(crate) use expression::{format_query, parse_query};
 pub(crate) use labels::{label_names, label_values};

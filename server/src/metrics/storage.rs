@@ -120,7 +120,7 @@ const FIGURES: &[Figure] = &[
     (
         Spec::gauge(
             "silverback_segments_damaged",
-            "Segments that could not be opened and are left out.",
+            "Segments and blocks that could not be opened and are left out.",
         ),
         |stats| Some(stats.segments_damaged as f64),
     ),
@@ -151,6 +151,42 @@ const FIGURES: &[Figure] = &[
             "Flushes that failed and were tried again.",
         ),
         |stats| Some(stats.flush_failures as f64),
+    ),
+    (
+        Spec::gauge("silverback_blocks", "Blocks that are read."),
+        |stats| Some(stats.blocks as f64),
+    ),
+    (
+        Spec::gauge("silverback_blocks_size_bytes", "Bytes of the blocks."),
+        |stats| Some(stats.block_bytes as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_merges_total",
+            "Merges of segments and blocks into blocks since the start.",
+        ),
+        |stats| Some(stats.merges as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_merge_duration_seconds_total",
+            "Seconds spent on merges since the start.",
+        ),
+        |stats| Some(stats.merge_seconds),
+    ),
+    (
+        Spec::counter(
+            "silverback_merge_failures_total",
+            "Merges that failed and were tried again, or made without a damaged file.",
+        ),
+        |stats| Some(stats.merge_failures as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_merge_left_out",
+            "Segments and blocks that are damaged and are not merged.",
+        ),
+        |stats| Some(stats.merge_left_out as f64),
     ),
     (
         Spec::gauge(
