@@ -20,10 +20,6 @@ pub(super) struct Cursor<'a> {
 
 /// The samples of a source's rows.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one for each source of a merge"
-)]
 enum Samples<'a> {
     Segment(Box<SegmentRows<'a>>),
     Block(Box<BlockRows<'a>>),
