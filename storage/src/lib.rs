@@ -59,4 +59,6 @@ pub mod bench {
         ColumnError, ColumnStats, Fault, decode_timestamps, decode_timestamps_range, decode_values,
         decode_values_range, encode_timestamps, encode_values,
     };
+    pub use crate::head::{Head, Lookup, Registrar};
+    pub use crate::wal::record::{decode_body, encode_body};
 }

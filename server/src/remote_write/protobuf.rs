@@ -118,6 +118,9 @@ impl<'a> Reader<'a> {
     /// The next field; none at the end.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
+        if let Some(field) = self.next_short() {
+            return Ok(Some(field));
+        }
         if self.at >= self.data.len() {
             return Ok(None);
         }
@@ -163,6 +166,32 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         self.varint(self.at).map(Some)
+    }
+
+    /// The next field, if it is a string or a message with a tag of one byte and a length of one
+    /// or two, as nearly all fields are. Otherwise nothing is read.
+    #[inline]
+    fn next_short(&mut self) -> Option<Field<'a>> {
+        let rest = self.data.get(self.at..)?;
+        let &[tag, low, high] = rest.first_chunk()?;
+        let (header, len) = match (low, high) {
+            (0..0x80, _) => (2, usize::from(low)),
+            (_, 0..0x80) => (3, usize::from(low & 0x7f) | usize::from(high) << 7),
+            _ => return None,
+        };
+        let is_short = tag & 7 == 2 && (1 << 3..0x80).contains(&tag);
+        let data = rest.get(header..header + len).filter(|_| is_short)?;
+        let offset = self.base + self.at;
+        self.at += header + len;
+        Some(Field {
+            number: u32::from(tag >> 3),
+            value: Wire::Bytes(Reader {
+                data,
+                at: 0,
+                base: offset + header,
+            }),
+            offset,
+        })
     }
 
     #[inline]
@@ -320,6 +349,30 @@ mod tests {
         inner.next().unwrap();
         // 2 bytes of the first field, 2 of tag and length, 2 of the inner field.
         assert_eq!(inner.next().unwrap_err().offset, 6);
+    }
+
+    #[test]
+    fn messages_of_any_length_are_read() {
+        for len in [0, 1, 127, 128, 300, 16_383, 16_384] {
+            for number in [1, 15, 16] {
+                let mut body = varint_field(1, 7);
+                body.extend(bytes_field(number, &vec![7; len]));
+                let mut reader = Reader::new(&body);
+                reader.next().unwrap();
+                let field = reader.next().unwrap().unwrap();
+                assert_eq!((field.number, field.offset), (number, 2));
+                let message = field.message().unwrap();
+                assert_eq!(message.bytes().len(), len);
+                assert_eq!(message.base, body.len() - len);
+                assert!(reader.next().unwrap().is_none());
+                // One byte less than it says.
+                body.pop();
+                let mut reader = Reader::new(&body);
+                reader.next().unwrap();
+                let what = Malformed::Truncated;
+                assert_eq!(reader.next().unwrap_err(), WireError { offset: 2, what });
+            }
+        }
     }
 
     proptest! {

@@ -32,6 +32,41 @@ pub(crate) fn put_field(out: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
+/// Whether `fields` are what [`put_fields`] writes for these labels, which are a label set: none
+/// is empty, and they are sorted. No may also mean that a label is long. Quick where the labels
+/// are parts of `fields`.
+pub(crate) fn are_fields(fields: &[u8], labels: &[(&str, &str)]) -> bool {
+    let mut rest = fields;
+    for (name, value) in labels {
+        let Some((&[LABEL_TAG, length], after)) = rest.split_first_chunk() else {
+            return false;
+        };
+        rest = after;
+        let bytes = 4 + name.len() + value.len();
+        if bytes >= 0x80
+            || bytes != usize::from(length)
+            || !skip_string(&mut rest, NAME_TAG, name)
+            || !skip_string(&mut rest, VALUE_TAG, value)
+        {
+            return false;
+        }
+    }
+    rest.is_empty()
+}
+
+/// Takes a string of less than 128 bytes from the front, if it is there.
+fn skip_string(rest: &mut &[u8], tag: u8, text: &str) -> bool {
+    let Some((&[found, length], after)) = rest.split_first_chunk() else {
+        return false;
+    };
+    let Some((bytes, after)) = after.split_at_checked(text.len()) else {
+        return false;
+    };
+    *rest = after;
+    let is_same = || std::ptr::eq(bytes, text.as_bytes()) || bytes == text.as_bytes();
+    found == tag && usize::from(length) == text.len() && is_same()
+}
+
 /// Bytes of a string with its tag and its length.
 fn field_bytes(text: &str) -> usize {
     let length_bits = usize::BITS - (text.len() | 1).leading_zeros();
@@ -53,5 +88,38 @@ mod tests {
             b"\x0a\x0e\x0a\x08__name__\x12\x02up\x0a\xce\x01\x0a\x01b\x12\xc8\x01".to_vec();
         want.extend_from_slice(long.as_bytes());
         assert_eq!(out, want);
+        assert!(
+            !are_fields(&out, &[("__name__", "up"), ("b", &long)]),
+            "long"
+        );
+    }
+
+    #[test]
+    fn no_other_bytes_are_taken_for_those_of_a_label_set() {
+        let pairs = [("__name__", "up"), ("b", "1"), ("c", "23")];
+        let labels = Labels::from_pairs(pairs).unwrap();
+        let mut fields = Vec::new();
+        put_fields(&mut fields, labels.as_ref());
+        assert!(are_fields(&fields, &pairs));
+        assert!(are_fields(&[], &[]));
+        assert!(!are_fields(&fields, &pairs[..2]));
+        assert!(!are_fields(&fields[..fields.len() - 1], &pairs));
+        for at in 0..fields.len() {
+            for bit in 0..8 {
+                let mut flipped = fields.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(!are_fields(&flipped, &pairs), "byte {at}, bit {bit}");
+            }
+        }
+        // The value before the name, and a length that is longer than it needs to be.
+        assert!(!are_fields(b"\x0a\x06\x12\x011\x0a\x01b", &[("b", "1")]));
+        assert!(!are_fields(
+            b"\x0a\x86\x00\x0a\x01b\x12\x011",
+            &[("b", "1")]
+        ));
+        assert!(!are_fields(
+            b"\x0a\x07\x0a\x81\x00b\x12\x011",
+            &[("b", "1")]
+        ));
     }
 }

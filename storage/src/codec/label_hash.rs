@@ -5,8 +5,8 @@
 //! 2^128; the sum and the length are brought to 64 bits by a strongly universal function
 //! (Dietzfelbinger's multiply-shift). Two of these with keys of their own are the hash. For any
 //! two byte strings that were chosen without the key, both collide with a probability of about
-//! 2^-125, which a proof says and no cryptanalysis can change. Nothing that depends on the key but equality is ever shown.
-//! Longer bytes, which are rare, take SipHash twice.
+//! 2^-125, which a proof says and no cryptanalysis can change. Nothing that depends on the key but
+//! equality is ever shown. Longer bytes, which are rare, take SipHash twice.
 
 use crate::sys::Secret;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Db;
+use super::epoch::Epoch;
 use super::write_batch::{BatchSeries, WriteBatch};
 use crate::head::Lookup;
 use crate::model::LabelError;
@@ -10,14 +11,16 @@ use crate::model::LabelError;
 /// Fills a [`WriteBatch`], and finds the series that the database knows by the bytes of their
 /// labels, so that nobody need look at those.
 ///
-/// The bytes are, or say the same as, the repeated field `labels` (number 1) of remote write 1.0's
-/// `TimeSeries`. Whoever names a series by both, bytes and labels, answers for it that the bytes
-/// alone say the labels: the same bytes are the same series from then on.
+/// The bytes are those of the repeated field `labels` (number 1) of remote write 1.0's
+/// `TimeSeries`, in whatever order the labels came. Whoever names a series by both, bytes and
+/// labels, answers for it that the bytes alone say the labels: the same bytes are the same series
+/// from then on.
 ///
 /// Series that are new wait while there is one of these.
 #[derive(Debug)]
 pub struct Filler<'a> {
     batch: &'a mut WriteBatch,
+    epoch: &'a Arc<Epoch>,
     lookup: Lookup<'a>,
 }
 
@@ -31,7 +34,7 @@ impl Filler<'_> {
     #[inline]
     pub fn known(&mut self, fields: &[u8]) -> Option<BatchSeries> {
         let id = self.lookup.find_fields(fields)?;
-        Some(self.batch.known_series(id))
+        Some(self.batch.known_series(id, self.epoch))
     }
 
     /// Names a series by its labels, in any order, and by the bytes that they came in.
@@ -44,9 +47,15 @@ impl Filler<'_> {
         labels: &[(&str, &str)],
     ) -> Result<BatchSeries, LabelError> {
         let series = self.batch.series(labels)?;
-        if let Some(labels) = self.batch.named(series) {
-            let hashes = self.lookup.hashes(labels, fields);
-            self.batch.set_hashes(series, hashes);
+        let hashes = match self.lookup.hashes_of_fields(fields, labels) {
+            Some(hashes) => Some(hashes),
+            None => {
+                let kept = self.batch.named(series);
+                kept.map(|kept| self.lookup.hashes(kept, fields))
+            }
+        };
+        if let Some(hashes) = hashes {
+            self.batch.set_hashes(series, hashes, self.epoch);
         }
         Ok(series)
     }
@@ -77,9 +86,10 @@ impl Db {
     /// ```
     pub fn fill<T>(&self, batch: &mut WriteBatch, fill: impl FnOnce(&mut Filler<'_>) -> T) -> T {
         let epoch = Arc::clone(&self.0.shared.epoch.read());
-        batch.begin(&epoch);
+        batch.clear();
         fill(&mut Filler {
             batch,
+            epoch: &epoch,
             lookup: epoch.head.lookup(),
         })
     }

@@ -71,15 +71,23 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
-    /// The rows of a write, with the definitions that its record needs.
-    fn new(epoch: &Epoch, definitions: Vec<SeriesDefinition>, rows: Batch) -> Result<Self, Error> {
+    /// The rows of a write, with the definitions that its record needs, which it takes; they
+    /// stay where it is too large.
+    fn new(
+        epoch: &Epoch,
+        definitions: &mut Vec<SeriesDefinition>,
+        rows: Batch,
+    ) -> Result<Self, Error> {
         let batch = Batch {
-            definitions,
+            definitions: std::mem::take(definitions),
             ..rows
         };
         let mut body = Vec::new();
-        encode_body(&batch, &mut body)
-            .map_err(|e| Error::with_source(ErrorKind::TooLarge, e.to_string(), e))?;
+        if let Err(error) = encode_body(&batch, &mut body) {
+            *definitions = batch.definitions;
+            let text = error.to_string();
+            return Err(Error::with_source(ErrorKind::TooLarge, text, error));
+        }
         Ok(Self {
             epoch: epoch.number,
             batch,
@@ -125,7 +133,7 @@ impl<'a> Unplaced<'a> {
                 None => return Ok(None),
             },
         };
-        Encoded::new(epoch, Vec::new(), rows).map(Some)
+        Encoded::new(epoch, &mut Vec::new(), rows).map(Some)
     }
 
     /// The ids of the series, if all have one. Remembers the bytes that labels came in.
@@ -237,7 +245,7 @@ impl Sequencer {
             .register(&epoch, write, &mut definitions)
             .and_then(|ids| {
                 let rows = write.rows(ids.iter().copied());
-                let encoded = Encoded::new(&epoch, definitions.clone(), rows)?;
+                let encoded = Encoded::new(&epoch, &mut definitions, rows)?;
                 Ok((encoded, self.rejection(write, &ids)))
             });
         if encoded.is_err() {

@@ -151,6 +151,7 @@ impl WriteBatch {
         if u32::try_from(bytes).is_err() {
             return Err(LabelError::TooLarge { bytes });
         }
+        self.text.reserve(added);
         let (text_start, ends_start) = (self.text.len() as u32, self.ends.len() as u32);
         for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
             self.text.push_str(name);
@@ -168,16 +169,20 @@ impl WriteBatch {
         Ok(self.push_series(SeriesRef::Named(named)))
     }
 
-    /// Empties the batch, for series of an epoch.
-    pub(super) fn begin(&mut self, epoch: &Arc<Epoch>) {
-        self.clear();
-        self.epoch = Some(Arc::clone(epoch));
+    /// Adds a series by its id in an epoch: the same for all that is added until the batch is
+    /// cleared.
+    #[inline]
+    pub(super) fn known_series(&mut self, id: SeriesId, epoch: &Arc<Epoch>) -> BatchSeries {
+        self.adopt(epoch);
+        self.push_series(SeriesRef::Known(id))
     }
 
-    /// Adds a series by its id in the batch's epoch.
     #[inline]
-    pub(super) fn known_series(&mut self, id: SeriesId) -> BatchSeries {
-        self.push_series(SeriesRef::Known(id))
+    fn adopt(&mut self, epoch: &Arc<Epoch>) {
+        if self.epoch.is_none() {
+            self.epoch = Some(Arc::clone(epoch));
+        }
+        debug_assert!(self.is_of(epoch), "ids of two epochs");
     }
 
     #[inline]
@@ -186,8 +191,14 @@ impl WriteBatch {
         BatchSeries(self.series.len() as u32 - 1)
     }
 
-    /// Says which hashes the labels of a series have in the batch's epoch.
-    pub(super) fn set_hashes(&mut self, series: BatchSeries, hashes: LabelHashes) {
+    /// Says which hashes the labels of a series have in an epoch, as above.
+    pub(super) fn set_hashes(
+        &mut self,
+        series: BatchSeries,
+        hashes: LabelHashes,
+        epoch: &Arc<Epoch>,
+    ) {
+        self.adopt(epoch);
         if let SeriesRef::Named(named) = self.series[series.0 as usize] {
             self.named[named as usize].hashes = Some(hashes);
         }

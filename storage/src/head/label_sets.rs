@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 
 use super::registry::RegistryError;
 use crate::codec::varint;
-use crate::index::SymbolTable;
+use crate::index::{SymbolTable, SymbolTableFull};
 use crate::model::{Labels, LabelsRef, SymbolId};
 
 /// The symbols of all label sets and what they stand for.
@@ -25,8 +25,12 @@ pub(super) struct LabelSets {
     hasher: RandomState,
     /// Values of all sets as varints, back to back, each set's in the order of its shape's names.
     values: Vec<u8>,
-    /// Names of the set that is being added; kept for its memory.
-    scratch: Vec<SymbolId>,
+    /// The set that was added last, and its shape: the next one is mostly much the same.
+    before: Vec<(SymbolId, SymbolId)>,
+    shape_before: Option<NonZeroU32>,
+    /// The set that is being added; kept for its memory, as are its names.
+    scratch: Vec<(SymbolId, SymbolId)>,
+    names: Vec<SymbolId>,
 }
 
 /// One label set of a [`LabelSets`].
@@ -44,14 +48,16 @@ impl LabelSets {
         let start = self.values.len();
         let offset = u32::try_from(start).map_err(|_| RegistryError::TooManyLabels)?;
         self.scratch.clear();
-        for (name, value) in labels.iter() {
+        let mut has_names_before = labels.len() == self.before.len();
+        for (place, (name, value)) in labels.iter().enumerate() {
+            let before = self.before.get(place).copied();
             let interned = self
-                .symbols
-                .intern(name)
-                .and_then(|name| Ok((name, self.symbols.intern(value)?)));
+                .intern(name, before.map(|before| before.0))
+                .and_then(|name| Ok((name, self.intern(value, before.map(|before| before.1))?)));
             match interned {
                 Ok((name, value)) => {
-                    self.scratch.push(name);
+                    has_names_before &= before.is_some_and(|before| before.0 == name);
+                    self.scratch.push((name, value));
                     varint::put_u64(&mut self.values, value.0.into());
                 }
                 Err(full) => {
@@ -60,31 +66,47 @@ impl LabelSets {
                 }
             }
         }
+        let shape = match self.shape_before {
+            Some(shape) if has_names_before => shape,
+            _ => self.shape()?,
+        };
+        self.shape_before = Some(shape);
+        std::mem::swap(&mut self.before, &mut self.scratch);
         Ok(LabelSet {
-            shape: self.shape()?,
+            shape,
             start: offset,
         })
     }
 
-    /// The shape whose names stand in `scratch`.
+    /// The symbol of a string, which may be `guess`: comparing costs less than to hash.
+    fn intern(&mut self, text: &str, guess: Option<SymbolId>) -> Result<SymbolId, SymbolTableFull> {
+        match guess {
+            Some(guess) if self.symbols.text(guess) == text => Ok(guess),
+            _ => self.symbols.intern(text),
+        }
+    }
+
+    /// The shape with the names of the set in `scratch`.
     fn shape(&mut self) -> Result<NonZeroU32, RegistryError> {
+        self.names.clear();
+        self.names.extend(self.scratch.iter().map(|label| label.0));
         let Self {
             shape_names: names,
             shape_ends: ends,
             hasher,
             ..
         } = self;
-        let hash = hasher.hash_one(&*self.scratch);
+        let hash = hasher.hash_one(&*self.names);
         let number = match self
             .shapes
-            .find(hash, |&shape| list(names, ends, shape) == self.scratch)
+            .find(hash, |&shape| list(names, ends, shape) == self.names)
         {
             Some(&shape) => shape,
             None => {
                 let shape = u32::try_from(ends.len()).map_err(|_| RegistryError::TooManyLabels)?;
-                let end = u32::try_from(names.len() + self.scratch.len())
+                let end = u32::try_from(names.len() + self.names.len())
                     .map_err(|_| RegistryError::TooManyLabels)?;
-                names.extend_from_slice(&self.scratch);
+                names.extend_from_slice(&self.names);
                 ends.push(end);
                 self.shapes.insert_unique(hash, shape, |&other| {
                     hasher.hash_one(list(names, ends, other))

@@ -3,7 +3,7 @@
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
 use super::registry::{Inner, RegistryError};
-use crate::codec::label_fields::put_fields;
+use crate::codec::label_fields::{are_fields, put_fields};
 use crate::codec::label_hash::{LabelHash, LabelHasher};
 use crate::model::{Labels, LabelsRef, SeriesId};
 
@@ -78,6 +78,17 @@ impl<'a> Lookup<'a> {
         self.find(hash)
     }
 
+    /// The hashes of labels that came in the bytes `fields`, in that order and not yet as a
+    /// label set, if it can be seen that those are what [`put_fields`] writes.
+    pub fn hashes_of_fields(&self, fields: &[u8], labels: &[(&str, &str)]) -> Option<LabelHashes> {
+        let is_set = labels.is_sorted_by(|a, b| a.0 < b.0)
+            && labels.iter().all(|(_, value)| !value.is_empty());
+        (is_set && are_fields(fields, labels)).then(|| LabelHashes {
+            labels: self.hasher.hash(fields),
+            alias: None,
+        })
+    }
+
     /// The hashes of labels that came in the bytes `came`.
     pub fn hashes(&mut self, labels: LabelsRef<'_>, came: &[u8]) -> LabelHashes {
         let own = hash_labels(self.hasher, labels, &mut self.fields);
@@ -128,8 +139,8 @@ impl<'a> Registrar<'a> {
         self.inner.labels_of(id)
     }
 
-    /// The series with these labels, which have these hashes if that is known: the id, and whether it is
-    /// new. None where it is new and not `wanted`.
+    /// The series with these labels, which have these hashes if that is known: the id, and
+    /// whether it is new. None where it is new and not `wanted`.
     ///
     /// # Errors
     /// Ids, label strings or labels are used up.

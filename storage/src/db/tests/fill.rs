@@ -180,3 +180,18 @@ fn bytes_of_labels_that_break_the_rules_stay_unknown() {
         db.write(&batch).unwrap();
     }
 }
+
+#[test]
+fn a_batch_that_is_cleared_while_it_is_filled_knows_its_epoch() {
+    let db = open(&SimDisk::new(1));
+    db.write(&one(&db, &LABELS, NOW_MS).0).unwrap();
+    let mut batch = WriteBatch::new();
+    db.fill(&mut batch, |filler| {
+        add(filler, &LABELS, NOW_MS + 1).unwrap();
+        filler.batch().clear();
+        add(filler, &LABELS, NOW_MS + 2).unwrap();
+    });
+    db.flush().unwrap();
+    db.write(&batch).unwrap();
+    assert_eq!(timestamps(&db), [NOW_MS, NOW_MS + 2]);
+}
