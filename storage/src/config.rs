@@ -33,6 +33,8 @@ pub struct Options {
     /// How many series the head takes; samples of further new ones are refused until it is
     /// frozen. `None` for no limit (the default).
     pub series_max: Option<u64>,
+    /// The same of each metric name. Counting them takes memory for each name.
+    pub series_of_metric_max: Option<u64>,
     /// How old a sample may be, against the wall clock or the newest stored sample, whichever
     /// is older. `None` takes samples of any age, negative timestamps included (the default).
     pub retention: Option<Duration>,
@@ -48,6 +50,7 @@ impl Default for Options {
             wal_bytes_max: 128 << 20,
             head_bytes_max: 64 << 20,
             series_max: None,
+            series_of_metric_max: None,
             retention: None,
             max_future: Some(Duration::from_secs(600)),
         }

@@ -221,6 +221,16 @@ impl Accepted<'_> {
         self.exemplars.iter().for_each(|row| each(row.series));
     }
 
+    /// How many samples are of one of these series.
+    pub(super) fn count_of(&self, series: &[BatchSeries]) -> u64 {
+        let mut is_one = vec![false; self.batch.series_count()];
+        series.iter().for_each(|one| is_one[one.0 as usize] = true);
+        let floats = self.floats.iter().map(|row| row.series);
+        let histograms = self.histograms.iter().map(|row| row.1.series);
+        let rows = floats.chain(histograms);
+        rows.filter(|row| is_one[row.0 as usize]).count() as u64
+    }
+
     /// The first sample, or else the first exemplar, of one of these series.
     pub(super) fn first_of(&self, series: &[BatchSeries]) -> Option<(Rejected, BatchSeries, i64)> {
         let floats = self.floats.iter();

@@ -16,6 +16,7 @@ mod recovery;
 mod replay;
 mod report;
 mod sequencer;
+mod series_limits;
 mod sources;
 mod stats;
 mod view;
@@ -187,7 +188,8 @@ impl Db {
         shared.work.notify_one();
         report.accepted -= placed.refused;
         report.histograms_accepted -= placed.refused_histograms;
-        report.too_many_series = placed.refused;
+        report.too_many_series = placed.refused - placed.refused_of_metric;
+        report.too_many_of_metric = placed.refused_of_metric;
         report.exemplars_accepted -= placed.refused_exemplars;
         report.exemplars_rejected += placed.refused_exemplars;
         report.first_rejected = match report.first_rejected {

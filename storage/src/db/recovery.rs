@@ -18,6 +18,7 @@ use super::flusher::Flusher;
 use super::flushing::Flushing;
 use super::replay::{Limits, Replayed, replay};
 use super::sequencer::Sequencer;
+use super::series_limits::SeriesLimits;
 use super::sources::{CurrentSources, Sources};
 use super::stats::Counters;
 use crate::config::Options;
@@ -67,7 +68,8 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
         active: Arc::clone(&active.head),
         earlier_rows: Applied::default(),
     };
-    let sequencer = Sequencer::new(log.last_seq, Arc::clone(&active), options.series_max);
+    let limits = SeriesLimits::new(options, &active.head);
+    let sequencer = Sequencer::new(log.last_seq, Arc::clone(&active), limits);
     let shared = Arc::new(Shared {
         sources: CurrentSources::new(sources),
         sequencer: Mutex::new(sequencer),

@@ -15,6 +15,9 @@ pub struct WriteReport {
     pub before_retention: u64,
     /// Samples refused because their series is new and the head has as many as it may.
     pub too_many_series: u64,
+    /// Samples refused because their series is new and the head has as many of its metric as it
+    /// may.
+    pub too_many_of_metric: u64,
     /// Exemplars taken, exact repeats included.
     pub exemplars_accepted: u64,
     /// Exemplars refused, for the same reasons as samples.
@@ -26,7 +29,10 @@ pub struct WriteReport {
 impl WriteReport {
     /// Samples refused, for whatever reason.
     pub fn rejected(&self) -> u64 {
-        self.too_far_in_future + self.before_retention + self.too_many_series
+        self.too_far_in_future
+            + self.before_retention
+            + self.too_many_series
+            + self.too_many_of_metric
     }
 }
 
@@ -82,6 +88,11 @@ pub enum RejectReason {
         /// How many that are.
         series_max: u64,
     },
+    /// Its series is new and the head has as many of its metric as it may.
+    TooManySeriesOfMetric {
+        /// How many that are.
+        series_max: u64,
+    },
 }
 
 impl std::fmt::Display for Rejection {
@@ -100,6 +111,10 @@ impl std::fmt::Display for Rejection {
             RejectReason::BeforeRetention { earliest_ms } => write!(
                 f,
                 "{what} of {labels} at {timestamp_ms} ms is before the retention: the earliest kept is {earliest_ms} ms"
+            ),
+            RejectReason::TooManySeriesOfMetric { series_max } => write!(
+                f,
+                "{what} of the new series {labels} at {timestamp_ms} ms: the head has {series_max} series of this metric, the most it may have (--max-series-per-metric)"
             ),
             RejectReason::TooManySeries { series_max } => write!(
                 f,

@@ -8,6 +8,7 @@ use super::bounds::Accepted;
 use super::commit::{Commit, Completion, channel};
 use super::epoch::Epoch;
 use super::report::{RejectReason, Rejected, Rejection};
+use super::series_limits::SeriesLimits;
 use super::write_batch::{BatchSeries, Naming, WriteBatch};
 use crate::error::{Error, ErrorKind};
 use crate::head::{self, Registrar};
@@ -30,7 +31,7 @@ pub(super) struct Sequencer {
     /// WAL defines them. The next write that uses one defines it again.
     undefined: HashSet<SeriesId>,
     /// How many series an epoch takes.
-    series_max: Option<u64>,
+    limits: SeriesLimits,
 }
 
 /// A write in the queue: its rows for the head, its record for the log, its waiter.
@@ -55,7 +56,9 @@ pub(super) struct Placed {
     pub(super) commit: Commit,
     /// How many of its samples were left out, as their series are more than the head takes.
     pub(super) refused: u64,
-    /// Of these, the histograms.
+    /// Of these, those whose series are more than it takes of their metric.
+    pub(super) refused_of_metric: u64,
+    /// Of all of them, the histograms.
     pub(super) refused_histograms: u64,
     /// How many of its exemplars were.
     pub(super) refused_exemplars: u64,
@@ -68,6 +71,42 @@ pub(super) struct Encoded {
     epoch: u64,
     batch: Batch,
     body: Vec<u8>,
+}
+
+/// What a write loses, as its series are more than the head takes.
+#[derive(Debug, Default)]
+struct Refused {
+    /// Samples of series that are more than it takes of their metric.
+    of_metric: u64,
+    first: Option<Rejection>,
+}
+
+impl Refused {
+    fn of(
+        write: &Unplaced<'_>,
+        ids: &[Option<SeriesId>],
+        reasons: &[(BatchSeries, RejectReason)],
+    ) -> Self {
+        let of_metric = reasons
+            .iter()
+            .filter(|(_, reason)| matches!(reason, RejectReason::TooManySeriesOfMetric { .. }));
+        let of_metric: Vec<BatchSeries> = of_metric.map(|(series, _)| *series).collect();
+        let first = write
+            .first_of(ids)
+            .and_then(|(what, series, timestamp_ms)| {
+                let (_, reason) = reasons.iter().find(|(refused, _)| *refused == series)?;
+                Some(Rejection {
+                    what,
+                    labels: write.batch.labels(series),
+                    timestamp_ms,
+                    reason: *reason,
+                })
+            });
+        Self {
+            of_metric: write.accepted.count_of(&of_metric),
+            first,
+        }
+    }
 }
 
 impl Encoded {
@@ -180,14 +219,14 @@ impl<'a> Unplaced<'a> {
 
 impl Sequencer {
     /// Goes on after the last write that replay found.
-    pub(super) fn new(last_seq: Seq, epoch: Arc<Epoch>, series_max: Option<u64>) -> Self {
+    pub(super) fn new(last_seq: Seq, epoch: Arc<Epoch>, limits: SeriesLimits) -> Self {
         Self {
             last_seq,
             epoch,
             queue: Vec::new(),
             closed: false,
             undefined: HashSet::new(),
-            series_max,
+            limits,
         }
     }
 
@@ -207,8 +246,8 @@ impl Sequencer {
         // on definitions that may have failed.
         let stands =
             |write: &Encoded| write.epoch == self.epoch.number && self.undefined.is_empty();
-        let (encoded, first_refused) = match encoded.filter(stands) {
-            Some(encoded) => (encoded, None),
+        let (encoded, refused) = match encoded.filter(stands) {
+            Some(encoded) => (encoded, Refused::default()),
             None => self.define(write)?,
         };
         let Encoded {
@@ -218,9 +257,10 @@ impl Sequencer {
         let placed = Placed {
             commit,
             refused: (write.accepted.sample_count() - batch.sample_count()) as u64,
+            refused_of_metric: refused.of_metric,
             refused_histograms: (write.accepted.histogram_count() - batch.histograms.len()) as u64,
             refused_exemplars: (write.accepted.exemplar_count() - batch.exemplars.len()) as u64,
-            first_refused,
+            first_refused: refused.first,
         };
         if batch.is_empty() {
             completion.complete(Ok(()));
@@ -238,15 +278,15 @@ impl Sequencer {
 
     /// Registers the series that are new, and encodes the write with their definitions. Tells of
     /// a sample of a series that was not taken.
-    fn define(&mut self, write: &Unplaced<'_>) -> Result<(Encoded, Option<Rejection>), Error> {
+    fn define(&mut self, write: &Unplaced<'_>) -> Result<(Encoded, Refused), Error> {
         let epoch = Arc::clone(&self.epoch);
-        let mut definitions = Vec::new();
+        let (mut definitions, mut reasons) = (Vec::new(), Vec::new());
         let encoded = self
-            .register(&epoch, write, &mut definitions)
+            .register(&epoch, write, &mut definitions, &mut reasons)
             .and_then(|ids| {
                 let rows = write.rows(ids.iter().copied());
                 let encoded = Encoded::new(&epoch, &mut definitions, rows)?;
-                Ok((encoded, self.rejection(write, &ids)))
+                Ok((encoded, Refused::of(write, &ids, &reasons)))
             });
         if encoded.is_err() {
             // Registered, and without a record that defines them.
@@ -257,16 +297,16 @@ impl Sequencer {
     }
 
     /// The ids of the write's series; `definitions` gets those that its record must define, in
-    /// rising order of id.
+    /// rising order of id, and `reasons` why each of those is refused that is.
     fn register(
         &mut self,
         epoch: &Epoch,
         write: &Unplaced<'_>,
         definitions: &mut Vec<SeriesDefinition>,
+        reasons: &mut Vec<(BatchSeries, RejectReason)>,
     ) -> Result<Vec<Option<SeriesId>>, Error> {
         let used = write.used();
         let mut ids = Vec::with_capacity(used.len());
-        let series_max = self.series_max;
         let mut registrar = epoch.head.registrar();
         for &series in used {
             let naming = write.batch.naming(series, epoch);
@@ -291,12 +331,19 @@ impl Sequencer {
                     continue;
                 }
             };
-            let has_room =
-                |registrar: &Registrar<'_>| series_max.is_none_or(|max| registrar.count() < max);
+            let mut refused = None;
+            let has_room = |registrar: &Registrar<'_>| {
+                refused = self.limits.refuses(registrar.count(), labels);
+                refused.is_none()
+            };
             let registered = registrar
                 .register(labels, hashes, has_room)
                 .map_err(registry_error)?;
             ids.push(registered.map(|(id, _)| id));
+            reasons.extend(refused.map(|reason| (series, reason)));
+            if let Some((_, true)) = registered {
+                self.limits.note(labels);
+            }
             if let Some((id, is_new)) = registered
                 && (is_new || self.undefined.remove(&id))
             {
@@ -310,23 +357,13 @@ impl Sequencer {
         Ok(ids)
     }
 
-    fn rejection(&self, write: &Unplaced<'_>, ids: &[Option<SeriesId>]) -> Option<Rejection> {
-        let series_max = self.series_max?;
-        let (what, series, timestamp_ms) = write.first_of(ids)?;
-        Some(Rejection {
-            what,
-            labels: write.batch.labels(series),
-            timestamp_ms,
-            reason: RejectReason::TooManySeries { series_max },
-        })
-    }
-
     /// Begins an epoch: writes that get their place from now on have its ids. The caller has
     /// taken all that waited.
     pub(super) fn begin_epoch(&mut self) -> Arc<Epoch> {
         debug_assert!(self.is_idle(), "they would have ids of two epochs");
         self.epoch = Arc::new(Epoch::new(self.epoch.number + 1));
         self.undefined.clear();
+        self.limits.begin_epoch();
         Arc::clone(&self.epoch)
     }
 

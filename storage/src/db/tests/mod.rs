@@ -4,6 +4,7 @@ mod faults;
 mod fill;
 mod freeze;
 mod kinds;
+mod limits;
 mod merges;
 mod model;
 mod simulation;
