@@ -20,7 +20,8 @@ use tower_http::compression::CompressionLayer;
 use crate::api::{self, ApiError, ErrorType};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::remote_write::{self, Limits, Rules, ScratchPool};
+use crate::remote_write::{self, HaTracker, Limits, Relabeling, Rules, ScratchPool};
+use crate::server::StartError;
 use crate::{health, ui};
 
 /// What the handlers get.
@@ -45,13 +46,18 @@ pub(crate) struct App {
 
 impl App {
     /// # Errors
-    /// Two metrics of one name.
+    /// Two metrics of one name, rules for labels that make no sense.
     pub(crate) fn new(
         config: Config,
         db: Db,
         local_addr: std::net::SocketAddr,
-    ) -> Result<Self, prometheus::Error> {
+    ) -> Result<Self, StartError> {
         let write_limits = Limits::new(config.sizes.clone());
+        let relabeling = match &config.relabel_config {
+            Some(path) => Relabeling::load(path).map_err(StartError::Relabel)?,
+            None => Relabeling::default(),
+        };
+        let ha = config.ha.clone().map(HaTracker::new);
         Ok(Self {
             metrics: Metrics::new(db.clone())?,
             db,
@@ -59,7 +65,8 @@ impl App {
             local_addr,
             started: Instant::now(),
             query_turns: Arc::new(Semaphore::new(config.query_concurrency)),
-            write_rules: Rules::new(config.labels.clone(), write_limits.row_bytes_max()),
+            write_rules: Rules::new(config.labels.clone(), write_limits.row_bytes_max())
+                .changing(relabeling, ha),
             write_limits,
             write_scratch: ScratchPool::default(),
             config,

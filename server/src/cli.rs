@@ -55,6 +55,9 @@ pub(crate) struct Serve {
     /// limit.
     #[arg(long, env = "SILVERBACK_MAX_SERIES", default_value = "0")]
     max_series: u64,
+    /// The same of each metric name. 0 for no limit.
+    #[arg(long, env = "SILVERBACK_MAX_SERIES_PER_METRIC", default_value = "0")]
+    max_series_per_metric: u64,
     /// How long samples are kept; 0 keeps everything.
     #[arg(long, env = "SILVERBACK_RETENTION_TIME", default_value = "30d", value_parser = units::parse_duration)]
     retention_time: Duration,
@@ -133,9 +136,7 @@ impl Serve {
     /// The configuration that the flags ask for.
     pub(crate) fn into_config(self) -> Config {
         let unless_zero = |duration: Duration| (!duration.is_zero()).then_some(duration);
-        Config {
-            sizes: self.write.sizes(),
-            labels: self.write.labels(),
+        let mut config = Config {
             data_dir: self.data_dir,
             listen: self.listen,
             wal_sync: match self.wal_sync {
@@ -145,6 +146,8 @@ impl Serve {
             },
             wal_bytes_max: self.wal_size,
             series_max: (self.max_series > 0).then_some(self.max_series),
+            series_of_metric_max: (self.max_series_per_metric > 0)
+                .then_some(self.max_series_per_metric),
             retention: unless_zero(self.retention_time),
             max_future: unless_zero(self.max_future),
             self_scrape_interval: unless_zero(self.self_scrape_interval),
@@ -156,7 +159,10 @@ impl Serve {
             // The longest duration there is has fewer milliseconds than an i64 counts.
             query_lookback_delta_ms: self.query_lookback_delta.as_millis() as i64,
             enable_admin_api: self.enable_admin_api,
-        }
+            ..Config::default()
+        };
+        self.write.apply(&mut config);
+        config
     }
 }
 
@@ -190,12 +196,12 @@ fn parse_concurrency(text: &str) -> Result<usize, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::CommandFactory;
 
     use super::*;
 
-    fn config(args: &[&str]) -> Result<Config, clap::Error> {
+    pub(super) fn config(args: &[&str]) -> Result<Config, clap::Error> {
         let args = std::iter::once("silverback").chain(args.iter().copied());
         Ok(Cli::try_parse_from(args)?.into_serve().into_config())
     }
@@ -226,6 +232,7 @@ mod tests {
                 "200ms",
                 "--wal-size",
                 "1GiB",
+                "--max-series-per-metric=3",
                 "--retention-time",
                 "0",
                 "--max-future",
@@ -236,13 +243,6 @@ mod tests {
                 "a,b",
                 "--enable-feature=c",
                 "--enable-admin-api",
-                "--remote-write-max-body-size=1MiB",
-                "--remote-write-max-decoded-size=2MiB",
-                "--remote-write-max-in-flight=3MiB",
-                "--remote-write-body-timeout=4s",
-                "--max-labels-per-series=5",
-                "--max-label-name-length=6",
-                "--max-label-value-length=7KiB",
             ];
             let config = config(&[prefix, &flags].concat()).unwrap();
             assert_eq!(config.data_dir, PathBuf::from("/x"));
@@ -252,24 +252,12 @@ mod tests {
                 WalSync::Interval(Duration::from_millis(200))
             );
             assert_eq!(config.wal_bytes_max, 1 << 30);
+            assert_eq!(config.series_of_metric_max, Some(3));
             assert_eq!(config.retention, None);
             assert_eq!(config.max_future, Some(Duration::from_secs(3600)));
             assert_eq!(config.self_scrape_interval, None);
             assert_eq!(config.features, ["a", "b", "c"]);
             assert!(config.enable_admin_api);
-            let sizes = crate::config::SizeLimits {
-                body_bytes_max: 1 << 20,
-                decoded_bytes_max: 2 << 20,
-                in_flight_bytes_max: 3 << 20,
-                body_deadline: Duration::from_secs(4),
-            };
-            assert_eq!(config.sizes, sizes);
-            let labels = crate::config::LabelLimits {
-                labels_max: 5,
-                name_bytes_max: 6,
-                value_bytes_max: 7 << 10,
-            };
-            assert_eq!(config.labels, labels);
         }
     }
 
@@ -321,8 +309,6 @@ mod tests {
                 "is not a number from 1 to 256",
             ),
             (["--query-timeout", "0"], "must be longer than 0"),
-            (["--max-labels-per-series", "0"], "1 at least"),
-            (["--remote-write-max-body-size", "2GiB"], "at most 1GiB"),
         ] {
             let error = config(&args).unwrap_err();
             assert!(error.to_string().contains(hint), "{error}");

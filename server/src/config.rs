@@ -24,6 +24,8 @@ pub struct Config {
     pub wal_bytes_max: u64,
     /// How many series the head takes; `None` for no limit.
     pub series_max: Option<u64>,
+    /// The same of each metric name.
+    pub series_of_metric_max: Option<u64>,
     /// How old a sample may be; `None` keeps everything.
     pub retention: Option<Duration>,
     /// How far in the future a sample may lie; `None` takes any.
@@ -48,6 +50,41 @@ pub struct Config {
     pub sizes: SizeLimits,
     /// What labels may be.
     pub labels: LabelLimits,
+    /// A file of rules for the labels of what is written; see `docs/remote-write.md`.
+    pub relabel_config: Option<PathBuf>,
+    /// Pairs of senders of which one is taken; `None` takes what everybody sends.
+    pub ha: Option<HaConfig>,
+    /// How many connections are open at once; beyond it the one that has waited longest for its
+    /// client makes room.
+    pub connections_max: usize,
+    /// How long a client may take to send the headers of a request, and how long a connection may
+    /// be idle.
+    pub idle_timeout: Duration,
+}
+
+/// How pairs of senders that send the same are told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HaConfig {
+    /// The label that names the pair.
+    pub cluster_label: String,
+    /// The label that names one of the pair; it is taken off what is stored.
+    pub replica_label: String,
+    /// How long the one that is taken may be silent before the other is.
+    pub failover_timeout: Duration,
+    /// How many pairs there may be.
+    pub clusters_max: usize,
+}
+
+impl Default for HaConfig {
+    fn default() -> Self {
+        Self {
+            cluster_label: "cluster".to_owned(),
+            replica_label: "__replica__".to_owned(),
+            failover_timeout: Duration::from_secs(30),
+            clusters_max: 100,
+        }
+    }
 }
 
 /// What write requests may hold in memory, and how long they may take to come.
@@ -106,6 +143,7 @@ impl Default for Config {
             wal_sync: WalSync::Always,
             wal_bytes_max: 128 << 20,
             series_max: None,
+            series_of_metric_max: None,
             retention: Some(Duration::from_secs(30 * 24 * 3600)),
             max_future: Some(Duration::from_secs(600)),
             self_scrape_interval: Some(Duration::from_secs(15)),
@@ -118,6 +156,10 @@ impl Default for Config {
             enable_admin_api: false,
             sizes: SizeLimits::default(),
             labels: LabelLimits::default(),
+            relabel_config: None,
+            ha: None,
+            connections_max: 1024,
+            idle_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -140,6 +182,7 @@ impl Config {
             wal_sync: self.wal_sync,
             wal_bytes_max: self.wal_bytes_max,
             series_max: self.series_max,
+            series_of_metric_max: self.series_of_metric_max,
             retention: self.retention,
             max_future: self.max_future,
             ..Options::default()

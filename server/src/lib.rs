@@ -9,6 +9,7 @@ mod app;
 mod cli;
 mod clock;
 mod config;
+mod connections;
 mod features;
 mod health;
 mod logging;
@@ -25,7 +26,7 @@ mod ui;
 mod units;
 mod version;
 
-pub use config::{Config, LabelLimits, SizeLimits};
+pub use config::{Config, HaConfig, LabelLimits, SizeLimits};
 pub use program::run;
 pub use server::{Running, Server, StartError};
 

@@ -12,18 +12,15 @@ use hyper_util::service::TowerToHyperService;
 use silverback_storage::Db;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::{App, AppRef, router};
 use crate::config::Config;
+use crate::connections::{Connection, Connections};
 use crate::stall::StallLimit;
 use crate::{memory, self_scrape};
 
-/// How many connections are served at once; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 1024;
-/// How long a client may take to send its headers, and how long a connection may be idle.
-const HEADER_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a client may leave an answer unread before its connection is cut.
 const READ_STALL_MAX: Duration = Duration::from_secs(60);
 /// How long requests in flight may take after the server was told to stop.
@@ -43,6 +40,9 @@ pub enum StartError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The rules for labels cannot be read.
+    #[error("{0}")]
+    Relabel(String),
     /// The server's own metrics contradict each other.
     #[error("metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -73,7 +73,16 @@ impl Server {
             background.spawn(self_scrape::run(Arc::clone(&app), interval));
         }
         let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, router(&app), stopped));
+        let accepting = Accepting {
+            listener,
+            router: router(&app),
+            connections: Connections::new(
+                app.config.connections_max,
+                app.metrics.http.evicted.clone(),
+            ),
+            idle_timeout: app.config.idle_timeout,
+        };
+        let accepting = tokio::spawn(accepting.run(stopped));
         tracing::info!(address = %local_addr, "listening");
         Ok(Running {
             app,
@@ -121,35 +130,48 @@ impl Running {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    loop {
-        // Waits for a free slot first: a connection nobody serves stays with the system.
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            next = next => next,
-            () = told_to_stop(&mut stopped) => break,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = serve(stream, router.clone(), stopped.clone());
-                connections.spawn(async move {
-                    let _slot = slot;
-                    connection.await;
-                });
+/// What the accept loop needs.
+struct Accepting {
+    listener: TcpListener,
+    router: Router,
+    connections: Arc<Connections>,
+    idle_timeout: Duration,
+}
+
+impl Accepting {
+    async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        loop {
+            // Accepts first: only for a connection that is there does another one make room.
+            let next = async {
+                match self.listener.accept().await {
+                    Ok((stream, _)) => Ok((stream, self.connections.open().await)),
+                    Err(error) => Err(error),
+                }
+            };
+            let accepted = tokio::select! {
+                accepted = next => accepted,
+                () = told_to_stop(&mut stopped) => break,
+            };
+            match accepted {
+                Ok((stream, connection)) => {
+                    let (router, idle_timeout) = (self.router.clone(), self.idle_timeout);
+                    let stopped = stopped.clone();
+                    tasks.spawn(serve(stream, connection, router, idle_timeout, stopped));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            while tasks.try_join_next().is_some() {}
         }
-        while connections.try_join_next().is_some() {}
+        drop(self.listener);
+        drain(tasks).await;
     }
-    drop(listener);
+}
+
+async fn drain(mut connections: JoinSet<()>) {
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN_DEADLINE, drained).await.is_err() {
         tracing::warn!(
@@ -166,24 +188,31 @@ async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    connection: Connection,
+    router: Router,
+    idle_timeout: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Without it small answers wait for the acknowledgement of earlier ones.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    let connection = http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE)
+        .header_read_timeout(idle_timeout)
         .serve_connection(
             TokioIo::new(StallLimit::new(stream, READ_STALL_MAX)),
-            TowerToHyperService::new(router),
+            TowerToHyperService::new(connection.watch(router)),
         );
-    let mut connection = std::pin::pin!(connection);
+    let mut served = std::pin::pin!(served);
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        served = served.as_mut() => served,
+        () = connection.evicted() => return,
         () = told_to_stop(&mut stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            served.as_mut().graceful_shutdown();
+            served.await
         }
     };
     if let Err(error) = served {

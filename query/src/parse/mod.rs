@@ -28,6 +28,7 @@ mod tests;
 
 pub use error::{ParseError, ParseErrors};
 pub use parser::{parse, parse_metric_selector};
+pub use pattern::translate as translate_pattern;
 pub use pretty::{PRETTY_BYTES_MAX, TooLong, prettify};
 
 /// How many nodes deep a tree may be. Operators in a row are one node, however many they are:

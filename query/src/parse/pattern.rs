@@ -80,7 +80,7 @@ fn hir_matches_empty(hir: &Hir) -> bool {
 ///
 /// # Errors
 /// Where the syntax is wrong, with the text of Go: ``error parsing regexp: missing closing ): `(a` ``.
-pub(crate) fn translate(pattern: &str) -> Result<String, String> {
+pub fn translate(pattern: &str) -> Result<String, String> {
     Translator {
         pattern,
         rest: pattern,

@@ -12,6 +12,7 @@ use super::*;
 use crate::clock;
 use crate::remote_write::test_encoder::{self, TestSeries, snappy, write_request};
 
+mod rules;
 mod writes;
 
 /// An application on a data directory of its own, without a listener.

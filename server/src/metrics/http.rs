@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
 
 /// From a write of one sample to the default time limit of a query, in seconds.
 const DURATION_BUCKETS_SECONDS: [f64; 12] = [
@@ -19,6 +21,8 @@ pub(crate) struct HttpMetrics {
     duration: HistogramVec,
     /// Requests being answered.
     pub(crate) in_flight: IntGauge,
+    /// Connections closed to make room for others.
+    pub(crate) evicted: IntCounter,
 }
 
 impl HttpMetrics {
@@ -42,6 +46,11 @@ impl HttpMetrics {
             "silverback_http_requests_in_flight",
             "HTTP requests being answered right now.",
         )?;
+        let evicted = IntCounter::new(
+            "silverback_http_connections_evicted_total",
+            "Connections that were closed while they waited for their client, to make room for others.",
+        )?;
+        registry.register(Box::new(evicted.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(duration.clone()))?;
@@ -49,6 +58,7 @@ impl HttpMetrics {
             requests,
             duration,
             in_flight,
+            evicted,
         })
     }
 

@@ -7,6 +7,7 @@ use crate::remote_write::{LeftOut, Reason};
 
 #[derive(Debug)]
 pub(crate) struct RemoteWriteMetrics {
+    received: IntCounterVec,
     requests: IntCounter,
     failed: IntCounterVec,
     samples: IntCounter,
@@ -18,8 +19,11 @@ pub(crate) struct RemoteWriteMetrics {
     refused_future: IntCounter,
     refused_retention: IntCounter,
     refused_series: IntCounter,
+    refused_of_metric: IntCounter,
     refused_exemplars: IntCounter,
     refused_metadata: IntCounter,
+    dropped_relabel: IntCounter,
+    dropped_replica: IntCounter,
 }
 
 impl RemoteWriteMetrics {
@@ -29,15 +33,15 @@ impl RemoteWriteMetrics {
             registry.register(Box::new(counter.clone()))?;
             Ok(counter)
         };
-        let vector = |name: &str, help: &str, label| -> Result<IntCounterVec, prometheus::Error> {
-            let vector = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        let vector = |name: &str, help: &str, labels: &[&str]| {
+            let vector = IntCounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(vector.clone()))?;
-            Ok(vector)
+            Ok::<IntCounterVec, prometheus::Error>(vector)
         };
         let failed = vector(
             "silverback_remote_write_failed_requests_total",
             "Remote-write requests that were not stored, or not all of them, by reason.",
-            "reason",
+            &["reason"],
         )?;
         for reason in Reason::ALL {
             // Made now, so that a rate over the first failure is not empty.
@@ -46,9 +50,21 @@ impl RemoteWriteMetrics {
         let refused = vector(
             "silverback_remote_write_rejected_samples_total",
             "Samples of remote-write requests that were refused, by reason.",
-            "reason",
+            &["reason"],
+        )?;
+        let dropped = vector(
+            "silverback_remote_write_dropped_samples_total",
+            "Samples of remote-write requests that were not wanted, by reason: dropped by a relabeling rule, or sent by another replica of their cluster too.",
+            &["reason"],
         )?;
         Ok(Self {
+            dropped_relabel: dropped.with_label_values(&["relabel"]),
+            dropped_replica: dropped.with_label_values(&["replica"]),
+            received: vector(
+                "silverback_remote_write_received_total",
+                "Remote-write requests whose body was read, by version of the protocol and compression.",
+                &["version", "compression"],
+            )?,
             requests: counter(
                 "silverback_remote_write_requests_total",
                 "Remote-write requests whose samples were stored, wholly or in part.",
@@ -79,12 +95,20 @@ impl RemoteWriteMetrics {
             refused_histograms: refused.with_label_values(&["invalid_histogram"]),
             refused_future: refused.with_label_values(&["too_far_in_future"]),
             refused_retention: refused.with_label_values(&["before_retention"]),
+            refused_of_metric: refused.with_label_values(&["too_many_series_of_metric"]),
             refused_series: refused.with_label_values(&["too_many_series"]),
         })
     }
 
+    /// Counts a request whose body was read.
+    pub(crate) fn received(&self, version: &str, compression: &str) {
+        self.received
+            .with_label_values(&[version, compression])
+            .inc();
+    }
+
     /// Counts a request that became durable.
-    pub(crate) fn stored(&self, report: &WriteReport, left_out: LeftOut) {
+    pub(crate) fn stored(&self, report: &WriteReport, left_out: &LeftOut) {
         self.requests.inc();
         self.samples.inc_by(report.accepted);
         self.histograms.inc_by(report.histograms_accepted);
@@ -92,8 +116,11 @@ impl RemoteWriteMetrics {
         self.refused_future.inc_by(report.too_far_in_future);
         self.refused_retention.inc_by(report.before_retention);
         self.refused_series.inc_by(report.too_many_series);
+        self.refused_of_metric.inc_by(report.too_many_of_metric);
         self.refused_labels.inc_by(left_out.label_samples);
         self.refused_histograms.inc_by(left_out.histograms);
+        self.dropped_relabel.inc_by(left_out.relabeled.samples());
+        self.dropped_replica.inc_by(left_out.replica.samples());
         self.refused_limits.inc_by(left_out.limit_samples);
         self.refused_exemplars
             .inc_by(left_out.exemplars + report.exemplars_rejected);

@@ -27,6 +27,14 @@ impl Compression {
         }
     }
 
+    /// As a label value.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Snappy => "snappy",
+            Self::Zstd => "zstd",
+        }
+    }
+
     /// The most bytes that the body may decompress to, from its header.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use silverback_storage::{Submitted, WriteReport};
 
@@ -14,7 +14,7 @@ use super::compression::Compression;
 use super::receive::{decompress, fill};
 use super::refusal::{Reason, Refusal};
 use super::scratch::Scratch;
-use super::tally::Tally;
+use super::tally::{LeftOut, Tally};
 use super::{Version, headers};
 use crate::api::{ApiError, ErrorType};
 use crate::app::App;
@@ -25,12 +25,21 @@ const HANDSHAKE: &str = "get_vm_proto_version";
 const VM_VERSION: &str = "1";
 const VM_VERSION_HEADER: &str = "x-victoriametrics-remote-write-version";
 
-/// How many of each a request of version 2.0 left in the database: its sender counts on it.
+/// How many of each a request of version 2.0 left in the database, or were rightly left out of it
+/// (by a rule, or as another replica had sent them): its sender counts on it, and takes a request
+/// of which nothing was written for one that went wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Written {
     samples: u64,
     histograms: u64,
     exemplars: u64,
+}
+
+/// A request of which all was stored that was wanted.
+struct Stored {
+    written: Written,
+    /// Why nothing of it was.
+    note: Option<String>,
 }
 
 /// A request that was not stored, or not all of it, and what was.
@@ -46,7 +55,14 @@ pub(crate) async fn write(State(app): State<Arc<App>>, request: Request) -> Resp
     }
     let version = headers::claimed(request.headers());
     let (written, mut response) = match store(&app, request).await {
-        Ok(written) => (written, StatusCode::NO_CONTENT.into_response()),
+        Ok(Stored {
+            written,
+            note: None,
+        }) => (written, StatusCode::NO_CONTENT.into_response()),
+        Ok(Stored {
+            written,
+            note: Some(note),
+        }) => (written, (StatusCode::ACCEPTED, note).into_response()),
         Err(Failed { refusal, written }) => {
             let reason = refusal.reason();
             app.metrics.remote_write.failed(reason);
@@ -65,14 +81,18 @@ pub(crate) async fn write(State(app): State<Arc<App>>, request: Request) -> Resp
 }
 
 /// `GET /api/v1/write`: vmagent's question, and nothing else.
-pub(crate) async fn handshake(uri: Uri) -> Result<&'static str, ApiError> {
+pub(crate) async fn handshake(uri: Uri) -> Response {
     if asks_for_version(&uri) {
-        return Ok(VM_VERSION);
+        return VM_VERSION.into_response();
     }
-    Err(ApiError::new(
+    let refused = ApiError::new(
         ErrorType::MethodNotAllowed,
-        "method GET is not allowed for /api/v1/write; send remote write with POST",
-    ))
+        format!("method GET is not allowed for {}", uri.path()),
+    );
+    let mut response = refused.into_response();
+    let allowed = HeaderValue::from_static("POST");
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
 }
 
 fn asks_for_version(uri: &Uri) -> bool {
@@ -81,11 +101,13 @@ fn asks_for_version(uri: &Uri) -> bool {
 }
 
 impl Written {
-    fn of(report: &WriteReport) -> Self {
+    fn of(report: &WriteReport, left_out: &LeftOut) -> Self {
+        let (ruled, replica) = (left_out.relabeled, left_out.replica);
+        let floats = report.accepted - report.histograms_accepted;
         Self {
-            samples: report.accepted - report.histograms_accepted,
-            histograms: report.histograms_accepted,
-            exemplars: report.exemplars_accepted,
+            samples: floats + ruled.floats + replica.floats,
+            histograms: report.histograms_accepted + ruled.histograms + replica.histograms,
+            exemplars: report.exemplars_accepted + ruled.exemplars + replica.exemplars,
         }
     }
 
@@ -118,13 +140,15 @@ impl From<Refusal> for Failed {
     }
 }
 
-async fn store(app: &App, request: Request<Body>) -> Result<Written, Failed> {
+async fn store(app: &App, request: Request<Body>) -> Result<Stored, Failed> {
     let (parts, body) = request.into_parts();
     let version = check(&parts)?;
     let body = read_body(&app.write_limits, body, app.write_limits.body_bytes_max())
         .await
         .map_err(Refusal::from)?;
     let compression = Compression::of(&body.bytes);
+    let metrics = &app.metrics.remote_write;
+    metrics.received(version.number(), compression.name());
     let decoded_bytes =
         compression.decoded_len(&body.bytes, app.write_limits.decoded_bytes_max())?;
     let mut room = app
@@ -132,7 +156,7 @@ async fn store(app: &App, request: Request<Body>) -> Result<Written, Failed> {
         .room_to_decode(decoded_bytes)
         .await
         .ok_or_else(|| busy("to decode this one"))?;
-    let (tally, submitted) = app.write_scratch.with(|scratch| {
+    let (mut tally, submitted) = app.write_scratch.with(|scratch| {
         let request = Compressed {
             version,
             compression,
@@ -145,11 +169,17 @@ async fn store(app: &App, request: Request<Body>) -> Result<Written, Failed> {
     submitted.commit.await.map_err(Refusal::from)?;
     // Until now the write's rows were in memory: a disk that stalls must not let them pile up.
     drop(room);
+    tally.note_said(&app.write_rules);
     let report = &submitted.report;
-    app.metrics.remote_write.stored(report, tally.left_out);
-    let written = Written::of(report);
+    metrics.stored(report, &tally.left_out);
+    let written = Written::of(report, &tally.left_out);
     match tally.complaint(report, version) {
-        None => Ok(written),
+        None => Ok(Stored {
+            written,
+            note: tally
+                .is_of_other_replica(report)
+                .map(|why| format!("{why}\n")),
+        }),
         Some(complaint) => Err(Failed {
             refusal: Refusal::new(Reason::Partial, complaint),
             written,
@@ -183,12 +213,17 @@ fn submit(
     room: &mut Room,
     scratch: &mut Scratch,
 ) -> Result<(Tally, Submitted), Refusal> {
-    let Scratch { decoded, batch } = scratch;
+    let Scratch {
+        decoded,
+        batch,
+        row_bytes,
+    } = scratch;
     let (compression, bytes) = (request.compression, request.decoded_bytes);
     let decoded = decompress(compression, request.body, bytes, decoded)?;
-    let rules = &app.write_rules;
-    let filled = fill(&app.db, rules, request.version, decoded, batch);
-    let tally = filled.map_err(|error| {
+    let (mut tally, rules) = (Tally::default(), &app.write_rules);
+    let filled = fill(&app.db, rules, request.version, decoded, batch, &mut tally);
+    *row_bytes = tally.row_bytes;
+    filled.map_err(|error| {
         let message = request.version.message();
         let text = format!("request body is not the protobuf message {message}: {error}");
         Refusal::new(Reason::Protobuf, text)

@@ -38,27 +38,30 @@ pub(super) fn fill(
     version: Version,
     message: &[u8],
     batch: &mut WriteBatch,
-) -> Result<Tally, DecodeError> {
-    let mut tally = Tally::default();
+    tally: &mut Tally,
+) -> Result<(), DecodeError> {
     match version {
         Version::V1 => db.fill(batch, |filler| {
             let mut taking = Taking {
+                // A series that is known may be one that is not wanted any more.
+                looks_at_all: rules.may_change(),
                 rules,
                 filler,
-                tally: &mut tally,
+                tally,
             };
             v1::decode(message, &mut taking)
-        })?,
+        }),
         Version::V2 => {
             batch.clear();
-            v2::decode(message, |series| tally.take_v2(series, rules, batch))?;
+            v2::decode(message, |series| tally.take_v2(series, rules, batch))
         }
     }
-    Ok(tally)
 }
 
 /// A batch that is filled from a request of version 1.0, and what is not put there.
 struct Taking<'a, 'b> {
+    /// Whether labels of series that are known must be looked at, too.
+    looks_at_all: bool,
     rules: &'a Rules,
     filler: &'a mut Filler<'b>,
     tally: &'a mut Tally,
@@ -68,7 +71,7 @@ impl<'m> v1::Taker<'m> for Taking<'_, '_> {
     #[inline]
     fn take_known(&mut self, fields: &[u8], sample: v1::Sample) -> bool {
         // One that is too large is walked to its end, and nothing is taken.
-        if self.tally.is_too_large(self.rules) {
+        if self.looks_at_all || self.tally.is_too_large(self.rules) {
             return false;
         }
         let Some(series) = self.filler.known(fields) else {
@@ -91,7 +94,7 @@ pub mod bench {
     use silverback_storage::Submitted;
 
     use super::super::scratch::Scratch;
-    use super::{Compression, Db, Rules, Version, decompress, fill};
+    use super::{Compression, Db, Rules, Tally, Version, decompress, fill};
     use crate::config::LabelLimits;
 
     /// Takes the bodies of write requests one after the other.
@@ -128,8 +131,16 @@ pub mod bench {
         /// Not the message.
         pub fn decode(&mut self, decoded: &[u8]) -> Result<usize, String> {
             let batch = &mut self.scratch.batch;
-            fill(&self.db, &self.rules, Version::V1, decoded, batch)
-                .map_err(|error| error.to_string())?;
+            let mut tally = Tally::default();
+            fill(
+                &self.db,
+                &self.rules,
+                Version::V1,
+                decoded,
+                batch,
+                &mut tally,
+            )
+            .map_err(|error| error.to_string())?;
             Ok(batch.sample_count())
         }
 
@@ -141,10 +152,18 @@ pub mod bench {
             self.decompressed(body)?;
             let len = Compression::of(body).decoded_len(body, usize::MAX);
             let len = len.map_err(|refusal| refusal.to_string())?;
-            let Scratch { decoded, batch } = &mut self.scratch;
+            let Scratch { decoded, batch, .. } = &mut self.scratch;
             let decoded = decoded.get(..len).unwrap_or_default();
-            fill(&self.db, &self.rules, Version::V1, decoded, batch)
-                .map_err(|error| error.to_string())?;
+            let mut tally = Tally::default();
+            fill(
+                &self.db,
+                &self.rules,
+                Version::V1,
+                decoded,
+                batch,
+                &mut tally,
+            )
+            .map_err(|error| error.to_string())?;
             let submitted = self.db.submit(batch).map_err(|error| error.to_string());
             batch.clear();
             submitted

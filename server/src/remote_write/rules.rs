@@ -1,13 +1,42 @@
-//! The limits on labels: what a sender may ask to be stored for ever.
+//! What becomes of a series before it is stored: which of a pair of senders is taken, what its
+//! labels are changed to, and whether they keep the limits.
+
+use std::borrow::Cow;
+use std::time::Instant;
 
 use super::beside::FamilyMetadata;
+use super::ha::{HaTracker, Verdict};
+use super::relabel::{Pairs, Relabeling};
+use super::said::Said;
 use crate::config::LabelLimits;
 
-/// Limits as configured.
+/// Rules as configured.
 #[derive(Debug)]
 pub(crate) struct Rules {
     limits: LabelLimits,
     row_bytes_max: usize,
+    relabeling: Relabeling,
+    ha: Option<HaTracker>,
+    /// What was said of metric families lately.
+    pub(super) said: Said,
+}
+
+/// Why a series is not stored though nothing is wrong with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Unwanted {
+    /// A rule drops it.
+    Relabel,
+    /// Another replica of its cluster is taken.
+    Replica(String),
+}
+
+/// What the rules make of labels.
+#[derive(Debug)]
+pub(super) enum Changed<'a> {
+    /// These labels.
+    To(Pairs<'a>),
+    /// Nothing.
+    Unwanted(Unwanted),
 }
 
 /// Why labels name no series here.
@@ -25,6 +54,70 @@ impl Rules {
         Self {
             limits,
             row_bytes_max,
+            relabeling: Relabeling::default(),
+            ha: None,
+            said: Said::default(),
+        }
+    }
+
+    /// The same, and rules that change series or leave them out.
+    pub(crate) fn changing(self, relabeling: Relabeling, ha: Option<HaTracker>) -> Self {
+        Self {
+            relabeling,
+            ha,
+            ..self
+        }
+    }
+
+    /// Whether [`Rules::change`] may do anything: without it, the labels of a series that is known
+    /// need not be looked at.
+    pub(super) fn may_change(&self) -> bool {
+        self.ha.is_some() || !self.relabeling.is_empty()
+    }
+
+    /// What the rules make of the labels of a series, of which none has an empty value or stands
+    /// twice after this.
+    pub(super) fn change<'a>(
+        &self,
+        labels: &[(&'a str, &'a str)],
+        now: Instant,
+    ) -> Result<Changed<'a>, Broken> {
+        let mut pairs: Pairs<'a> = labels
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|&(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)))
+            .collect();
+        pairs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let twice = pairs
+            .iter()
+            .zip(pairs.iter().skip(1))
+            .find(|(a, b)| a.0 == b.0);
+        if let Some(((name, _), _)) = twice {
+            return Err(Broken::Model(format!("label name {name:?} is not unique")));
+        }
+        if let Some(ha) = &self.ha
+            && let Some((cluster, replica)) = ha.labels_of(labels)
+        {
+            self.check(&[("", cluster), ("", replica)])?;
+            match ha.check(cluster, replica, now) {
+                Verdict::Taken => pairs.retain(|(name, _)| !ha.is_replica_label(name)),
+                Verdict::Other(taken) => {
+                    let why = format!(
+                        "replica {replica:?} of cluster {cluster:?} is not taken: {taken:?} is"
+                    );
+                    return Ok(Changed::Unwanted(Unwanted::Replica(why)));
+                }
+                Verdict::TooManyClusters => {
+                    let max = ha.clusters_max();
+                    return Err(Broken::Limit(format!(
+                        "its cluster {cluster:?} is one more than the limit of {max} (--ha-max-clusters)"
+                    )));
+                }
+            }
+        }
+        match self.relabeling.apply(&mut pairs) {
+            true => Ok(Changed::To(pairs)),
+            false => Ok(Changed::Unwanted(Unwanted::Relabel)),
         }
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Scratch {
     pub(super) decoded: Vec<u8>,
     /// What the body says.
     pub(super) batch: WriteBatch,
+    /// What the rows of the batch take in memory, about, in bytes.
+    pub(super) row_bytes: usize,
 }
 
 /// Buffers that no request is using.
@@ -30,14 +32,15 @@ impl ScratchPool {
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let mut scratch = self.0.lock().pop().unwrap_or_default();
         let result = work(&mut scratch);
-        // The batch's label strings are at most as long as the body that they came from, so one
-        // long label goes with its body.
+        // Rows may be longer than their body: in 2.0 one string in it is a label of many series.
         let is_large = scratch.decoded.len() > KEPT_BYTES_MAX
+            || scratch.row_bytes > KEPT_BYTES_MAX
             || scratch.batch.sample_count() > KEPT_SAMPLES_MAX;
         if is_large {
             scratch = Scratch::default();
         }
         scratch.batch.clear();
+        scratch.row_bytes = 0;
         let mut pool = self.0.lock();
         if pool.len() < KEPT_MAX {
             pool.push(mem::take(&mut scratch));
@@ -63,6 +66,11 @@ mod tests {
             assert!(scratch.batch.is_empty());
             scratch.decoded.resize(KEPT_BYTES_MAX + 1, 1);
         });
-        pool.with(|scratch| assert_eq!(scratch.decoded.capacity(), 0));
+        pool.with(|scratch| {
+            assert_eq!(scratch.decoded.capacity(), 0);
+            scratch.decoded.resize(100, 1);
+            scratch.row_bytes = KEPT_BYTES_MAX + 1;
+        });
+        pool.with(|scratch| assert_eq!((scratch.decoded.capacity(), scratch.row_bytes), (0, 0)));
     }
 }

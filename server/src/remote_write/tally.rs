@@ -1,13 +1,15 @@
 //! What became of the parts of one request.
 
 use std::fmt::Write;
+use std::time::Instant;
 
 use silverback_storage::model::{METRIC_NAME, family_name};
 use silverback_storage::{BatchSeries, Filler, LabelError, WriteBatch, WriteReport};
 
 use super::Version;
 use super::beside::{Beside, FamilyMetadata};
-use super::rules::{Broken, Rules};
+use super::rules::{Broken, Changed, Rules, Unwanted};
+use super::said::News;
 use super::v1::{Part, TimeSeries};
 use super::v2;
 
@@ -32,14 +34,39 @@ pub(crate) struct LeftOut {
     pub(crate) exemplars: u64,
     /// Metadata refused.
     pub(crate) metadata: u64,
+    /// What a rule drops.
+    pub(crate) relabeled: Brought,
+    /// What another replica has sent.
+    pub(crate) replica: Brought,
 }
 
 /// How much a series brings.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Brought {
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Brought {
+    pub(crate) floats: u64,
+    pub(crate) histograms: u64,
+    pub(crate) exemplars: u64,
+}
+
+impl Brought {
+    fn of(floats: usize, beside: &Beside) -> Self {
+        Self {
+            floats: floats as u64,
+            histograms: beside.histograms.len() as u64,
+            exemplars: beside.exemplars.len() as u64,
+        }
+    }
+
     /// Floats and histograms.
-    pub(super) samples: u64,
-    pub(super) exemplars: u64,
+    pub(crate) fn samples(self) -> u64 {
+        self.floats + self.histograms
+    }
+
+    fn add(&mut self, more: Self) {
+        self.floats += more.floats;
+        self.histograms += more.histograms;
+        self.exemplars += more.exemplars;
+    }
 }
 
 /// Counts of one request, and the first thing of each kind that was refused.
@@ -53,6 +80,13 @@ pub(super) struct Tally {
     first_histogram: Option<String>,
     first_exemplar: Option<String>,
     first_metadata: Option<String>,
+    first_replica: Option<String>,
+    /// What it says of metric families that was not said before.
+    news: News,
+    /// When the request was read, where a rule wants to know.
+    now: Option<Instant>,
+    /// The metric name of the last series, where rules made it.
+    changed_name: Option<String>,
 }
 
 impl Tally {
@@ -74,13 +108,13 @@ impl Tally {
             beside,
         } = series;
         let flaw = not_utf8.map(|label| format!("label {label} is not UTF-8"));
-        let brought = Brought {
-            samples: (samples.len() + beside.histograms.len()) as u64,
-            exemplars: beside.exemplars.len() as u64,
-        };
-        let named = self.series(labels, flaw, brought, rules, |labels| match fields {
-            Some(fields) => filler.series(fields, labels),
-            None => filler.batch().series(labels),
+        let brought = Brought::of(samples.len(), beside);
+        let named = self.series(labels, flaw, brought, rules, |labels, are_own| {
+            // The bytes that labels came in say nothing of those that rules made.
+            match fields.filter(|_| are_own) {
+                Some(fields) => filler.series(fields, labels),
+                None => filler.batch().series(labels),
+            }
         });
         let Some(id) = named else {
             return;
@@ -94,40 +128,94 @@ impl Tally {
     }
 
     /// The place of a series in the batch; none for one that is refused, or of which nothing is
-    /// wanted, with all that it brings.
+    /// wanted, with all that it brings. `name` names it there by labels, and is told whether those
+    /// are the ones that came.
     pub(super) fn series(
         &mut self,
         labels: &[(&str, &str)],
         flaw: Option<String>,
         brought: Brought,
         rules: &Rules,
-        name: impl FnOnce(&[(&str, &str)]) -> Result<BatchSeries, LabelError>,
+        name: impl FnOnce(&[(&str, &str)], bool) -> Result<BatchSeries, LabelError>,
     ) -> Option<BatchSeries> {
         if self.is_too_large(rules) {
             return None;
         }
+        if flaw.is_none() && rules.may_change() {
+            return self.changed_series(labels, brought, rules, name);
+        }
         let named = match flaw {
             Some(flaw) => Err(Broken::Model(flaw)),
-            None => rules.check(labels),
+            None => self.name(labels, rules, name, true),
         };
-        // Counted before they are copied: references to one long string make many.
-        let named = named.and_then(|bytes| {
-            self.row_bytes = self.row_bytes.saturating_add(bytes + labels.len() * 8);
-            if self.is_too_large(rules) {
-                return Ok(None);
+        self.place(named, labels, brought)
+    }
+
+    /// The same where rules may change the labels.
+    fn changed_series(
+        &mut self,
+        labels: &[(&str, &str)],
+        brought: Brought,
+        rules: &Rules,
+        name: impl FnOnce(&[(&str, &str)], bool) -> Result<BatchSeries, LabelError>,
+    ) -> Option<BatchSeries> {
+        let now = self.now();
+        let named = match rules.change(labels, now) {
+            Ok(Changed::To(pairs)) => {
+                let pairs = pairs.iter().map(|(name, value)| (&**name, &**value));
+                let pairs: Vec<(&str, &str)> = pairs.collect();
+                let is_name = |label: &&(&str, &str)| label.0 == METRIC_NAME;
+                self.changed_name = pairs.iter().find(is_name).map(|label| label.1.to_owned());
+                self.name(&pairs, rules, name, false)
             }
-            name(labels)
-                .map(Some)
-                .map_err(|error| Broken::Model(error.to_string()))
-        });
+            Ok(Changed::Unwanted(Unwanted::Relabel)) => {
+                self.left_out.relabeled.add(brought);
+                return None;
+            }
+            Ok(Changed::Unwanted(Unwanted::Replica(why))) => {
+                self.left_out.replica.add(brought);
+                self.first_replica.get_or_insert(why);
+                return None;
+            }
+            Err(broken) => Err(broken),
+        };
+        self.place(named, labels, brought)
+    }
+
+    /// Names a series in the batch; none where the request is too large.
+    fn name(
+        &mut self,
+        labels: &[(&str, &str)],
+        rules: &Rules,
+        name: impl FnOnce(&[(&str, &str)], bool) -> Result<BatchSeries, LabelError>,
+        are_own: bool,
+    ) -> Result<Option<BatchSeries>, Broken> {
+        let bytes = rules.check(labels)?;
+        // Counted before they are copied: references to one long string make many.
+        self.row_bytes = self.row_bytes.saturating_add(bytes + labels.len() * 8);
+        if self.is_too_large(rules) {
+            return Ok(None);
+        }
+        name(labels, are_own)
+            .map(Some)
+            .map_err(|error| Broken::Model(error.to_string()))
+    }
+
+    /// The place that a series has, or else counts what is lost with it.
+    fn place(
+        &mut self,
+        named: Result<Option<BatchSeries>, Broken>,
+        labels: &[(&str, &str)],
+        brought: Brought,
+    ) -> Option<BatchSeries> {
         let why = match named {
             Ok(id) => return id,
             Err(Broken::Model(why)) => {
-                self.left_out.label_samples += brought.samples;
+                self.left_out.label_samples += brought.samples();
                 why
             }
             Err(Broken::Limit(why)) => {
-                self.left_out.limit_samples += brought.samples;
+                self.left_out.limit_samples += brought.samples();
                 why
             }
         };
@@ -142,6 +230,16 @@ impl Tally {
     #[inline]
     pub(super) fn count_floats(&mut self, floats: usize) {
         self.row_bytes += floats * FLOAT_BYTES;
+    }
+
+    fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
+    }
+
+    /// Remembers what the request has said of metric families, once that is durable.
+    pub(super) fn note_said(&mut self, rules: &Rules) {
+        let (news, now) = (std::mem::take(&mut self.news), self.now());
+        rules.said.note(news, now);
     }
 
     /// Whether the rows take more memory than one request may; the rest of them is not read.
@@ -163,11 +261,10 @@ impl Tally {
             beside,
             metadata,
         } = series;
-        let brought = Brought {
-            samples: (samples.len() + beside.histograms.len()) as u64,
-            exemplars: beside.exemplars.len() as u64,
-        };
-        let named = self.series(labels, flaw, brought, rules, |labels| batch.series(labels));
+        let brought = Brought::of(samples.len(), beside);
+        let named = self.series(labels, flaw, brought, rules, |labels, _| {
+            batch.series(labels)
+        });
         let Some(id) = named else {
             return;
         };
@@ -182,6 +279,8 @@ impl Tally {
         self.beside(id, labels, beside, rules, batch);
         let is_name = |label: &&(&str, &str)| label.0 == METRIC_NAME;
         let name = labels.iter().find(is_name).map_or("", |label| label.1);
+        let changed_name = self.changed_name.take();
+        let name = changed_name.as_deref().unwrap_or(name);
         match metadata {
             Ok(metadata) if metadata.is_empty() => {}
             Ok(metadata) => {
@@ -241,6 +340,10 @@ impl Tally {
         if let Err(why) = rules.check_metadata(metadata) {
             return self.refuse_metadata(why);
         }
+        let now = self.now();
+        if !rules.said.is_new(metadata, &mut self.news, now) {
+            return;
+        }
         let bytes = metadata.metric.len() + metadata.unit.len() + metadata.help.len();
         self.row_bytes = self.row_bytes.saturating_add(bytes * 3 + METADATA_BYTES);
         if self.is_too_large(rules) {
@@ -252,6 +355,12 @@ impl Tally {
     pub(super) fn refuse_metadata(&mut self, why: String) {
         self.left_out.metadata += 1;
         self.first_metadata.get_or_insert(why);
+    }
+
+    /// Why a request of which nothing is left was not wanted, if a replica's was not.
+    pub(super) fn is_of_other_replica(&self, report: &WriteReport) -> Option<&str> {
+        let is_nothing = report.accepted == 0 && report.exemplars_accepted == 0;
+        self.first_replica.as_deref().filter(|_| is_nothing)
     }
 
     /// What to tell the sender of what was refused; none where all was stored.

@@ -471,3 +471,40 @@ async fn every_limit_has_its_flag() {
     let failed = r#"silverback_remote_write_failed_requests_total{reason="too_large"}"#;
     assert_eq!(app.metric(failed).await, 3.0);
 }
+
+#[tokio::test]
+async fn the_last_that_was_said_of_a_metric_is_told() {
+    let app = TestApp::new();
+    for (help, other) in [("a", "x"), ("a", "y"), ("b", "y"), ("a", "x"), ("a", "x")] {
+        let mut request = v2::Request::default();
+        for (name, help) in [("m", help), ("n", other), ("m", help)] {
+            let fields = [
+                request.refs(&[("__name__", name)]),
+                request.metadata(1, help, ""),
+            ];
+            request.series(&fields);
+        }
+        assert_eq!(app.write_v2(&request.encode()).await.status, 204);
+        let said = app.app.db.view().metadata(None).unwrap();
+        let said: Vec<_> = said.iter().map(|(_, it)| it.help.as_str()).collect();
+        assert_eq!(said, [help, other]);
+    }
+}
+
+#[tokio::test]
+async fn new_series_of_a_metric_have_a_limit() {
+    let app = TestApp::configured(Config {
+        series_of_metric_max: Some(1),
+        ..Config::default()
+    });
+    let now_ms = clock::now_ms();
+    let other = TestSeries::new(&[("__name__", "up"), ("job", "b")], &[(now_ms, 1.0)]);
+    let answer = app.write(&write_request(&[up(now_ms), other], 0)).await;
+    answer.assert_says(
+        400,
+        &["1 series of this metric, the most it may have (--max-series-per-metric)"],
+    );
+    let refused = "silverback_remote_write_rejected_samples_total";
+    let refused = format!("{refused}{{reason=\"too_many_series_of_metric\"}}");
+    assert_eq!(app.metric(&refused).await, 1.0);
+}

@@ -12,7 +12,8 @@ fn tally(series: &[TestSeries], more: &[u8], row_bytes_max: usize) -> (Tally, Wr
     let db = Db::open(dir.path(), Options::default()).unwrap();
     let mut batch = WriteBatch::new();
     let body = [&write_request(series, 0)[..], more].concat();
-    let tally = fill(&db, &rules, Version::V1, &body, &mut batch).unwrap();
+    let mut tally = Tally::default();
+    fill(&db, &rules, Version::V1, &body, &mut batch, &mut tally).unwrap();
     (tally, batch)
 }
 
