@@ -14,7 +14,7 @@ use silverback::bench::Receiver;
 use silverback_benches::START_MS;
 use silverback_benches::load::new_series::{self, NewSeriesOptions};
 use silverback_benches::load::read_requests;
-use silverback_storage::bench::{Head, decode_body, encode_body};
+use silverback_storage::bench::{FloatRuns, Head, decode_body, encode_body};
 use silverback_storage::model::{Batch, FloatRow, Seq, SeriesDefinition};
 use silverback_storage::{Db, Labels, Options, SeriesId, WalSync};
 
@@ -129,7 +129,11 @@ fn wal(c: &mut Criterion) {
                 });
             });
             group.bench_function(format!("decode/{name}"), |b| {
-                b.iter(|| decode_body(Seq(1), black_box(&body)).unwrap().floats.len());
+                let mut floats = FloatRuns::default();
+                b.iter(|| {
+                    floats.clear();
+                    decode_body(Seq(1), black_box(&body), &mut floats).unwrap();
+                });
             });
         }
     });

@@ -239,7 +239,10 @@ impl Run<'_> {
         let (value, loan) = answer?.into_parts();
         limits.check()?;
         let memory = loan.into_reservation(&self.engine.budget);
-        let (warnings, infos) = notes.into_parts();
+        let (noted, infos) = notes.into_parts();
+        // What is missing comes first: an answer may have more warnings than are shown.
+        let mut warnings = view.warnings();
+        warnings.extend(noted);
         Ok(QueryResult {
             value,
             warnings,

@@ -7,7 +7,7 @@ use crate::{Labels, Reservation};
 pub struct QueryResult {
     /// The value.
     pub value: Value,
-    /// Warnings: the answer may be wrong. Prometheus's texts.
+    /// Warnings: the answer may be wrong. What the source says is missing, then Prometheus's texts.
     pub warnings: Vec<String>,
     /// Infos: the query may not mean what its author thinks. Prometheus's texts.
     pub infos: Vec<String>,

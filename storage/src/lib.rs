@@ -47,8 +47,8 @@ pub use db::{
 };
 pub use error::{Error, ErrorKind};
 pub use model::{
-    LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, Samples, SeriesId, SymbolId,
-    TimeRange,
+    LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, ReadDamage, Samples, SeriesId,
+    SymbolId, TimeRange,
 };
 
 /// What the benches measure though it is private: no part of the interface.
@@ -60,5 +60,6 @@ pub mod bench {
         decode_values_range, encode_timestamps, encode_values,
     };
     pub use crate::head::{Head, Lookup, Registrar};
+    pub use crate::model::FloatRuns;
     pub use crate::wal::record::{decode_body, encode_body};
 }

@@ -65,6 +65,12 @@ pub trait View: Send + Sync {
     /// [`crate::ErrorKind::BadData`] for a regular expression that does not compile,
     /// [`crate::ErrorKind::Source`] where the database cannot be read.
     fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SeriesSet + '_>, Error>;
+
+    /// What selections of this view, and what was read of them, were without so far, a sentence
+    /// each: warnings that come with the answer. None by default.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A name or a value of a label as a number that is the same for the same string throughout

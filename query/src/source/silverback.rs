@@ -23,6 +23,11 @@ impl View for storage::View {
             storage::View::select(self, &matchers, range).map_err(Error::source_failed)?;
         Ok(Box::new(selected))
     }
+
+    fn warnings(&self) -> Vec<String> {
+        let damage = self.read_damage();
+        damage.iter().map(ToString::to_string).collect()
+    }
 }
 
 /// The same condition for storage; a regular expression is translated from Go's syntax, which

@@ -12,8 +12,7 @@ use super::form::{Plus, percent_decode};
 use super::go_text::{quote, quote_bytes, unescape_name};
 use super::json;
 use super::params::Params;
-use super::query::TRUNCATED;
-use super::response::{ApiError, success};
+use super::response::{ApiError, success, warnings};
 use super::run::run;
 use crate::app::{App, AppRef};
 
@@ -85,12 +84,7 @@ async fn respond(
         texts.truncate(limit.unwrap_or(usize::MAX));
         let mut data = Vec::new();
         json::html_strings(&mut data, &texts);
-        let warnings: &[String] = if truncated {
-            &[TRUNCATED.to_owned()]
-        } else {
-            &[]
-        };
-        Ok(success(&data, warnings))
+        Ok(success(&data, &warnings(&view, truncated)))
     })
     .await
 }

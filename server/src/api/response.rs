@@ -3,8 +3,10 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use silverback_query::ErrorKind;
+use silverback_storage::View;
 
 use super::json;
+use super::query::TRUNCATED;
 
 /// How many warnings and how many infos an answer has at most.
 const NOTES_MAX: usize = 10;
@@ -142,6 +144,14 @@ fn notes(out: &mut Vec<u8>, field: &str, kind: &str, texts: &[String]) {
     json::html_string(out, field);
     out.push(b':');
     json::html_strings(out, &texts);
+}
+
+/// The warnings of a list of names, values or series: what the view was without for damage, and
+/// whether the list was cut to the limit.
+pub(super) fn warnings(view: &View, is_cut: bool) -> Vec<String> {
+    let damage = view.read_damage();
+    let damage = damage.iter().map(ToString::to_string);
+    damage.chain(is_cut.then(|| TRUNCATED.to_owned())).collect()
 }
 
 /// A successful answer whose data is already JSON.

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use silverback_storage::{Labels, TimeRange};
+use silverback_storage::{Labels, TimeRange, View};
 
 use super::json;
 use super::matchers::MatcherSet;
 use super::params::Params;
-use super::query::TRUNCATED;
-use super::response::{ApiError, success};
+use super::response::{ApiError, success, warnings};
 use super::run::{Bounds, run};
 use crate::app::App;
 
@@ -36,7 +35,8 @@ pub(crate) async fn series(
         .matcher_sets()
         .map_err(|error| ApiError::parameter("match[]", error))?;
     run(&app, None, move |app, bounds| {
-        let mut found = select(app, &sets, range, limit, &bounds)?;
+        let view = app.db.view();
+        let mut found = select(&view, &sets, range, limit, &bounds)?;
         let truncated = limit.is_some_and(|limit| found.len() > limit);
         found.truncate(limit.unwrap_or(usize::MAX));
         let mut data = vec![b'['];
@@ -47,12 +47,7 @@ pub(crate) async fn series(
             json::labels(&mut data, labels.iter());
         }
         data.push(b']');
-        let warnings: &[String] = if truncated {
-            &[TRUNCATED.to_owned()]
-        } else {
-            &[]
-        };
-        Ok(success(&data, warnings))
+        Ok(success(&data, &warnings(&view, truncated)))
     })
     .await
 }
@@ -60,13 +55,12 @@ pub(crate) async fn series(
 /// The series of all selectors, each once. With a limit and one selector no more than the limit
 /// and one are read.
 fn select(
-    app: &App,
+    view: &View,
     sets: &[MatcherSet],
     range: TimeRange,
     limit: Option<usize>,
     bounds: &Bounds,
 ) -> Result<Vec<Labels>, ApiError> {
-    let view = app.db.view();
     let mut found = Vec::new();
     for set in sets {
         let selection = view

@@ -227,6 +227,50 @@ async fn a_failed_disk_is_503_and_unhealthy_and_queries_go_on() {
 }
 
 #[tokio::test]
+async fn what_answers_are_without_for_damage_is_among_their_warnings() {
+    let disk = SimDisk::new(1);
+    let app = TestApp::simulated(&disk);
+    let now_ms = clock::now_ms() / 1000 * 1000;
+    app.write(&write_request(&[up(now_ms - 60_000)], 0)).await;
+    app.app.db.flush().unwrap();
+    app.write(&write_request(&[up(now_ms)], 0)).await;
+    let files = disk.files();
+    let mut segments = files.iter().filter(|f| f.0.starts_with("/data/segments"));
+    let (path, bytes) = segments.next().unwrap();
+    let query = format!("/api/v1/query?query=up[5m]&time={}", now_ms / 1000);
+    let lists = [
+        "/api/v1/labels",
+        "/api/v1/label/job/values",
+        "/api/v1/series?match[]=up",
+    ];
+    let (mut warned, mut lists_warned) = (0, [0; 3]);
+    for byte in (0..*bytes).step_by(11) {
+        let fork = disk.fork();
+        fork.flip_bit(path, 8 * byte).unwrap();
+        let app = TestApp::simulated(&fork);
+        let is_warned = |answer: &Answer| {
+            assert_eq!(answer.status, 200, "byte {byte}: {}", answer.text());
+            let is_warned = answer.text().contains(r#""warnings":["#);
+            assert!(!is_warned || answer.text().contains(&*path.to_string_lossy()));
+            is_warned
+        };
+        let found = app.get(&query).await;
+        let newest = format!(r#"[{},"1"]"#, now_ms / 1000);
+        assert!(found.text().contains(&newest), "{}", found.text());
+        let mut counted = u64::from(is_warned(&found));
+        warned += counted;
+        for (uri, count) in lists.iter().zip(&mut lists_warned) {
+            let is_warned = u64::from(is_warned(&app.get(uri).await));
+            *count += is_warned;
+            counted += is_warned;
+        }
+        let figure = app.metric("silverback_read_damage_total").await;
+        assert_eq!(figure, counted as f64, "byte {byte}");
+    }
+    assert!(warned > 0 && lists_warned.iter().all(|&count| count > 0));
+}
+
+#[tokio::test]
 async fn a_closed_database_is_503() {
     let app = TestApp::new();
     app.app.db.close().unwrap();

@@ -125,6 +125,14 @@ const FIGURES: &[Figure] = &[
         |stats| Some(stats.segments_damaged as f64),
     ),
     (
+        Spec::counter(
+            "silverback_read_damage_total",
+            "Answers without something of a damaged file, counted once for each file: they say so in \
+             their warnings.",
+        ),
+        |stats| Some(stats.read_damage as f64),
+    ),
+    (
         Spec::gauge(
             "silverback_heads_frozen",
             "Heads that take no more writes and are not yet written to a segment.",

@@ -42,6 +42,7 @@ use self::recovery::Recovered;
 use self::sequencer::{Sequencer, Unplaced};
 use self::sources::CurrentSources;
 use self::stats::Counters;
+use self::view::DamageLog;
 use crate::config::Options;
 use crate::error::{Error, ErrorKind};
 use crate::head::Head;
@@ -118,6 +119,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     bounds: Bounds,
     counters: Counters,
+    damage_log: DamageLog,
     /// The first failure of the log that does not pass.
     poison: OnceLock<Error>,
     /// Held as long as anything can still touch the directory.

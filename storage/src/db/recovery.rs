@@ -21,6 +21,7 @@ use super::sequencer::Sequencer;
 use super::series_limits::SeriesLimits;
 use super::sources::{CurrentSources, Sources};
 use super::stats::Counters;
+use super::view::DamageLog;
 use crate::config::Options;
 use crate::error::{Error, ErrorKind};
 use crate::head::Applied;
@@ -85,6 +86,7 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
         ),
         clock: Arc::clone(&sys.clock),
         counters,
+        damage_log: DamageLog::default(),
         poison: OnceLock::new(),
         _lock: lock,
     });

@@ -74,6 +74,9 @@ pub struct Stats {
     pub merge_left_out: u64,
     /// Damaged places that replay skipped.
     pub replay_damage: u64,
+    /// How often the answers of a [`View`](super::View) were without something of a damaged file: once
+    /// for each view and file.
+    pub read_damage: u64,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
 }
@@ -97,6 +100,8 @@ pub(super) struct Counters {
     pub(super) left_out: AtomicU64,
     /// Damaged places found by replay.
     pub(super) replay_damage: AtomicU64,
+    /// Damaged files met by views.
+    pub(super) read_damage: AtomicU64,
     /// Segments that could not be opened.
     pub(super) segments_damaged: AtomicU64,
 }
@@ -172,6 +177,7 @@ impl Counters {
         stats.merge_failures = self.merge_failures.load(Relaxed);
         stats.merge_left_out = self.left_out.load(Relaxed);
         stats.replay_damage = self.replay_damage.load(Relaxed);
+        stats.read_damage = self.read_damage.load(Relaxed);
         stats.segments_damaged = self.segments_damaged.load(Relaxed);
         stats.wal_bytes = self.wal_bytes.load(Relaxed);
         stats.wal_files = self.wal_files.load(Relaxed);

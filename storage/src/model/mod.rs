@@ -10,6 +10,7 @@ mod ids;
 mod labels;
 mod matcher;
 mod metadata;
+mod read_damage;
 mod sample;
 mod time_range;
 
@@ -25,5 +26,6 @@ pub use ids::{Seq, SeriesId, SymbolId};
 pub use labels::{LabelError, Labels, LabelsRef, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{Metadata, MetricType, family_name};
+pub use read_damage::ReadDamage;
 pub use sample::{HistogramPoint, STALE_NAN_BITS, Sample, Samples, Value, is_stale};
 pub use time_range::TimeRange;

@@ -7,6 +7,7 @@ mod kinds;
 mod limits;
 mod merges;
 mod model;
+mod read_damage;
 mod simulation;
 mod stall;
 mod writes;

@@ -1,6 +1,6 @@
 //! What a database must answer, computed the plain way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::View;
 use crate::error::Error;
@@ -24,25 +24,21 @@ impl Model {
         }
     }
 
-    /// Everything that a view shows.
+    /// Everything that a view shows, which is everything there is.
     pub(super) fn read(view: &View) -> Self {
-        let (model, unreadable) = Self::read_damaged(view).unwrap();
-        assert!(unreadable.is_empty(), "{unreadable:?}");
+        let model = Self::read_damaged(view).unwrap();
+        assert_eq!(view.read_damage(), []);
         model
     }
 
-    /// What can be read of everything that a view shows, and the series that cannot.
-    pub(super) fn read_damaged(view: &View) -> Result<(Self, Vec<(Labels, Error)>), Error> {
+    /// What a view shows. Of a series that cannot be read it may show no sample.
+    pub(super) fn read_damaged(view: &View) -> Result<Self, Error> {
         let everything = Matcher::new(MatchOp::Regex, "__name__", ".+").unwrap();
         let selection = view.select(&[everything], TimeRange::ALL)?;
         let mut model = Self::default();
-        let mut unreadable = Vec::new();
         let mut samples = Samples::default();
         for series in 0..selection.len() {
-            if let Err(error) = selection.samples(series, &mut samples) {
-                unreadable.push((selection.labels(series), error));
-                continue;
-            }
+            selection.samples(series, &mut samples)?;
             assert!(
                 samples.timestamps_ms.is_sorted_by(|a, b| a < b),
                 "{samples:?}"
@@ -51,7 +47,15 @@ impl Model {
             let before = model.0.insert(selection.labels(series), points);
             assert_eq!(before, None, "the same series twice");
         }
-        Ok((model, unreadable))
+        Ok(model)
+    }
+
+    /// The series that have a sample here and none at that time in `other`.
+    pub(super) fn missing_in(&self, other: &Self) -> BTreeSet<&Labels> {
+        let missing = self
+            .samples()
+            .filter(|&(labels, timestamp_ms, _)| other.get(labels, timestamp_ms).is_none());
+        missing.map(|(labels, ..)| labels).collect()
     }
 
     /// The bits of a sample.
@@ -66,10 +70,5 @@ impl Model {
             points.iter().map(move |(&t, &bits)| (labels, t, bits))
         };
         self.0.iter().flat_map(of_series)
-    }
-
-    /// Takes a series out.
-    pub(super) fn remove(&mut self, labels: &Labels) {
-        self.0.remove(labels);
     }
 }

@@ -48,7 +48,7 @@ impl View {
     /// series' labels; series without any are left out.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read.
     pub fn exemplars(
         &self,
         matchers: &[Matcher],
@@ -57,7 +57,8 @@ impl View {
         let range = self.within_retention(range);
         let mut joined: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
         for part in &self.parts {
-            for found in part.exemplars(matchers, range)? {
+            let found = self.damage.of_file(part, part.exemplars(matchers, range))?;
+            for found in found.into_iter().flatten() {
                 joined
                     .entry(found.labels)
                     .or_default()
@@ -75,11 +76,12 @@ impl View {
     /// was written of each. It has no time of its own and is shown whatever its age.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read.
     pub fn metadata(&self, metric: Option<&str>) -> Result<Vec<(String, Metadata)>, Error> {
         let mut families = BTreeMap::new();
         for part in &self.parts {
-            families.extend(part.metadata(metric)?);
+            let found = self.damage.of_file(part, part.metadata(metric))?;
+            families.extend(found.into_iter().flatten());
         }
         Ok(families.into_iter().collect())
     }

@@ -42,16 +42,17 @@ impl Places {
 /// Joins the selected rows of sources: series are numbered in the order in which they are met.
 ///
 /// # Errors
-/// Those of the sources' labels; more labels, or bytes of them, than a u32 counts.
-pub(super) fn join(selected: &[(&Part, Vec<u32>)]) -> Result<(LabelLists, Places), Error> {
+/// Those of the sources' labels, with the place of the source; more labels, or bytes of them, than
+/// a u32 counts.
+pub(super) fn join(selected: &[(&Part, Vec<u32>)]) -> Result<(LabelLists, Places), (usize, Error)> {
     let mut joiner = Joiner::default();
     let mut series = Vec::with_capacity(selected.len());
-    for (part, rows) in selected {
-        series.push(joiner.add(part, rows)?);
+    for (place, (part, rows)) in selected.iter().enumerate() {
+        series.push(joiner.add(part, rows).map_err(|error| (place, error))?);
     }
     let Joiner { mut lists, .. } = joiner;
     lists.shrink();
-    count(series.iter().map(Vec::len).sum())?;
+    count(series.iter().map(Vec::len).sum()).map_err(|error| (0, error))?;
     let places = places(selected, &series, lists.len());
     Ok((lists, places))
 }

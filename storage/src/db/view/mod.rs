@@ -1,5 +1,6 @@
 //! What a query sees: the sources of a database at one moment, and their series joined by labels.
 
+mod damage;
 mod extras;
 mod join;
 mod lists;
@@ -13,17 +14,22 @@ mod tests;
 
 use std::sync::Arc;
 
+use self::damage::Damage;
 use self::part::Part;
 use super::Shared;
 use super::sources::Sources;
 use crate::error::Error;
 use crate::maintenance::stored::Stored;
-use crate::model::{Matcher, TimeRange};
+use crate::model::{Matcher, ReadDamage, TimeRange};
 
+pub(super) use self::damage::DamageLog;
 pub use self::selection::Selection;
 
 /// A pinned state of a database: what was visible when it was made, and nothing after, however
 /// long it is read. Selecting twice gives the same answer.
+///
+/// Damage in a file fails no call: the answer is without what cannot be read, and
+/// [`View::read_damage`] tells of it.
 #[derive(Debug)]
 pub struct View {
     /// In the order of their seqs: what a later one says about a timestamp of a series counts. The
@@ -32,8 +38,8 @@ pub struct View {
     /// What is older is past the retention and not shown, whether or not its space was taken
     /// back. Fixed when the view is made, so that two selections see the same.
     earliest_ms: i64,
-    /// The directory stays locked as long as views of it are read.
-    _shared: Arc<Shared>,
+    /// What its answers are without.
+    damage: Damage,
 }
 
 /// Pins what readers see now of each source, in the order of seqs.
@@ -58,7 +64,7 @@ impl View {
         Self {
             parts: pin(&sources),
             earliest_ms,
-            _shared: shared,
+            damage: Damage::new(shared),
         }
     }
 
@@ -67,18 +73,24 @@ impl View {
     /// view still tell it. The same matchers and range give the same order each time.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read,
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read,
     /// [`crate::ErrorKind::TooManySeries`] where the label strings selected take 4 GiB.
     pub fn select(&self, matchers: &[Matcher], range: TimeRange) -> Result<Selection<'_>, Error> {
         let range = self.within_retention(range);
         let mut selected = Vec::new();
         for part in self.parts_in(range) {
-            let rows = part.select(matchers, range)?;
-            if !rows.is_empty() {
+            let rows = self.damage.of_file(part, part.select(matchers, range))?;
+            if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
                 selected.push((part, rows));
             }
         }
-        Selection::new(selected, range)
+        Selection::new(selected, range, &self.damage)
+    }
+
+    /// What the answers of this view and of its selections were without so far, for damage: one
+    /// entry a file, in order of path. To be asked once all is read.
+    pub fn read_damage(&self) -> Vec<ReadDamage> {
+        self.damage.list()
     }
 
     /// Names of labels, sorted, of the series that match. Without a matcher, of all series of
@@ -124,7 +136,9 @@ impl View {
     ) -> Result<Vec<String>, Error> {
         let mut texts = Vec::new();
         for part in self.parts_in(range) {
-            let own = list(part)?;
+            let Some(own) = self.damage.of_file(part, list(part))? else {
+                continue;
+            };
             if texts.is_empty() {
                 texts = own;
             } else if !own.is_empty() {

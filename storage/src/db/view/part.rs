@@ -1,5 +1,6 @@
 //! One source of a view: its series by row, its symbols, its samples.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{extras, stored};
@@ -44,6 +45,14 @@ impl Part {
         match self {
             Self::Head(own) => own.range,
             Self::Stored(own) => own.range(),
+        }
+    }
+
+    /// The file that it is; none for a head.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Head(_) => None,
+            Self::Stored(own) => Some(own.path()),
         }
     }
 

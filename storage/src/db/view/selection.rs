@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 
+use super::damage::Damage;
 use super::join::{Place, Places, join};
 use super::lists::LabelLists;
 use super::merge::{lay_over, lay_points_over};
@@ -41,13 +42,15 @@ struct Joined<'a> {
     /// What threads read with, while none does: each takes one, or makes it where there is
     /// none, so there are as many as threads ever read at once.
     idle: Mutex<Vec<Reading<'a>>>,
+    damage: &'a Damage,
 }
 
 /// What a thread keeps from one series to the next.
 #[derive(Debug)]
 struct Reading<'a> {
-    /// A reader for each of the sources.
-    parts: Vec<PartReader<'a>>,
+    /// The sources, each with a reader.
+    parts: Vec<(&'a Part, PartReader<'a>)>,
+    damage: &'a Damage,
     /// Samples of one source before they lie over others.
     newer: Samples,
 }
@@ -57,6 +60,7 @@ impl<'a> Selection<'a> {
     pub(super) fn new(
         mut selected: Vec<(&'a Part, Vec<u32>)>,
         range: TimeRange,
+        damage: &'a Damage,
     ) -> Result<Self, Error> {
         let series = match selected.as_mut_slice() {
             [(Part::Head(head), rows)] => Series::Head {
@@ -64,12 +68,13 @@ impl<'a> Selection<'a> {
                 rows: std::mem::take(rows),
             },
             _ => {
-                let (lists, places) = join(&selected)?;
+                let (lists, places) = join_readable(&mut selected, damage)?;
                 Series::Joined(Box::new(Joined {
                     parts: selected.into_iter().map(|(part, _)| part).collect(),
                     lists,
                     places,
                     idle: Mutex::default(),
+                    damage,
                 }))
             }
         };
@@ -133,7 +138,7 @@ impl Selection<'_> {
     /// (emptied first). Where a histogram came over a float of the same timestamp, there is none.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read.
     ///
     /// # Panics
     /// If `series` is not below [`Selection::len`].
@@ -151,7 +156,7 @@ impl Selection<'_> {
     /// little for a series without any.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read.
     ///
     /// # Panics
     /// If `series` is not below [`Selection::len`].
@@ -167,7 +172,7 @@ impl Selection<'_> {
     /// start timestamps, into `out` (emptied first).
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] and [`crate::ErrorKind::Corrupt`] where the data cannot be read.
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read.
     ///
     /// # Panics
     /// If `series` is not below [`Selection::len`].
@@ -192,17 +197,50 @@ impl<'a> Joined<'a> {
 
     fn reading(&self) -> Reading<'a> {
         Reading {
-            parts: self.parts.iter().map(|part| part.reader()).collect(),
+            parts: self
+                .parts
+                .iter()
+                .map(|&part| (part, part.reader()))
+                .collect(),
+            damage: self.damage,
             newer: Samples::default(),
         }
     }
 }
 
-impl Reading<'_> {
+/// Joins the sources whose labels can be read; the others go.
+fn join_readable(
+    selected: &mut Vec<(&Part, Vec<u32>)>,
+    damage: &Damage,
+) -> Result<(LabelLists, Places), Error> {
+    loop {
+        match join(selected) {
+            Ok(joined) => return Ok(joined),
+            Err((place, error)) => {
+                let (part, _) = selected[place];
+                damage.of_file::<()>(part, Err(error))?;
+                selected.remove(place);
+            }
+        }
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// Reads a row of a source; none where that is damaged.
+    fn at<T>(
+        &mut self,
+        place: Place,
+        read: impl FnOnce(&mut PartReader<'a>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let (part, reader) = &mut self.parts[place.part as usize];
+        let read = read(reader);
+        self.damage.of_row(part, place.row, read)
+    }
+
     /// Reads the floats of a series; `places` are in the order of the sources.
     fn read(&mut self, places: &[Place], range: TimeRange, out: &mut Samples) -> Result<(), Error> {
         out.clear();
-        let Some((oldest, newer)) = places.split_first() else {
+        let Some((&oldest, newer)) = places.split_first() else {
             return Ok(());
         };
         if self.has_histograms(newer)? {
@@ -216,17 +254,26 @@ impl Reading<'_> {
             }
             return Ok(());
         }
-        self.parts[oldest.part as usize].read(oldest.row, range, out)?;
-        for place in newer {
-            self.parts[place.part as usize].read(place.row, range, &mut self.newer)?;
-            lay_over(out, &self.newer);
+        let read = self.at(oldest, |reader| reader.read(oldest.row, range, out))?;
+        if read.is_none() {
+            out.clear();
         }
-        Ok(())
+        let mut samples = std::mem::take(&mut self.newer);
+        let laid = newer.iter().try_for_each(|&place| {
+            let read = self.at(place, |reader| reader.read(place.row, range, &mut samples))?;
+            if read.is_some() {
+                lay_over(out, &samples);
+            }
+            Ok(())
+        });
+        self.newer = samples;
+        laid
     }
 
     fn has_histograms(&mut self, places: &[Place]) -> Result<bool, Error> {
-        for place in places {
-            if self.parts[place.part as usize].has_histograms(place.row)? {
+        for &place in places {
+            let has = self.at(place, |reader| reader.has_histograms(place.row))?;
+            if has == Some(true) {
                 return Ok(true);
             }
         }
@@ -240,10 +287,14 @@ impl Reading<'_> {
         out: &mut Vec<Sample>,
     ) -> Result<(), Error> {
         out.clear();
-        for place in places {
+        for &place in places {
             let mut newer = Vec::new();
-            self.parts[place.part as usize].read_points(place.row, range, &mut newer)?;
-            lay_points_over(out, newer);
+            let read = self.at(place, |reader| {
+                reader.read_points(place.row, range, &mut newer)
+            })?;
+            if read.is_some() {
+                lay_points_over(out, newer);
+            }
         }
         Ok(())
     }

@@ -3,25 +3,37 @@
 use roaring::RoaringBitmap;
 
 use super::part::RowLabels;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::immutable::FileError;
 use crate::maintenance::files::file_error;
 use crate::maintenance::stored::Stored;
 use crate::model::{Matcher, SymbolId, TimeRange};
 
 /// The rows of the series for which all matchers hold and that have a sample in the range, in
-/// rising order.
+/// rising order; those too of which damage does not let it be told: reading them does.
 pub(super) fn select(
     file: &Stored,
     matchers: &[Matcher],
     range: TimeRange,
 ) -> Result<Vec<u32>, Error> {
     let rows = file.with_index(|index| index.evaluate(matchers));
-    let selected = rows.and_then(|rows| {
-        let rows: Vec<u32> = rows.into_iter().collect();
-        file.reader().with_samples(&rows, range)
-    });
-    selected.map_err(file_error)
+    let rows: Vec<u32> = rows.map_err(file_error)?.into_iter().collect();
+    let mut reader = file.reader();
+    let mut selected = Vec::new();
+    let mut left = vec![rows.as_slice()];
+    while let Some(rows) = left.pop() {
+        match reader.with_samples(rows, range).map_err(file_error) {
+            Ok(found) if selected.is_empty() => selected = found,
+            Ok(found) => selected.extend(found),
+            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+            Err(_) if rows.len() <= 1 => selected.extend(rows),
+            Err(_) => {
+                let (first, second) = rows.split_at(rows.len() / 2);
+                left.extend([second, first]);
+            }
+        }
+    }
+    Ok(selected)
 }
 
 /// Names of labels, sorted, of the series that match; without a matcher of all series.

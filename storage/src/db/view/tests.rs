@@ -64,7 +64,7 @@ fn view(db: &Db, parts: Vec<Part>, earliest_ms: i64) -> View {
     View {
         parts,
         earliest_ms,
-        _shared: Arc::clone(&db.0.shared),
+        damage: Damage::new(Arc::clone(&db.0.shared)),
     }
 }
 

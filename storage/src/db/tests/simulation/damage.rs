@@ -10,9 +10,10 @@ use std::path::Path;
 use super::history::{History, Homes};
 use super::life::{Life, difference};
 use super::{Manual, Writes, for_each_seed};
+use crate::db::View;
 use crate::db::tests::model::Model;
-use crate::error::{Error, ErrorKind};
-use crate::model::{Labels, TimeRange};
+use crate::error::ErrorKind;
+use crate::model::{ReadDamage, TimeRange};
 use crate::sys::sim::{Rng, SimDisk};
 
 /// Bits flipped in the files of one life, one at a time.
@@ -24,49 +25,56 @@ const MANIFEST: &str = "/data/MANIFEST";
 /// What a database shows that has a damaged file.
 struct Shown {
     model: Model,
-    /// Series whose samples cannot be read.
-    unreadable: BTreeSet<Labels>,
-    /// Nothing can be selected.
-    is_blind: bool,
+    /// What it says is missing.
+    damage: Vec<ReadDamage>,
 }
 
 impl Shown {
-    /// Whatever cannot be read is said to be damaged, with the name of the file.
+    /// Nothing fails: what cannot be read is left out, and the file that it is in is named.
     fn read(manual: &Manual, damaged: &Path, what: &str) -> Self {
-        let check = |error: &Error| {
-            assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error}");
-            let names_file = error.to_string().contains(&*damaged.to_string_lossy());
-            assert!(names_file, "{what}: does not name the file: {error}");
+        let told = |view: &View| {
+            let damage = view.read_damage();
+            for one in &damage {
+                assert_eq!(one.path, damaged, "{what}: names another file: {one}");
+                let names_file = one.to_string().contains(&*damaged.to_string_lossy());
+                assert!(names_file, "{what}: does not name the file: {one}");
+            }
+            damage
         };
         let view = manual.db.view();
-        for names in [
+        let lists = [
             view.label_names(&[], TimeRange::ALL),
             view.label_values("n", &[], TimeRange::ALL),
-        ] {
-            let _listed = names.inspect_err(check);
+        ];
+        for list in lists {
+            let _names = list.unwrap_or_else(|e| panic!("{what}: a list fails: {e}"));
         }
-        match Model::read_damaged(&view) {
-            Ok((model, unreadable)) => {
-                unreadable.iter().for_each(|(_, error)| check(error));
-                Self {
-                    model,
-                    unreadable: unreadable.into_iter().map(|(labels, _)| labels).collect(),
-                    is_blind: false,
-                }
-            }
-            Err(error) => {
-                check(&error);
-                Self {
-                    model: Model::default(),
-                    unreadable: BTreeSet::new(),
-                    is_blind: true,
-                }
-            }
+        told(&view);
+        let counted = manual.db.stats().read_damage;
+        let view = manual.db.view();
+        let model = Model::read_damaged(&view);
+        let damage = told(&view);
+        let counted = manual.db.stats().read_damage - counted;
+        assert_eq!(counted, damage.len() as u64, "{what}: not counted");
+        Self {
+            model: model.unwrap_or_else(|e| panic!("{what}: cannot be read: {e}")),
+            damage,
         }
     }
 
     fn is_told(&self) -> bool {
-        self.is_blind || !self.unreadable.is_empty()
+        !self.damage.is_empty()
+    }
+
+    /// Checks that no more is missing of a file than is said.
+    fn check_missing(&self, history: &History, what: &str) {
+        let expected = history.model();
+        let missing = expected.missing_in(&self.model).len() as u64;
+        if let [ReadDamage { series, .. }] = self.damage.as_slice()
+            && let Some(series) = *series
+        {
+            assert!(missing <= series, "{what}: {missing} lost, {series} told");
+        }
     }
 }
 
@@ -85,11 +93,12 @@ fn check(disk: &SimDisk, homes: &mut Homes, damaged: &Path, rng: &mut Rng, what:
     let before = Shown::read(&manual, damaged, what);
     let is_whole = !before.is_told() && before.model == homes.history().model();
     let is_log = damaged.starts_with("/data/wal");
-    if !is_whole && !before.is_blind {
-        homes.check(&before.model, &before.unreadable, damaged, what);
+    if !is_whole {
+        homes.check(&before.model, &BTreeSet::new(), damaged, what);
         let is_cut = is_log && is_cut(homes.history(), &before.model, damaged, is_lost);
         let is_told = before.is_told() || manual.damage() > 0;
         assert!(is_told || is_cut, "{what}: nothing tells of the damage");
+        before.check_missing(homes.history(), what);
     }
     let is_needed = is_log || homes.files().any(|file| file == damaged);
     assert!(is_whole || is_needed, "{what}: something is missing");
@@ -113,30 +122,21 @@ fn check(disk: &SimDisk, homes: &mut Homes, damaged: &Path, rng: &mut Rng, what:
     }
     let manual = Manual::open(disk).unwrap_or_else(|e| panic!("{what}: does not reopen: {e}"));
     let after = Shown::read(&manual, damaged, what);
-    if after.is_blind {
-        assert!(before.is_blind, "{what}: nothing can be selected any more");
-        return true;
-    }
-    if before.is_blind {
-        // What was damaged alone is written anew by a merge: postings are, of labels that are
-        // whole.
+    if before.is_told() {
+        // What was damaged alone may be written anew by a merge: postings are, of labels that
+        // are whole.
         homes.push(extra);
-        homes.check(&after.model, &after.unreadable, damaged, what);
+        homes.check(&after.model, &BTreeSet::new(), damaged, what);
         return true;
     }
     let mut expected = before.model;
     expected.write(&extra);
-    let mut found = after.model;
-    for labels in before.unreadable.union(&after.unreadable) {
-        expected.remove(labels);
-        found.remove(labels);
-    }
-    if found != expected {
-        let different = difference(&found, &expected);
+    if after.model != expected {
+        let different = difference(&after.model, &expected);
         panic!("{what}, after a flush and a restart: {different}");
     }
     homes.push(extra);
-    homes.check(&found, &after.unreadable, damaged, what);
+    homes.check(&after.model, &BTreeSet::new(), damaged, what);
     !is_whole
 }
 
