@@ -9,8 +9,13 @@ use crate::block::page::{PAGE_BYTES, Unpacker};
 use crate::immutable::Fault;
 use crate::section::{Bytes, SectionError};
 
-/// How many bytes of decompressed pages are held. A lane has no more unless a row alone does.
-const HELD_BYTES: usize = 4 << 20;
+/// How many bytes of decompressed pages are held; so little in tests that they are let go of now
+/// and then.
+const HELD_BYTES: usize = if cfg!(all(test, debug_assertions)) {
+    100_000
+} else {
+    4 << 20
+};
 
 /// Finds rows and their pieces. What it holds belongs to no mapped file.
 #[derive(Debug)]

@@ -125,6 +125,24 @@ fn rows_in_several_groups_pages_and_slices_are_read() {
     }
 }
 
+#[test]
+fn rows_with_timestamps_of_their_own_are_read() {
+    // Twice, the second time after what was remembered of the first is forgotten.
+    let row = |row: i64| {
+        let of = row % 600;
+        Row::floats((0..3 + of % 4 * 300).map(|i| (i * 10 + of * of, (i + of) as u64)))
+    };
+    let rows: Vec<Row> = (0..1200).map(row).collect();
+    let block = block(&SimDisk::new(1), &rows);
+    assert!((600..=1200).contains(&block.columns), "{}", block.columns);
+    let ranges = [
+        TimeRange::ALL,
+        TimeRange::new(40_000, 41_000),
+        TimeRange::new(5000, 9000),
+    ];
+    check_floats(&block, &rows, &ranges);
+}
+
 fn any_row() -> impl Strategy<Value = Row> {
     let time = prop_oneof![4 => -5000..5000i64, 1 => any::<i64>()];
     let value = prop_oneof![

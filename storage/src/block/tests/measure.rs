@@ -195,6 +195,16 @@ fn measure(sys: &Sys, dir: &Path, name: &str, fleet: &Fleet) {
             read(&block, one_target.iter().copied(), TimeRange::ALL)
         }),
     );
+    let (time, _) = best(sys, 3, || {
+        let some = rows().step_by(31).map(|row| row * 7919 % info.rows);
+        some.map(|row| read(&block, std::iter::once(row), last))
+            .sum()
+    });
+    let readers = u64::from(info.rows.div_ceil(31));
+    println!(
+        "  a reader for one row, the last tenth: {:.1} us",
+        per(time, readers) / 1e3
+    );
     let all_rows: Vec<u32> = rows().collect();
     let (time, found) = best(sys, 5, || {
         let found = block.reader().with_samples(&all_rows, last);
@@ -214,6 +224,8 @@ pub(crate) fn measure_all(clock: Arc<dyn Clock>) {
     measure(&sys, &dir.path().join("a"), "480 x 1 s", &fleet);
     let fleet = Fleet::new(60, 96, 15);
     measure(&sys, &dir.path().join("b"), "96 x 15 s", &fleet);
+    let fleet = Fleet::new(60, 480, 15);
+    measure(&sys, &dir.path().join("e"), "480 x 15 s", &fleet);
     let fleet = Fleet::new(12, 14_400, 1);
     measure(&sys, &dir.path().join("c"), "14,400 x 1 s", &fleet);
     let fleet = Fleet::new(3, 96, 15);

@@ -15,12 +15,14 @@ use crate::immutable::Fault;
 use crate::model::TimeRange;
 use crate::section::Bytes;
 
+/// So little is held in tests that all of it is let go of now and then.
+const LITTLE: bool = cfg!(all(test, debug_assertions));
 /// Timestamps that are held decoded: 8 MiB of them.
-const HELD_TIMES: usize = 1 << 20;
+const HELD_TIMES: usize = if LITTLE { 2000 } else { 1 << 20 };
 /// Pages of columns that are held decoded: half a MiB of them.
-const HELD_PAGES: usize = 64;
+const HELD_PAGES: usize = if LITTLE { 1 } else { 64 };
 /// Heads of long columns that are held, by their chunks: half a MiB of them.
-const HELD_HEADS: usize = 32 << 10;
+const HELD_HEADS: usize = if LITTLE { 4 } else { 32 << 10 };
 
 /// Finds and reads time columns. Those read last are held, and belong to no mapped file.
 #[derive(Debug)]

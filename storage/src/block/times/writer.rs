@@ -14,7 +14,12 @@ use crate::model::TimeRange;
 use crate::section::{FileWriter, OpenSection};
 
 /// How many bytes columns take that are remembered, as they are encoded, to be used again.
-const REMEMBERED_BYTES: usize = 64 << 20;
+/// So little in tests that some are forgotten.
+const REMEMBERED_BYTES: usize = if cfg!(all(test, debug_assertions)) {
+    4 << 10
+} else {
+    64 << 20
+};
 
 /// The time columns of a block while rows are added.
 #[derive(Debug)]

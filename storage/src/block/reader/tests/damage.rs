@@ -7,6 +7,7 @@ use super::*;
 use crate::block::group::GroupAt;
 use crate::block::page::Unpacker;
 use crate::codec::histogram::tests::histograms;
+use crate::column::encode_timestamps;
 use crate::model::{Histogram, Sample};
 use crate::section::Raw;
 use crate::sys::RealDisk;
@@ -241,6 +242,34 @@ fn errors_name_file_section_and_row() {
     sections[1].0[8] = 2;
     let expected = format!("section groups {file} the first rows of groups do not rise");
     assert_eq!(read(&sections), Err(expected));
+}
+
+#[test]
+fn timestamps_that_do_not_rise_are_refused() {
+    let encoded = |middle: i64| {
+        let mut bytes = Vec::new();
+        encode_timestamps(&[0, 1, middle, 2000], &mut bytes);
+        bytes
+    };
+    // Of the same length, so that one takes the place of the other.
+    let good = encoded(1234);
+    let bad = (2000..9000).map(encoded);
+    let bad: Vec<_> = bad.filter(|bad| bad.len() == good.len()).collect();
+    assert!(!bad.is_empty());
+    let row = Row::floats([0, 1, 1234, 2000].map(|t| (t, t as u64)));
+    let block = block(&SimDisk::new(1), &[row]);
+    let mut sections = sections(&block);
+    // The column is the first that is written.
+    assert!(sections[0].0.starts_with(&good));
+    for bad in bad {
+        sections[0].0[..bad.len()].copy_from_slice(&bad);
+        let read = parts(&block, &sections).read(0, TimeRange::ALL, &mut Samples::default());
+        let error = read.unwrap_err().of(&FORMAT, block.path(), 0).to_string();
+        assert!(
+            error.ends_with("is not what the section of times says"),
+            "{error}"
+        );
+    }
 }
 
 fn harm() -> impl Strategy<Value = Vec<(usize, prop::sample::Index, u8)>> {
