@@ -172,3 +172,92 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
         index: rest.to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::immutable::{REQUIRED, Trailer};
+    use crate::section::SectionRef;
+
+    /// Length of the trailer.
+    const TRAILER_BYTES: usize = 16;
+
+    fn footer() -> Footer {
+        let listed = |kind, flags| Listed {
+            kind,
+            flags,
+            at: SectionRef {
+                offset: 24,
+                bytes: 7,
+                crc: 9,
+            },
+        };
+        Footer {
+            origin: super::super::tests::origin(),
+            rows: 44,
+            bare_rows: 2,
+            samples: 1000,
+            range: Some(TimeRange::new(-5, i64::MAX)),
+            columns: 3,
+            has: RowKind(RowKind::STARTS),
+            // The second is one that this version does not know and may leave out.
+            sections: vec![listed(Kind::Data as u16, REQUIRED), listed(300, 0x8000)],
+            index: vec![1, 2, 3],
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Footer, Unusable> {
+        let (footer, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
+        let trailer = Trailer::decode(trailer)?;
+        if trailer.footer_bytes as usize != footer.len() {
+            return Err(Unusable::Damaged("length"));
+        }
+        trailer.check(&FORMAT, footer)?;
+        Footer::decode(footer)
+    }
+
+    /// A footer with another byte and a checksum that fits.
+    fn with_byte(at: usize, byte: u8) -> Vec<u8> {
+        let mut bytes = footer().encode();
+        bytes.truncate(bytes.len() - TRAILER_BYTES);
+        bytes[at] = byte;
+        seal(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_footer_comes_back_and_any_flipped_bit_is_noticed() {
+        let bytes = footer().encode();
+        assert_eq!(decode(&bytes), Ok(footer()));
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let decoded = decode(&flipped);
+            assert!(matches!(decoded, Err(Unusable::Damaged(_))), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_left_out_only_where_it_may_be() {
+        let mut newer = footer();
+        newer.sections[1].flags = REQUIRED;
+        let what = "it has a section of kind 300, which cannot be left out";
+        let decoded = decode(&newer.encode());
+        assert_eq!(decoded, Err(Unusable::Newer(what.to_owned())));
+        // Version and flags of the footer.
+        for at in [0, 2] {
+            let decoded = decode(&with_byte(at, 9));
+            assert!(matches!(decoded, Err(Unusable::Newer(_))), "{at}");
+        }
+    }
+
+    #[test]
+    fn lists_that_make_no_sense_are_refused() {
+        // The numbers of sections, of inputs, of bytes of the index; the kind of an input.
+        let input_at = FIXED_BYTES + 2 * SECTION_BYTES;
+        for at in [59, 63, 67, input_at] {
+            let decoded = decode(&with_byte(at, 0x7f));
+            assert!(matches!(decoded, Err(Unusable::Damaged(_))), "{at}");
+        }
+    }
+}

@@ -154,6 +154,11 @@ fn measure(sys: &Sys, dir: &Path, name: &str, fleet: &Fleet) {
         per(written, samples),
     );
     let block = Block::open(sys, &path(dir, info.number)).unwrap();
+    measure_reads(sys, &block, fleet);
+}
+
+fn measure_reads(sys: &Sys, block: &Block, fleet: &Fleet) {
+    let info = block.info();
     let all = block.range().unwrap();
     let span = all.end_ms - all.start_ms;
     let last = TimeRange::new(all.end_ms - span / 10, all.end_ms);
@@ -171,33 +176,33 @@ fn measure(sys: &Sys, dir: &Path, name: &str, fleet: &Fleet) {
     };
     print(
         "all of it",
-        best(sys, 5, || read(&block, rows(), TimeRange::ALL)),
+        best(sys, 5, || read(block, rows(), TimeRange::ALL)),
     );
     print(
         "constant rows",
         best(sys, 5, || {
-            read(&block, constant.iter().copied(), TimeRange::ALL)
+            read(block, constant.iter().copied(), TimeRange::ALL)
         }),
     );
     print(
         "other rows",
         best(sys, 5, || {
-            read(&block, others.iter().copied(), TimeRange::ALL)
+            read(block, others.iter().copied(), TimeRange::ALL)
         }),
     );
     print(
         "the last tenth of all rows",
-        best(sys, 5, || read(&block, rows(), last)),
+        best(sys, 5, || read(block, rows(), last)),
     );
     print(
         "one target",
         best(sys, 5, || {
-            read(&block, one_target.iter().copied(), TimeRange::ALL)
+            read(block, one_target.iter().copied(), TimeRange::ALL)
         }),
     );
     let (time, _) = best(sys, 3, || {
         let some = rows().step_by(31).map(|row| row * 7919 % info.rows);
-        some.map(|row| read(&block, std::iter::once(row), last))
+        some.map(|row| read(block, std::iter::once(row), last))
             .sum()
     });
     let readers = u64::from(info.rows.div_ceil(31));

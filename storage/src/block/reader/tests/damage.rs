@@ -278,7 +278,7 @@ fn harm() -> impl Strategy<Value = Vec<(usize, prop::sample::Index, u8)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn harmed_sections_are_read_or_refused(harm in harm()) {
         let sys = SimDisk::new(1).sys(0);
