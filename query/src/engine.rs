@@ -6,17 +6,18 @@ mod stack;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
 pub use self::features::Feature;
 use self::stack::{depth, stack_bytes, with_room};
-use crate::eval::{Evaluator, Grid, Notes};
+use crate::eval::{Crew, Evaluator, Grid, Notes, SharedRows, Stats, Trace};
 use crate::limits::{BYTES_MAX_DEFAULT, Budget, Limits, Loan, SAMPLES_MAX_DEFAULT};
 use crate::parse::ast::{Expr, ValueType};
 use crate::parse::{self, parse};
 use crate::plan::{Node, QueryTimes, lower};
 use crate::source::Source;
-use crate::{Error, ErrorKind, QueryResult};
+use crate::{Error, ErrorKind, QueryResult, QueryStats};
 
 /// How old a sample may be and still count, unless told otherwise: five minutes, as in
 /// Prometheus.
@@ -43,6 +44,9 @@ pub struct EngineOptions {
     pub bytes_max: u64,
     /// How long a query may take; none means as long as it wants.
     pub timeout: Option<Duration>,
+    /// How many threads queries may have beside their own, all together. With fewer than two a
+    /// query has none.
+    pub threads_max: usize,
     /// How often a subquery that does not say so is evaluated, in milliseconds, above 0.
     pub subquery_step_ms: i64,
     /// Drop the metric name at the end of a query rather than where a value changes its meaning
@@ -61,6 +65,7 @@ impl Default for EngineOptions {
             samples_max: SAMPLES_MAX_DEFAULT,
             bytes_max: BYTES_MAX_DEFAULT,
             timeout: Some(Duration::from_secs(120)),
+            threads_max: thread::available_parallelism().map_or(1, usize::from),
             subquery_step_ms: SUBQUERY_STEP_MS_DEFAULT,
             delayed_name_removal: false,
             type_and_unit_labels: false,
@@ -77,6 +82,10 @@ pub struct QueryOptions<'a> {
     pub cancel: Option<&'a AtomicBool>,
     /// Where it is shorter than the engine's.
     pub timeout: Option<Duration>,
+    /// Tell in the answer what the query took.
+    pub stats: bool,
+    /// Tell in the answer what was done for it.
+    pub explain: bool,
 }
 
 /// Evaluates PromQL over any source of series. Any number of queries may run at a time; they and
@@ -85,6 +94,7 @@ pub struct QueryOptions<'a> {
 pub struct Engine {
     options: EngineOptions,
     budget: Arc<Budget>,
+    crew: Arc<Crew>,
 }
 
 impl Default for Engine {
@@ -98,8 +108,22 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Self {
         Self {
             budget: Arc::new(Budget::new(options.bytes_max)),
+            crew: Arc::new(Crew::new(options.threads_max)),
             options,
         }
+    }
+
+    /// The same with so many threads, used wherever there is a second series.
+    #[cfg(test)]
+    fn with_eager_threads(mut self, threads: usize) -> Self {
+        self.crew = Arc::new(Crew::new(threads).eager());
+        self
+    }
+
+    /// The most bytes that a query held of those that ended since this was asked last: a sign for
+    /// a program whose allocator keeps what is freed.
+    pub fn take_largest_ended(&self) -> u64 {
+        self.budget.take_largest_ended()
     }
 
     /// How many bytes its queries hold, answers that are still to be sent among them.
@@ -221,16 +245,25 @@ impl Run<'_> {
         let engine = &self.engine.options;
         let lookback_ms = self.options.lookback_delta_ms.filter(|&delta| delta > 0);
         let notes = Notes::new(self.query);
+        let stats = Stats::new(self.options.stats.then_some(self.grid.count));
+        let shared = SharedRows::default();
+        let trace = Trace::default();
         let view = self.source.view()?;
         let evaluator = Evaluator {
             view: &*view,
             grid: self.grid,
             limits,
             notes: &notes,
+            crew: &self.engine.crew,
+            stats: &stats,
+            counting: 0,
+            shared: &shared,
+            trace: self.options.explain.then_some(&trace),
             lookback_ms: lookback_ms.unwrap_or(engine.lookback_delta_ms),
             delayed_name_removal: engine.delayed_name_removal,
             type_and_unit_labels: engine.type_and_unit_labels,
         };
+        let preparation = limits.elapsed();
         let answer = if self.is_range {
             evaluator.range_answer(node)
         } else {
@@ -238,6 +271,10 @@ impl Run<'_> {
         };
         let (value, loan) = answer?.into_parts();
         limits.check()?;
+        let stats = self
+            .options
+            .stats
+            .then(|| self.told(limits, &stats, preparation));
         let memory = loan.into_reservation(&self.engine.budget);
         let (noted, infos) = notes.into_parts();
         // What is missing comes first: an answer may have more warnings than are shown.
@@ -247,8 +284,29 @@ impl Run<'_> {
             value,
             warnings,
             infos,
+            stats,
+            plan: trace.take(),
             memory,
         })
+    }
+
+    /// What the query took, which is about to answer.
+    fn told(&self, limits: &Limits<'_>, stats: &Stats, preparation: Duration) -> QueryStats {
+        let sorting = stats.sorting_took();
+        let counts = stats.take_counts();
+        let by_time = |counts: Vec<u64>| {
+            let times = (0..).map(|step| self.grid.time_ms(step));
+            times.zip(counts).collect()
+        };
+        QueryStats {
+            queryable_per_step: by_time(counts.queryable),
+            read_per_step: by_time(counts.read),
+            samples_peak: limits.samples_peak(),
+            bytes_peak: limits.bytes_peak(),
+            preparation,
+            evaluation: limits.elapsed().saturating_sub(preparation + sorting),
+            sorting,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod limits;
 pub mod parse;
 mod plan;
 pub mod source;
+mod stats;
 mod value;
 
 pub use engine::{
@@ -23,4 +24,5 @@ pub use error::{Error, ErrorKind, Position, position};
 pub use float_text::{write_plain_float, write_scientific_float};
 pub use labels::Labels;
 pub use limits::Reservation;
+pub use stats::{PlanNode, QueryStats};
 pub use value::{InstantSample, QueryResult, RangeSeries, Value};

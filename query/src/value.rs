@@ -1,6 +1,6 @@
 //! What a query answers.
 
-use crate::{Labels, Reservation};
+use crate::{Labels, PlanNode, QueryStats, Reservation};
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,10 @@ pub struct QueryResult {
     pub warnings: Vec<String>,
     /// Infos: the query may not mean what its author thinks. Prometheus's texts.
     pub infos: Vec<String>,
+    /// What the query took, if that was asked for.
+    pub stats: Option<QueryStats>,
+    /// What was done for it and what that took, if that was asked for.
+    pub plan: Vec<PlanNode>,
     /// What the answer takes of the memory for all queries, until this goes.
     pub memory: Reservation,
 }

@@ -58,10 +58,11 @@ impl App {
             None => Relabeling::default(),
         };
         let ha = config.ha.clone().map(HaTracker::new);
+        let engine = Engine::new(config.engine_options());
         Ok(Self {
-            metrics: Metrics::new(db.clone())?,
+            metrics: Metrics::new(db.clone(), engine.clone())?,
             db,
-            engine: Engine::new(config.engine_options()),
+            engine,
             local_addr,
             started: Instant::now(),
             query_turns: Arc::new(Semaphore::new(config.query_concurrency)),

@@ -1,4 +1,4 @@
-//! Gives memory back to the system after a flush or a merge of files.
+//! Gives memory back to the system after a flush or a merge of files, and after a large query.
 //!
 //! A head goes as a whole when its segment stands: millions of small pieces between others that
 //! stay. glibc's allocator keeps their pages unless it is told to look for those that are wholly
@@ -14,6 +14,9 @@ use crate::app::App;
 const EVERY: Duration = Duration::from_secs(1);
 /// A query may hold a head for this many looks after its flush, the longest a query may take.
 const LOOKS_AFTER: u32 = 120;
+
+/// What a query held at least to be worth a look, in bytes.
+const LARGE_BYTES_MIN: u64 = 1 << 20;
 
 /// Gives memory back after each flush and merge, and once more when no query can hold what was flushed.
 pub(crate) async fn watch(app: Arc<App>) {
@@ -40,6 +43,16 @@ pub(crate) async fn watch(app: Arc<App>) {
         if let Err(error) = trimmed {
             tracing::debug!(%error, "memory was not given back");
         }
+    }
+}
+
+/// Gives memory back after a query that held a thirty-second of what all may, unless that is
+/// little. The allocator keeps an arena for each thread, and the next query may run on another:
+/// it would take its memory beside what the last one left.
+pub(crate) fn after_query(app: &App) {
+    let large = (app.config.query_bytes_max / 32).max(LARGE_BYTES_MIN);
+    if app.engine.take_largest_ended() >= large {
+        give_back();
     }
 }
 

@@ -100,7 +100,9 @@ impl<'e> Evaluator<'e> {
         let (series, mut loan) = series.into_parts();
         let longest = series.iter().map(|series| series.labels.text_len()).max();
         loan.add(0, written_bytes(longest))?;
-        let series = sorted(series, self.limits, |a, b| a.labels.cmp(&b.labels))?;
+        let series = self
+            .stats
+            .sorting(|| sorted(series, self.limits, |a, b| a.labels.cmp(&b.labels)))?;
         Ok(Held::new(Value::Matrix(series), loan))
     }
 }

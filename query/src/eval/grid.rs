@@ -1,7 +1,7 @@
 //! The steps of a query.
 
 /// Moments of evaluation: `count` of them, `step_ms` apart, the first at `start_ms`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Grid {
     /// First moment, in milliseconds since the Unix epoch.
     pub(crate) start_ms: i64,

@@ -4,12 +4,18 @@ use regex::Regex;
 
 use super::Evaluator;
 use super::rows::{Row, Rows, merge_same_labels};
+use super::selector::COMPILED_BYTES_MAX;
 use crate::functions::label::expand;
 use crate::labels::METRIC_NAME;
 use crate::limits::{Loan, bytes_of, heap_bytes};
-use crate::parse::pattern::translate;
+use crate::parse::pattern::{compiled_bytes, translate};
 use crate::plan::{LabelJoin, LabelReplace};
 use crate::{Error, ErrorKind};
+
+/// Bytes of a label value times those of a compiled regular expression: to match may take a step
+/// for each byte and state, and cannot be ended meanwhile. This is a few tenths of a second at
+/// worst, and a hundred bytes for the largest expression that there can be.
+const MATCHING_MAX: usize = 1 << 30;
 
 /// How long a label that is made may be. Calls can be nested so that each makes a label many
 /// times as long as the one before.
@@ -25,6 +31,9 @@ impl<'e> Evaluator<'e> {
             regex: pattern,
         } = node;
         let function = "label_replace()";
+        let compiled = compiled_bytes(pattern).min(COMPILED_BYTES_MAX);
+        let mut regex_loan = Loan::new(self.limits);
+        regex_loan.add(0, compiled)?;
         let translated = translate(pattern).ok();
         let regex = translated.and_then(|pattern| Regex::new(&format!("^(?s:{pattern})$")).ok());
         let regex = regex.ok_or_else(|| {
@@ -38,6 +47,12 @@ impl<'e> Evaluator<'e> {
         for row in rows {
             self.limits.check()?;
             let value = row.labels.get(source);
+            if value.len().saturating_mul(compiled) > MATCHING_MAX {
+                return Err(refused(format!(
+                    "label value of {} bytes is too long for the regular expression of {function}",
+                    value.len()
+                )));
+            }
             if let Some(captures) = regex.captures(value) {
                 let value = expand(replacement, &regex, &captures, VALUE_BYTES_MAX);
                 let value = value.ok_or_else(|| too_long(function))?;

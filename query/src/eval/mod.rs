@@ -8,6 +8,7 @@
 mod aggregate;
 mod binary;
 pub(crate) mod column;
+mod crew;
 pub(crate) mod grid;
 mod histogram;
 mod info;
@@ -18,12 +19,19 @@ pub(crate) mod raw;
 pub(crate) mod rows;
 mod scalar;
 mod selector;
+mod shared;
 mod sort;
+mod stats;
 mod stream;
+mod trace;
 mod window;
 
+pub(crate) use crew::Crew;
 pub(crate) use grid::Grid;
 pub(crate) use note::Notes;
+pub(crate) use shared::SharedRows;
+pub(crate) use stats::Stats;
+pub(crate) use trace::Trace;
 
 use self::column::{ABSENT, is_absent};
 use self::rows::{Cells, RowLabels, Rows};
@@ -40,6 +48,13 @@ pub(crate) struct Evaluator<'e> {
     pub(crate) grid: Grid,
     pub(crate) limits: &'e Limits<'e>,
     pub(crate) notes: &'e Notes<'e>,
+    pub(crate) crew: &'e Crew,
+    pub(crate) stats: &'e Stats,
+    pub(crate) shared: &'e SharedRows,
+    /// Told what each node took, if anybody asked.
+    pub(crate) trace: Option<&'e Trace>,
+    /// Which counts of `stats` are those of this grid.
+    pub(crate) counting: usize,
     /// How old a sample may be and still count, in milliseconds.
     pub(crate) lookback_ms: i64,
     /// Drop metadata labels at the end of the query rather than where a value changes its
@@ -76,6 +91,13 @@ impl<'e> Evaluator<'e> {
     /// Makes ready to stream the rows of a vector; what cannot be streamed is evaluated here.
     fn open(&self, node: &'e VectorNode) -> Result<Stream<'e>, Error> {
         self.limits.check()?;
+        match self.trace {
+            None => self.open_node(node),
+            Some(trace) => self.open_traced(trace, node),
+        }
+    }
+
+    fn open_node(&self, node: &'e VectorNode) -> Result<Stream<'e>, Error> {
         match node {
             VectorNode::Select(selector) => self.open_selector(selector, false),
             VectorNode::TimestampOf(selector) => {
@@ -122,6 +144,7 @@ impl<'e> Evaluator<'e> {
             } => self.sort(child, by, *descending, *span).map(Stream::Made),
             VectorNode::Histogram(node) => self.histogram(node).map(Stream::Made),
             VectorNode::Info(node) => self.info(node).map(Stream::Made),
+            VectorNode::Shared(node) => self.open_shared(node),
         }
     }
 
@@ -135,16 +158,15 @@ impl<'e> Evaluator<'e> {
     }
 
     /// The same evaluator for the first step alone.
-    fn at_first_step(&self) -> Self {
-        Self {
-            grid: self.grid.first_step(),
-            ..*self
-        }
+    fn at_first_step(&self) -> Result<Self, Error> {
+        self.over(self.grid.first_step())
     }
 
     /// Evaluates a vector at the first step and repeats it at the others.
     fn once(&self, child: &'e VectorNode) -> Result<Rows<'e>, Error> {
-        let mut all = self.at_first_step().vector(child)?;
+        let first = self.at_first_step()?;
+        let mut all = first.vector(child)?;
+        self.count_once(&first);
         let count = self.grid.count;
         let (rows, loan) = all.parts_mut();
         for row in rows {

@@ -2,6 +2,7 @@
 //! (`util/annotations/annotations.go`).
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use crate::functions::date::rfc3339;
 use crate::functions::histogram::Corrected;
@@ -11,22 +12,53 @@ use crate::parse::ast::Span;
 use crate::parse::strings::quote;
 use crate::position;
 
-/// What was noted and where it was last found: Prometheus tells of each text once, and of the
-/// latest place.
-type Note = (String, Span);
+/// Texts, and where each was last found: Prometheus tells of each text once, and of the latest
+/// place.
+#[derive(Debug, Default)]
+struct Texts {
+    /// In the order in which they were found.
+    all: Vec<(String, Span)>,
+    /// Where each is in `all`.
+    places: HashMap<String, usize>,
+    bytes: usize,
+}
+
+/// Bytes of texts of a kind that a query notes. A selector without a metric name may select a
+/// million metrics that each are worth one; nobody reads them.
+const NOTED_BYTES_MAX: usize = 1 << 20;
+
+impl Texts {
+    fn add(&mut self, what: String, at: Span) {
+        if let Some(&place) = self.places.get(&what) {
+            self.all[place].1 = at;
+        } else if self.bytes + what.len() <= NOTED_BYTES_MAX {
+            self.bytes += what.len();
+            self.places.insert(what.clone(), self.all.len());
+            self.all.push((what, at));
+        }
+    }
+}
 
 /// What was noted, each text once, in the order it was found.
 #[derive(Debug)]
 pub(crate) struct Notes<'q> {
     /// The text of the query, that spans point into.
     text: &'q str,
-    warnings: RefCell<Vec<Note>>,
-    infos: RefCell<Vec<Note>>,
-    corrections: RefCell<Vec<Corrections>>,
+    warnings: RefCell<Texts>,
+    infos: RefCell<Texts>,
+    corrections: RefCell<AllCorrections>,
+}
+
+/// Those of each metric and place, in the order in which they were found.
+#[derive(Debug, Default)]
+struct AllCorrections {
+    all: Vec<Corrections>,
+    places: HashMap<(String, Span), usize>,
+    bytes: usize,
 }
 
 /// How often the buckets of a histogram were put right, and by how much at most.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Corrections {
     metric_name: String,
     at: Span,
@@ -49,7 +81,7 @@ impl<'q> Notes<'q> {
 
     /// Warnings and infos.
     pub(crate) fn into_parts(self) -> (Vec<String>, Vec<String>) {
-        for of in &*self.corrections.borrow() {
+        for of in &self.corrections.borrow().all {
             self.info(
                 format_args!(
                     "input to histogram_quantile needed to be fixed for monotonicity (see \
@@ -67,19 +99,51 @@ impl<'q> Notes<'q> {
                 of.at,
             );
         }
-        let with_place = |notes: RefCell<Vec<Note>>| {
-            let placed = |(what, at): Note| format!("{what} ({})", position(self.text, at.start));
-            notes.into_inner().into_iter().map(placed).collect()
+        let with_place = |notes: RefCell<Texts>| {
+            let placed =
+                |(what, at): (String, Span)| format!("{what} ({})", position(self.text, at.start));
+            notes.into_inner().all.into_iter().map(placed).collect()
         };
         (with_place(self.warnings), with_place(self.infos))
     }
 
     fn warn(&self, what: std::fmt::Arguments<'_>, at: Span) {
-        add(&self.warnings, format!("PromQL warning: {what}"), at);
+        let mut warnings = self.warnings.borrow_mut();
+        warnings.add(format!("PromQL warning: {what}"), at);
     }
 
     fn info(&self, what: std::fmt::Arguments<'_>, at: Span) {
-        add(&self.infos, format!("PromQL info: {what}"), at);
+        let mut infos = self.infos.borrow_mut();
+        infos.add(format!("PromQL info: {what}"), at);
+    }
+
+    /// Notes again, in a part of the query that stands elsewhere too, what was noted where it
+    /// stands first.
+    pub(crate) fn repeat(&self, first: Span, here: Span) {
+        let shifted = |at: Span| {
+            (first.start <= at.start && at.end <= first.end).then(|| Span {
+                start: at.start - first.start + here.start,
+                end: at.end - first.start + here.start,
+            })
+        };
+        for texts in [&self.warnings, &self.infos] {
+            for (_, at) in &mut texts.borrow_mut().all {
+                *at = shifted(*at).unwrap_or(*at);
+            }
+        }
+        let mut corrections = self.corrections.borrow_mut();
+        let AllCorrections { all, places, .. } = &mut *corrections;
+        for at in 0..all.len() {
+            if let Some(shifted) = shifted(all[at].at) {
+                let repeated = Corrections {
+                    metric_name: all[at].metric_name.clone(),
+                    at: shifted,
+                    ..all[at]
+                };
+                places.insert((repeated.metric_name.clone(), shifted), all.len());
+                all.push(repeated);
+            }
+        }
     }
 
     /// `rate` or `increase` of something not named like a counter.
@@ -160,9 +224,10 @@ impl<'q> Notes<'q> {
         corrected: Corrected,
     ) {
         let time_s = time_ms.div_euclid(1000);
-        let mut all = self.corrections.borrow_mut();
-        let same = |known: &&mut Corrections| known.at == at && known.metric_name == metric_name;
-        match all.iter_mut().find(same) {
+        let mut corrections = self.corrections.borrow_mut();
+        let AllCorrections { all, places, bytes } = &mut *corrections;
+        let key = (metric_name.to_owned(), at);
+        match places.get(&key).and_then(|&place| all.get_mut(place)) {
             Some(known) => {
                 let widest = &mut known.widest;
                 widest.lowest = widest.lowest.min(corrected.lowest);
@@ -172,14 +237,19 @@ impl<'q> Notes<'q> {
                 known.first_s = known.first_s.min(time_s);
                 known.last_s = known.last_s.max(time_s);
             }
-            None => all.push(Corrections {
-                metric_name: metric_name.to_owned(),
-                at,
-                widest: corrected,
-                count: 1,
-                first_s: time_s,
-                last_s: time_s,
-            }),
+            None if *bytes > NOTED_BYTES_MAX => {}
+            None => {
+                *bytes += size_of::<Corrections>() + 2 * metric_name.len();
+                places.insert(key, all.len());
+                all.push(Corrections {
+                    metric_name: metric_name.to_owned(),
+                    at,
+                    widest: corrected,
+                    count: 1,
+                    first_s: time_s,
+                    last_s: time_s,
+                });
+            }
         }
     }
 
@@ -202,14 +272,6 @@ fn for_metric(name: &str) -> String {
     }
 }
 
-fn add(notes: &RefCell<Vec<Note>>, what: String, at: Span) {
-    let mut notes = notes.borrow_mut();
-    match notes.iter_mut().find(|(known, _)| *known == what) {
-        Some((_, known_at)) => *known_at = at,
-        None => notes.push((what, at)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,5 +285,36 @@ mod tests {
         let text = "PromQL warning: quantile value should be between 0 and 1, got";
         let expected = [format!("{text} 2 (1:27)"), format!("{text} 3 (1:10)")];
         assert_eq!(notes.into_parts(), (expected.to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn texts_without_end_are_not_kept() {
+        let notes = Notes::new("rate(m[5m])");
+        for number in 0..100_000 {
+            notes.counter(&format!("metric_{number}"), Span { start: 5, end: 10 });
+        }
+        let (_, infos) = notes.into_parts();
+        assert!(
+            infos.len() > 5_000 && infos.len() < 15_000,
+            "{}",
+            infos.len()
+        );
+        assert!(
+            infos[0].ends_with("_bucket: \"metric_0\" (1:6)"),
+            "{}",
+            infos[0]
+        );
+    }
+
+    #[test]
+    fn what_is_noted_of_a_part_is_noted_where_it_stands_last() {
+        let text = "rate(a[5m]) / (rate(a[5m]) + rate(b[5m]))";
+        let notes = Notes::new(text);
+        notes.counter("a", Span { start: 5, end: 10 });
+        notes.counter("b", Span { start: 34, end: 39 });
+        notes.repeat(Span { start: 0, end: 11 }, Span { start: 15, end: 26 });
+        let (_, infos) = notes.into_parts();
+        assert!(infos[0].ends_with("\"a\" (1:21)"), "{}", infos[0]);
+        assert!(infos[1].ends_with("\"b\" (1:35)"), "{}", infos[1]);
     }
 }

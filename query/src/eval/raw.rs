@@ -3,6 +3,8 @@
 use super::Evaluator;
 use super::rows::RowLabels;
 use super::selector::{LookTimes, Reader};
+use super::stats;
+use super::window::Input;
 use crate::Error;
 use crate::functions::Window;
 use crate::functions::extended::{Edges, values_at_edges};
@@ -24,6 +26,8 @@ impl<'e> Evaluator<'e> {
         let (input, times) = self.open_range(range)?;
         let mut reader = Reader::new(self.limits);
         let mut all = Held::new(Vec::new(), Loan::new(self.limits));
+        let stored = matches!(input, Input::Stored(..));
+        let mut counts = stats::counts(self.counts_wanted(), 1, self.limits)?;
         for series in 0..input.len() {
             self.limits.check()?;
             input.read(series, &mut reader)?;
@@ -34,6 +38,7 @@ impl<'e> Evaluator<'e> {
             let Some((timestamps_ms, values)) = samples else {
                 continue;
             };
+            counts.add(0, values.len(), if stored { values.len() } else { 0 });
             let labels = input.row_labels(series);
             let labels = RowLabels {
                 without_metadata: labels.drop_name,
@@ -49,6 +54,7 @@ impl<'e> Evaluator<'e> {
                 values,
             });
         }
+        self.count(&counts);
         Ok(all)
     }
 }

@@ -21,7 +21,9 @@ impl<'e> Evaluator<'e> {
                 Ok(times)
             }
             ScalarNode::Once(inner) => {
-                let value = self.at_first_step().scalar(inner)?;
+                let at_first = self.at_first_step()?;
+                let value = at_first.scalar(inner)?;
+                self.count_once(&at_first);
                 self.column(value.first().copied().unwrap_or(f64::NAN))
             }
             ScalarNode::OfVector(child) => {

@@ -7,9 +7,13 @@ use super::{Evaluator, Grid};
 use crate::functions::extended::interpolate;
 use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::parse::ast::RangeEdges;
+use crate::parse::pattern::compiled_bytes;
 use crate::plan::{Selector, When};
-use crate::source::{Cursor, Matcher, Selection, SeriesSet, Values};
+use crate::source::{Cursor, MatchOp, Matcher, Selection, SeriesSet, Values};
 use crate::{Error, ErrorKind};
+
+/// The most that a compiled regular expression takes: it is refused beyond that.
+pub(super) const COMPILED_BYTES_MAX: usize = 12 << 20;
 
 /// The series of a selection.
 pub(super) type StoredSeries<'e> = Held<'e, Box<dyn SeriesSet + 'e>>;
@@ -111,8 +115,10 @@ impl<'l> Reader<'l> {
         } = self;
         timestamps_ms.clear();
         values.clear();
+        let mut work = 0;
         set.columns(series, cursor, &mut |column| {
             let count = column.timestamps_ms.len();
+            loan.limits().check_work(&mut work, count)?;
             loan.set_samples(values.len() + count)?;
             // Twice: a column may be decoded into buffers as large.
             loan.grow_to(4 * bytes_of::<f64>(values.len() + count))?;
@@ -240,6 +246,15 @@ impl<'e> Evaluator<'e> {
         times: &LookTimes,
     ) -> Result<StoredSeries<'e>, Error> {
         let (start_ms, end_ms) = times.bounds();
+        // Given back when the source has compiled and used them.
+        let mut patterns = Loan::new(self.limits);
+        for matcher in matchers {
+            if matches!(matcher.op, MatchOp::Regex | MatchOp::NotRegex) {
+                self.limits.check()?;
+                let bytes = compiled_bytes(&matcher.value).min(COMPILED_BYTES_MAX);
+                patterns.add(0, bytes)?;
+            }
+        }
         let set = self.view.select(&Selection {
             matchers,
             start_ms,

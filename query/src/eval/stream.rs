@@ -1,15 +1,20 @@
 //! Rows on their way: nodes whose value for a series depends on that series alone.
 
 use super::binary::arithmetic;
-use super::column::ABSENT;
-use super::rows::{Cells, MetadataSymbols, Origin, RowLabels, Rows, merge_same_labels};
+use std::rc::Rc;
+
+use super::column::{ABSENT, is_present};
+use super::crew::{self, Compute};
+use super::rows::{Cells, MetadataSymbols, Origin, Row, RowLabels, Rows, merge_same_labels};
 use super::selector::{LookTimes, Reader, StoredSeries};
+use super::stats::{self, Counts};
+use super::trace::Traced;
 use super::window::Windows;
 use super::{Evaluator, Sink};
 use crate::Error;
 use crate::functions::ColumnFunction;
 use crate::labels::METRIC_NAME;
-use crate::limits::Held;
+use crate::limits::{Held, Limits};
 use crate::parse::ast::BinaryOp;
 use crate::source::{MatchOp, Matcher, SeriesSet};
 
@@ -23,6 +28,10 @@ pub(super) enum Stream<'e> {
     Map(Box<Mapped<'e>>),
     /// Of an operation that has made them already.
     Made(Rows<'e>),
+    /// The same, kept for others that ask for them too.
+    Kept(Rc<Vec<Row>>),
+    /// Another one, its rows counted.
+    Traced(Box<Traced<'e>>),
 }
 
 /// The series of a selector.
@@ -106,7 +115,8 @@ impl<'e> Stream<'e> {
             Self::Select(selected) => unique_without_metadata(&**selected.set, selected.matchers),
             Self::Windows(windows) => windows.unique_without_metadata(),
             Self::Map(mapped) => mapped.drops_metadata || mapped.child.unique_without_metadata(),
-            Self::Made(_) => false,
+            Self::Made(_) | Self::Kept(_) => false,
+            Self::Traced(traced) => traced.stream.unique_without_metadata(),
         }
     }
 
@@ -116,6 +126,7 @@ impl<'e> Stream<'e> {
             Self::Select(selected) => selected.run(evaluator, sink),
             Self::Windows(windows) => windows.run(evaluator, sink),
             Self::Map(mapped) => mapped.run(evaluator, sink),
+            Self::Traced(traced) => traced.run(evaluator, sink),
             Self::Made(rows) => {
                 let (rows, _loan) = rows.into_parts();
                 for mut row in rows {
@@ -133,35 +144,94 @@ impl<'e> Stream<'e> {
                 }
                 Ok(())
             }
+            Self::Kept(rows) => {
+                let mut copied = evaluator.column(ABSENT)?;
+                for row in rows.iter() {
+                    evaluator.limits.check()?;
+                    let labels = RowLabels {
+                        origin: Origin::Made(&row.labels),
+                        without_metadata: false,
+                        drop_name: row.drop_name,
+                    };
+                    let values = &mut copied[..row.values.len()];
+                    values.copy_from_slice(&row.values);
+                    let first = row.first;
+                    sink(labels, Cells { first, values })?;
+                }
+                Ok(())
+            }
         }
     }
 }
 
 impl Selected<'_> {
     fn run(self, evaluator: &Evaluator<'_>, sink: &mut Sink<'_>) -> Result<(), Error> {
-        let mut values = evaluator.column(ABSENT)?;
-        let mut reader = Reader::new(evaluator.limits);
-        for series in 0..self.set.len() {
-            evaluator.limits.check()?;
-            if self.yields == Yields::Smoothed {
-                reader.read_without_stale(&**self.set, series)?;
-                reader.smoothed(&self.times, &mut values);
-            } else {
-                reader.read(&**self.set, series)?;
-                reader.instants(&self.times, self.yields == Yields::Times, &mut values);
-            }
-            let labels = RowLabels {
-                origin: Origin::Stored(&**self.set, series),
-                without_metadata: false,
-                drop_name: false,
-            };
-            let cells = Cells {
-                first: 0,
-                values: &mut values,
-            };
-            sink(labels, cells)?;
+        let reading = Reading {
+            selected: &self,
+            limits: evaluator.limits,
+            counts_wanted: evaluator.counts_wanted(),
+            steps: evaluator.grid.count,
+        };
+        crew::in_order(
+            evaluator,
+            self.set.len(),
+            &reading,
+            &mut |series, values| {
+                let labels = RowLabels {
+                    origin: Origin::Stored(&**self.set, series),
+                    without_metadata: false,
+                    drop_name: false,
+                };
+                sink(labels, Cells { first: 0, values })
+            },
+        )
+    }
+}
+
+/// Reads the series of a selector, on any thread.
+struct Reading<'r> {
+    selected: &'r Selected<'r>,
+    limits: &'r Limits<'r>,
+    counts_wanted: bool,
+    steps: usize,
+}
+
+impl<'r> Compute for Reading<'r> {
+    type Worker = (Reader<'r>, Held<'r, Counts>);
+
+    fn worker(&self) -> Result<Self::Worker, Error> {
+        let counts = stats::counts(self.counts_wanted, self.steps, self.limits)?;
+        Ok((Reader::new(self.limits), counts))
+    }
+
+    fn compute(
+        &self,
+        (reader, counts): &mut Self::Worker,
+        series: usize,
+        values: &mut [f64],
+    ) -> Result<bool, Error> {
+        self.limits.check()?;
+        let Selected {
+            set, times, yields, ..
+        } = self.selected;
+        if *yields == Yields::Smoothed {
+            reader.read_without_stale(&***set, series)?;
+            reader.smoothed(times, values);
+        } else {
+            reader.read(&***set, series)?;
+            reader.instants(times, *yields == Yields::Times, values);
         }
-        Ok(())
+        if counts.wanted() {
+            for (step, value) in values.iter().enumerate() {
+                let present = usize::from(is_present(*value));
+                counts.add(step, present, present);
+            }
+        }
+        Ok(true)
+    }
+
+    fn done(&self, (_, counts): Self::Worker) -> Counts {
+        counts.into_parts().0
     }
 }
 

@@ -1,17 +1,20 @@
 //! Functions of the samples in a window: two places in a series that move forward.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::column::{ABSENT, cell};
+use super::crew::{self, Compute};
 use super::rows::{Cells, MetadataSymbols, Origin, RowLabels, Rows, same_labelset};
 use super::selector::{LookTimes, Reader, StoredSeries};
+use super::stats::{self, Counts};
 use super::stream::{Stream, unique_without_metadata};
 use super::{Evaluator, Grid, Sink};
 use crate::functions::extended::Edges;
 use crate::functions::regression::check_factors;
 use crate::functions::{ANY_SAMPLE, Expects, Window, WindowEntry, WindowFunction};
 use crate::labels::{METRIC_NAME, METRIC_TYPE};
-use crate::limits::{Held, Loan, bytes_of};
+use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::parse::ast::{RangeEdges, Span};
 use crate::plan::{RangeNode, Samples, WindowCall};
 use crate::source::{Matcher, Symbol};
@@ -89,7 +92,10 @@ impl<'e> Evaluator<'e> {
                 let start_ms = multiple_from(start_ms, *step_ms);
                 let grid = Grid::range(start_ms, end_ms.max(start_ms), *step_ms);
                 let rows = if start_ms <= end_ms {
-                    Self { grid, ..*self }.vector(child)?
+                    let inner = self.over(grid)?;
+                    let rows = inner.vector(child)?;
+                    self.count_subquery(&inner, |step| times.window(step));
+                    rows
                 } else {
                     Rows::none(self.limits)
                 };
@@ -141,96 +147,79 @@ fn multiple_from(time_ms: i64, step_ms: i64) -> i64 {
     }
 }
 
-impl Windows<'_> {
+impl<'e> Windows<'e> {
     /// Whether rows differ without their metadata labels.
     pub(super) fn unique_without_metadata(&self) -> bool {
         !self.function.keeps_metadata || self.input.unique_without_metadata()
     }
 
-    pub(super) fn run(self, evaluator: &Evaluator<'_>, sink: &mut Sink<'_>) -> Result<(), Error> {
+    pub(super) fn run(self, evaluator: &Evaluator<'e>, sink: &mut Sink<'_>) -> Result<(), Error> {
         let drops_metadata = !self.function.keeps_metadata;
         let delayed = evaluator.delayed_name_removal;
         let may_collide = drops_metadata && !delayed && !self.input.unique_without_metadata();
         let mut unique = may_collide.then(|| UniqueLabels::new(evaluator));
         let mut counters = CounterNames::new(&self);
-        let mut function = (self.function.make)();
-        let mut reader = Reader::new(evaluator.limits);
-        let mut values = evaluator.column(ABSENT)?;
-        for series in 0..self.input.len() {
-            evaluator.limits.check()?;
-            self.input.read(series, &mut reader)?;
-            if !self.compute(evaluator, &reader, &mut *function, &mut values)? {
-                continue;
+        let sliding = Sliding {
+            windows: &self,
+            grid: evaluator.grid,
+            limits: evaluator.limits,
+            counts_wanted: evaluator.counts_wanted(),
+            odd_steps: self.odd_steps(evaluator)?,
+        };
+        crew::in_order(
+            evaluator,
+            self.input.len(),
+            &sliding,
+            &mut |series, values| {
+                let mut labels = self.input.row_labels(series);
+                if let Some(unique) = &mut unique {
+                    unique.add(labels)?;
+                }
+                counters.add(labels, &self, evaluator);
+                labels.without_metadata = drops_metadata && !delayed;
+                labels.drop_name |= drops_metadata && delayed;
+                sink(labels, Cells { first: 0, values })
+            },
+        )?;
+        for (step, met) in sliding.odd_steps.iter().enumerate() {
+            if met.load(Ordering::Relaxed) {
+                let [quantile, _] = self.parameters_at(step);
+                evaluator.notes.quantile(quantile, self.first_argument);
             }
-            let mut labels = self.input.row_labels(series);
-            if let Some(unique) = &mut unique {
-                unique.add(labels)?;
-            }
-            counters.add(labels, &self, evaluator);
-            labels.without_metadata = drops_metadata && !delayed;
-            labels.drop_name |= drops_metadata && delayed;
-            let cells = Cells {
-                first: 0,
-                values: &mut values,
-            };
-            sink(labels, cells)?;
         }
         Ok(())
     }
 
-    /// Fills `values` for one series; whether there is any.
-    fn compute(
-        &self,
-        evaluator: &Evaluator<'_>,
-        reader: &Reader<'_>,
-        function: &mut dyn WindowFunction,
-        values: &mut [f64],
-    ) -> Result<bool, Error> {
-        let (timestamps_ms, samples) = (&reader.timestamps_ms, &reader.values);
-        function.begin(samples);
-        let (mut first, mut end, mut any, mut work) = (0, 0, false, 0);
-        // The parameters that were looked at last.
-        let mut checked = None;
-        for (step, value) in values.iter_mut().enumerate() {
-            let (from_ms, to_ms) = self.times.wide_window(step);
-            while timestamps_ms.get(end).is_some_and(|&at| at <= to_ms) {
-                end += 1;
-            }
-            while first < end && timestamps_ms[first] <= from_ms {
-                first += 1;
-            }
-            *value = ABSENT;
-            let range = self.times.window(step);
-            let Some(Edges { first, end }) = self.counting(timestamps_ms, (first, end), range)
-            else {
-                continue;
-            };
-            let parameter = |which: usize| {
-                let column = self.parameters.get(which);
-                column.map_or(0.0, |column| column[step])
-            };
-            evaluator.limits.check_work(&mut work, end - first + 1)?;
-            let parameters = [parameter(0), parameter(1)];
-            if checked != Some(parameters.map(f64::to_bits)) {
-                checked = Some(parameters.map(f64::to_bits));
-                self.check(evaluator, parameters)?;
-            }
-            let computed = function.value(&Window {
-                all_timestamps_ms: timestamps_ms,
-                all_values: samples,
-                first,
-                end,
-                start_ms: range.0,
-                end_ms: range.1,
-                time_ms: evaluator.grid.time_ms(step),
-                parameters,
-            });
-            if let Some(computed) = computed {
-                *value = cell(computed);
-                any = true;
-            }
+    /// The function's parameters at a step, 0 where it has fewer.
+    fn parameters_at(&self, step: usize) -> [f64; 2] {
+        let parameter = |which: usize| {
+            let column = self.parameters.get(which);
+            column.map_or(0.0, |column| column[step])
+        };
+        [parameter(0), parameter(1)]
+    }
+
+    /// Where parameters are not what they should be, a place for each step to say that there is
+    /// a window; else none.
+    fn odd_steps(&self, evaluator: &Evaluator<'e>) -> Result<Held<'e, Vec<AtomicBool>>, Error> {
+        let steps = evaluator.grid.count;
+        let mut loan = Loan::new(evaluator.limits);
+        let mut marks = Vec::new();
+        if self.parameters.iter().any(|column| !self.are_fine(column)) {
+            loan.add(0, bytes_of::<AtomicBool>(steps))?;
+            marks.resize_with(steps, AtomicBool::default);
         }
-        Ok(any)
+        Ok(Held::new(marks, loan))
+    }
+
+    /// Whether the function takes these as a parameter without a word.
+    fn are_fine(&self, parameters: &[f64]) -> bool {
+        let fine = |value: &f64| match self.function.expects {
+            Expects::Nothing | Expects::CounterName => true,
+            Expects::Quantile => (0.0..=1.0).contains(value),
+            Expects::Factors => check_factors([*value, 0.5]).is_ok(),
+        };
+        parameters.iter().all(fine)
     }
 
     /// Which of the samples within reach of a step count, if any does.
@@ -248,18 +237,118 @@ impl Windows<'_> {
             }
         }
     }
+}
 
-    /// Whether the function can be computed with these parameters.
-    fn check(&self, evaluator: &Evaluator<'_>, parameters: [f64; 2]) -> Result<(), Error> {
-        match self.function.expects {
-            Expects::Nothing | Expects::CounterName => Ok(()),
-            Expects::Quantile => {
-                evaluator.notes.quantile(parameters[0], self.first_argument);
-                Ok(())
-            }
-            Expects::Factors => check_factors(parameters)
-                .map_err(|message| Error::new(ErrorKind::Execution, message)),
+/// Moves windows over the samples of series, on any thread.
+struct Sliding<'s> {
+    windows: &'s Windows<'s>,
+    grid: Grid,
+    limits: &'s Limits<'s>,
+    counts_wanted: bool,
+    /// Where parameters are not what they should be: at which steps there is a window.
+    odd_steps: Held<'s, Vec<AtomicBool>>,
+}
+
+impl Sliding<'_> {
+    /// Looks at the parameters of a step at which there is a window.
+    fn check(&self, step: usize) -> Result<(), Error> {
+        let Some(met) = self.odd_steps.get(step) else {
+            return Ok(());
+        };
+        met.store(true, Ordering::Relaxed);
+        if self.windows.function.expects == Expects::Factors {
+            return check_factors(self.windows.parameters_at(step))
+                .map_err(|message| Error::new(ErrorKind::Execution, message));
         }
+        Ok(())
+    }
+}
+
+/// What a thread keeps from one series to the next.
+struct Slider<'s> {
+    reader: Reader<'s>,
+    function: Box<dyn WindowFunction>,
+    /// What the function keeps of a series: a number or two for each sample at most.
+    kept: Loan<'s>,
+    counts: Held<'s, Counts>,
+}
+
+impl<'s> Compute for Sliding<'s> {
+    type Worker = Slider<'s>;
+
+    fn worker(&self) -> Result<Slider<'s>, Error> {
+        Ok(Slider {
+            reader: Reader::new(self.limits),
+            function: (self.windows.function.make)(),
+            kept: Loan::new(self.limits),
+            counts: stats::counts(self.counts_wanted, self.grid.count, self.limits)?,
+        })
+    }
+
+    fn compute(
+        &self,
+        slider: &mut Slider<'s>,
+        series: usize,
+        values: &mut [f64],
+    ) -> Result<bool, Error> {
+        self.limits.check()?;
+        self.windows.input.read(series, &mut slider.reader)?;
+        let Slider {
+            reader,
+            function,
+            kept,
+            counts,
+        } = slider;
+        let (timestamps_ms, samples) = (&reader.timestamps_ms, &reader.values);
+        kept.grow_to(2 * bytes_of::<f64>(samples.len()))?;
+        function.begin(samples);
+        let (mut first, mut end, mut any, mut work) = (0, 0, false, 0);
+        let times = &self.windows.times;
+        for (step, value) in values.iter_mut().enumerate() {
+            let before = end;
+            let (from_ms, to_ms) = times.wide_window(step);
+            while timestamps_ms.get(end).is_some_and(|&at| at <= to_ms) {
+                end += 1;
+            }
+            while first < end && timestamps_ms[first] <= from_ms {
+                first += 1;
+            }
+            *value = ABSENT;
+            if counts.wanted() {
+                let new = match self.windows.input {
+                    Input::Stored(..) => end - before.max(first),
+                    // Counted where they were read.
+                    Input::Made(..) => 0,
+                };
+                counts.add(step, end - first, new);
+            }
+            let range = times.window(step);
+            let Some(edges) = self.windows.counting(timestamps_ms, (first, end), range) else {
+                continue;
+            };
+            self.limits
+                .check_work(&mut work, edges.end - edges.first + 1)?;
+            self.check(step)?;
+            let computed = function.value(&Window {
+                all_timestamps_ms: timestamps_ms,
+                all_values: samples,
+                first: edges.first,
+                end: edges.end,
+                start_ms: range.0,
+                end_ms: range.1,
+                time_ms: self.grid.time_ms(step),
+                parameters: self.windows.parameters_at(step),
+            });
+            if let Some(computed) = computed {
+                *value = cell(computed);
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    fn done(&self, slider: Slider<'s>) -> Counts {
+        slider.counts.into_parts().0
     }
 }
 

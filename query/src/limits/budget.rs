@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Budget {
     bytes_max: u64,
     bytes_held: AtomicU64,
+    /// What the largest of the queries held that have ended.
+    largest_ended: AtomicU64,
 }
 
 impl Budget {
@@ -15,6 +17,7 @@ impl Budget {
         Self {
             bytes_max,
             bytes_held: AtomicU64::new(0),
+            largest_ended: AtomicU64::new(0),
         }
     }
 
@@ -27,14 +30,32 @@ impl Budget {
         self.bytes_held.load(Ordering::Relaxed)
     }
 
-    /// Takes so many bytes, or none where they are not there; says how many are held then.
-    pub(super) fn take(&self, bytes: u64) -> Result<(), u64> {
+    /// Takes so many bytes for a query that holds `own`, or none where they are not there; says
+    /// how many are held then. An eighth is there for small queries alone, those that hold no
+    /// more than a thirty-second of all: they go on beside any number of large ones.
+    pub(super) fn take(&self, bytes: u64, own: u64) -> Result<(), u64> {
+        let is_small = own.saturating_add(bytes) <= self.bytes_max / 32;
+        let most = if is_small {
+            self.bytes_max
+        } else {
+            self.bytes_max - self.bytes_max / 8
+        };
         let more = |held: u64| {
             let held = held.checked_add(bytes)?;
-            (held <= self.bytes_max).then_some(held)
+            (held <= most).then_some(held)
         };
         let order = Ordering::Relaxed;
         self.bytes_held.fetch_update(order, order, more).map(|_| ())
+    }
+
+    /// Notes a query that ends and the most that it held.
+    pub(super) fn ended(&self, bytes_peak: u64) {
+        self.largest_ended.fetch_max(bytes_peak, Ordering::Relaxed);
+    }
+
+    /// The most that a query held of those that ended since this was asked last.
+    pub(crate) fn take_largest_ended(&self) -> u64 {
+        self.largest_ended.swap(0, Ordering::Relaxed)
     }
 
     pub(super) fn give_back(&self, bytes: u64) {

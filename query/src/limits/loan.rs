@@ -37,6 +37,23 @@ impl<'l> Loan<'l> {
         }
     }
 
+    /// Of what is held already.
+    pub(crate) fn of_held(limits: &'l Limits<'l>, samples: u64, bytes: u64) -> Self {
+        Self {
+            limits,
+            samples,
+            bytes,
+        }
+    }
+
+    /// Leaves the samples and bytes held, until [`Self::of_held`] takes them or the query ends.
+    pub(crate) fn keep(mut self) -> (u64, u64) {
+        (
+            std::mem::take(&mut self.samples),
+            std::mem::take(&mut self.bytes),
+        )
+    }
+
     /// Holds so much more. Asked before the memory is.
     ///
     /// # Errors
@@ -105,6 +122,7 @@ impl<'l> Loan<'l> {
     /// The same bytes, held beyond the end of the query.
     pub(crate) fn into_reservation(mut self, budget: &Arc<Budget>) -> Reservation {
         let bytes = std::mem::take(&mut self.bytes);
+        self.limits.hand_over(bytes);
         Reservation::of_taken(Arc::clone(budget), bytes)
     }
 }
@@ -136,6 +154,11 @@ impl<'l, T> Held<'l, T> {
     /// The value, and the loan to add to as it grows.
     pub(crate) fn parts_mut(&mut self) -> (&mut T, &mut Loan<'l>) {
         (&mut self.value, &mut self.loan)
+    }
+
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.loan.bytes
     }
 
     /// Whose part it is.

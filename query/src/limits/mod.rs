@@ -115,6 +115,11 @@ impl<'a> Limits<'a> {
             .fetch_add(samples as u64, Ordering::Relaxed);
     }
 
+    /// How many samples were read until now.
+    pub(crate) fn samples_read(&self) -> u64 {
+        self.samples_read.load(Ordering::Relaxed)
+    }
+
     /// How far the query has got, for people.
     pub(crate) fn progress(&self) -> Progress {
         Progress {
@@ -132,6 +137,11 @@ impl<'a> Limits<'a> {
         self.samples_within(held.saturating_add(samples as u64))
     }
 
+    /// Takes bytes out of the query that its answer holds on.
+    fn hand_over(&self, bytes: u64) {
+        self.bytes_held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     fn samples_within(&self, samples: u64) -> Result<(), Error> {
         if samples <= self.samples_max {
             return Ok(());
@@ -147,14 +157,21 @@ impl<'a> Limits<'a> {
         ))
     }
 
-    fn hold(&self, samples: u64, bytes: u64) -> Result<(), Error> {
+    /// Holds so much more, until it is released or the query ends. [`Loan`]s do both.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Execution`] where that is more than there may be.
+    pub(crate) fn hold(&self, samples: u64, bytes: u64) -> Result<(), Error> {
         let held = self.samples_held.fetch_add(samples, Ordering::Relaxed);
         let held = held.saturating_add(samples);
         if let Err(error) = self.samples_within(held) {
             self.samples_held.fetch_sub(samples, Ordering::Relaxed);
             return Err(error);
         }
-        if let Err(others_too) = self.budget.take(bytes) {
+        if let Err(others_too) = self
+            .budget
+            .take(bytes, self.bytes_held.load(Ordering::Relaxed))
+        {
             self.samples_held.fetch_sub(samples, Ordering::Relaxed);
             return Err(self.too_many_bytes(bytes, others_too));
         }
@@ -165,7 +182,8 @@ impl<'a> Limits<'a> {
         Ok(())
     }
 
-    fn release(&self, samples: u64, bytes: u64) {
+    /// Gives back what is held.
+    pub(crate) fn release(&self, samples: u64, bytes: u64) {
         self.samples_held.fetch_sub(samples, Ordering::Relaxed);
         self.bytes_held.fetch_sub(bytes, Ordering::Relaxed);
         self.budget.give_back(bytes);
@@ -187,6 +205,11 @@ impl<'a> Limits<'a> {
         )
     }
 
+    /// How long ago the query began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// How many samples are held.
     #[cfg(test)]
     pub(crate) fn samples_held(&self) -> u64 {
@@ -194,7 +217,6 @@ impl<'a> Limits<'a> {
     }
 
     /// How many samples were held at most.
-    #[cfg(test)]
     pub(crate) fn samples_peak(&self) -> u64 {
         self.samples_peak.load(Ordering::Relaxed)
     }
@@ -206,9 +228,15 @@ impl<'a> Limits<'a> {
     }
 
     /// How many bytes were held at most.
-    #[cfg(test)]
     pub(crate) fn bytes_peak(&self) -> u64 {
         self.bytes_peak.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Limits<'_> {
+    fn drop(&mut self) {
+        self.budget.give_back(*self.bytes_held.get_mut());
+        self.budget.ended(*self.bytes_peak.get_mut());
     }
 }
 

@@ -25,7 +25,7 @@ fn holding_more_samples_than_the_limit_is_an_error() {
 
 #[test]
 fn bytes_are_those_of_all_queries() {
-    let budget = Arc::new(Budget::new(4096));
+    let budget = Arc::new(Budget::new(4680));
     let one = Limits::new(&budget, 10, None, None);
     let two = Limits::new(&budget, 10, None, None);
     let mut held = Loan::new(&one);
@@ -35,16 +35,22 @@ fn bytes_are_those_of_all_queries() {
     assert_eq!(
         other.add(0, 97).unwrap_err().to_string(),
         "query processing would use too much memory: 97 bytes more, where this query holds 1000 \
-         bytes and others 2.9 KiB of the 4.0 KiB for all queries together (--query-max-bytes), \
+         bytes and others 2.9 KiB of the 4.6 KiB for all queries together (--query-max-bytes), \
          after 0 series with 0 samples were read"
     );
+    // A small query has an eighth that is not for large ones.
+    let three = Limits::new(&budget, 10, None, None);
+    let mut small = Loan::new(&three);
+    small.add(0, 100).unwrap();
+    assert!(small.add(0, 100).is_err());
+    drop(small);
     let answer = held.into_reservation(&budget);
     assert_eq!((budget.bytes_held(), answer.bytes()), (4000, 3000));
     assert_eq!(answer.clone().bytes(), 0);
     drop(answer);
-    other.add(0, 3096).unwrap();
+    other.add(0, 3095).unwrap();
     drop(other);
-    assert_eq!((budget.bytes_held(), two.bytes_peak()), (0, 4096));
+    assert_eq!((budget.bytes_held(), two.bytes_peak()), (0, 4095));
 }
 
 #[test]

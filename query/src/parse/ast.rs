@@ -3,7 +3,7 @@
 use crate::source::{MatchOp, Matcher};
 
 /// Bytes of the query text, from `start` to before `end`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Span {
     /// First byte.
     pub start: u32,

@@ -5,9 +5,13 @@
 //! that are no repetition stand for themselves; `a**` is refused; `&&` in a class is two
 //! characters; there is `\Q...\E`. The rules are those of Go's `regexp/syntax`.
 
+mod weight;
+
 use std::fmt::Write;
 
 use regex_syntax::hir::{Hir, HirKind, Look};
+
+pub(crate) use self::weight::compiled_bytes;
 
 /// The largest count of a repetition, nested ones multiplied, in Go.
 const REPEAT_MAX: u32 = 1000;

@@ -80,6 +80,7 @@ fn first_selector(expr: &Expr) -> Option<(&Modifiers, Vec<&Modifiers>)> {
 #[cfg(test)]
 mod tests {
     use super::super::QueryTimes;
+    use super::super::shared::RepeatedParts;
     use super::*;
     use crate::parse::{Options, parse};
 
@@ -91,7 +92,13 @@ mod tests {
             step_ms: 1000,
             subquery_step_ms: 1000,
         };
-        let when = Lowering { text, times }.reference_time(&expr).unwrap();
+        let repeated = RepeatedParts::default();
+        let lowering = Lowering {
+            text,
+            times,
+            repeated,
+        };
+        let when = lowering.reference_time(&expr).unwrap();
         (when.offset_ms, when.at_ms)
     }
 

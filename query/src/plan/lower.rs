@@ -5,9 +5,10 @@
 //! (`promql/engine.go`), because an aggregation's parameter is evaluated with its vector.
 
 use super::duration::milliseconds;
+use super::shared::RepeatedParts;
 use super::{
     Aggregate, Chain, Match, Node, Operation, Parameter, QueryTimes, RangeNode, Samples,
-    ScalarNode, Selector, VectorNode, When, WithScalar, call,
+    ScalarNode, Selector, Shared, VectorNode, When, WithScalar, call,
 };
 use crate::functions;
 use crate::parse::ast::{
@@ -22,7 +23,11 @@ use crate::{Error, ErrorKind, position};
 /// [`ErrorKind::Unsupported`] for what this version cannot do, [`ErrorKind::BadData`] for a
 /// duration that cannot be computed.
 pub(crate) fn lower(expr: &Expr, text: &str, times: QueryTimes) -> Result<Node, Error> {
-    let lowering = Lowering { text, times };
+    let lowering = Lowering {
+        text,
+        times,
+        repeated: RepeatedParts::new(expr, text),
+    };
     let part = lowering.part(expr)?;
     Ok(part.wrapped())
 }
@@ -30,6 +35,7 @@ pub(crate) fn lower(expr: &Expr, text: &str, times: QueryTimes) -> Result<Node, 
 pub(super) struct Lowering<'a> {
     pub(super) text: &'a str,
     pub(super) times: QueryTimes,
+    pub(super) repeated: RepeatedParts,
 }
 
 /// A part of the plan and how it depends on the step.
@@ -126,6 +132,25 @@ impl Lowering<'_> {
     }
 
     pub(super) fn part(&self, expr: &Expr) -> Result<Part, Error> {
+        let part = self.part_alone(expr)?;
+        Ok(match (part.node, self.repeated.find(expr.span())) {
+            (Node::Vector(child), Some(repeated)) => {
+                let shared = Shared {
+                    part: repeated,
+                    span: expr.span(),
+                    child,
+                };
+                Part {
+                    node: Node::Vector(VectorNode::Shared(Box::new(shared))),
+                    ..part
+                }
+            }
+            (node, _) => Part { node, ..part },
+        })
+    }
+
+    /// A part as if it stood in the expression once.
+    fn part_alone(&self, expr: &Expr) -> Result<Part, Error> {
         match expr {
             Expr::Number(number) => Ok(Part {
                 node: Node::Scalar(ScalarNode::Number(number.value)),

@@ -3,11 +3,14 @@
 //! Making it finds everything that this version cannot do, before any data is read.
 
 mod call;
+mod describe;
 mod duration;
 mod info;
 mod lower;
+mod shared;
 
 pub(crate) use lower::lower;
+pub(crate) use shared::Repeated;
 
 use crate::Labels;
 use crate::functions::{ColumnFunction, WindowEntry};
@@ -100,6 +103,8 @@ pub(crate) enum VectorNode {
     /// `histogram_quantile`, `histogram_quantiles`, `histogram_fraction`
     Histogram(Box<HistogramCall>),
     Info(Box<InfoCall>),
+    /// Stands elsewhere in the query too, in the same words.
+    Shared(Box<Shared>),
 }
 
 /// An instant vector selector.
@@ -126,6 +131,15 @@ impl When {
         offset_ms: 0,
         at_ms: None,
     };
+}
+
+/// A part that stands in the query several times.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) part: Repeated,
+    /// Where this one stands.
+    pub(crate) span: Span,
+    pub(crate) child: VectorNode,
 }
 
 /// What gives samples of a span of time.

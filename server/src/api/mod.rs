@@ -20,6 +20,7 @@ mod query_body;
 mod response;
 mod run;
 mod series;
+mod stats;
 mod status;
 mod time;
 

@@ -16,6 +16,14 @@ use crate::remote_write::{Shortage, read_body};
 /// Largest form body, in bytes (Go's own limit).
 const FORM_BYTES_MAX: usize = 10 << 20;
 
+/// What `stats` asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum StatsWanted {
+    None,
+    Totals,
+    PerStep,
+}
+
 /// The parameters of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Params(Form);
@@ -109,8 +117,17 @@ impl Params {
         self.0.all("match[]").map(matchers::parse).collect()
     }
 
-    /// A warning about a value of `stats` that Prometheus will refuse one day. The parameter
-    /// changes nothing else: statistics are not part of an answer yet.
+    /// What the answer is to tell of the work for it. Values that Prometheus will refuse one day
+    /// mean `true`, as there.
+    pub(super) fn stats(&self) -> StatsWanted {
+        match self.get("stats") {
+            "" => StatsWanted::None,
+            "all" => StatsWanted::PerStep,
+            _ => StatsWanted::Totals,
+        }
+    }
+
+    /// A warning about a value of `stats` that Prometheus will refuse one day.
     pub(super) fn stats_warning(&self) -> Option<String> {
         match self.get("stats") {
             "" | "true" | "all" => None,

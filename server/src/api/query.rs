@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 use silverback_query::{Error, QueryOptions, QueryResult, Value};
 
-use super::params::Params;
+use super::params::{Params, StatsWanted};
 use super::query_body::QueryBody;
 use super::response::ApiError;
-use super::run::{Bounds, run};
-use super::time;
+use super::run::{Bounds, GiveBack, run};
+use super::{stats, time};
 use crate::app::App;
 use crate::clock;
 
@@ -105,7 +105,9 @@ struct Request {
     limit: Option<usize>,
     timeout: Option<Duration>,
     lookback_delta_ms: Option<i64>,
+    stats: StatsWanted,
     stats_warning: Option<String>,
+    explain: bool,
 }
 
 impl Request {
@@ -137,7 +139,9 @@ impl Request {
             limit,
             timeout,
             lookback_delta_ms,
+            stats: params.stats(),
             stats_warning: params.stats_warning(),
+            explain: params.get("explain") == "true",
         })
     }
 
@@ -148,11 +152,14 @@ impl Request {
         + Send
         + 'static,
     ) -> Result<Response, ApiError> {
+        let give_back = GiveBack::new(app);
         let body = run(app, self.timeout, move |app, bounds: Bounds| {
             let options = QueryOptions {
                 lookback_delta_ms: self.lookback_delta_ms,
                 timeout: Some(bounds.time_left()),
                 cancel: Some(bounds.cancelled()),
+                stats: self.stats != StatsWanted::None,
+                explain: self.explain,
             };
             let mut result =
                 evaluate(app, &self.query, &options).map_err(|error| ApiError::query(&error))?;
@@ -160,7 +167,14 @@ impl Request {
                 result.warnings.push(TRUNCATED.to_owned());
             }
             result.warnings.extend(self.stats_warning);
-            Ok(QueryBody::new(result, bounds.into_turn()))
+            let stats = result.stats.take();
+            let stats = stats.map(|stats| stats::json(&stats, bounds.queued(), self.stats));
+            let mut extras = Vec::new();
+            extras.extend(stats.map(|stats| ("stats", stats)));
+            if self.explain {
+                extras.push(("explain", stats::explain(&result.plan)));
+            }
+            Ok(QueryBody::new(result, extras, bounds.into_turn()).giving_back(give_back))
         })
         .await?;
         Ok(body.into_response())
@@ -237,6 +251,7 @@ mod tests {
         assert_eq!(request.query, "up");
         assert_eq!(request.timeout, Some(Duration::from_secs(5)));
         assert_eq!(request.lookback_delta_ms, Some(60_000));
+        assert_eq!(request.stats, StatsWanted::PerStep);
         assert_eq!(request.stats_warning, None);
         assert_eq!(read("lookback_delta=-5").unwrap().lookback_delta_ms, None);
         for (query, text) in [

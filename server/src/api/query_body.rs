@@ -15,7 +15,7 @@ use silverback_query::{InstantSample, QueryResult, RangeSeries, Reservation, Val
 
 use super::json;
 use super::response::{SUCCESS, finish};
-use super::run::Turn;
+use super::run::{GiveBack, Turn};
 
 /// About how long a piece is, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -29,10 +29,11 @@ pub(super) struct QueryBody {
     /// What stands after the result.
     tail: Vec<u8>,
     done: bool,
-    /// Held as long as the result is in memory; a client that reads slowly holds it long.
-    _turn: Turn,
-    /// What the result takes of the memory for all queries, likewise.
+    /// What the result takes of the memory for all queries, as long as it is there.
     _memory: Reservation,
+    _give_back: Option<GiveBack>,
+    /// Held likewise; a client that reads slowly holds it long.
+    _turn: Turn,
 }
 
 /// The part of the result that is still to be written.
@@ -53,7 +54,12 @@ struct OpenSeries {
 }
 
 impl QueryBody {
-    pub(super) fn new(result: QueryResult, turn: Turn) -> Self {
+    /// Of a result, and what stands beside it by name, as JSON.
+    pub(super) fn new(
+        result: QueryResult,
+        extras: Vec<(&'static str, Vec<u8>)>,
+        turn: Turn,
+    ) -> Self {
         let mut piece = SUCCESS.to_vec();
         let mut tail = Vec::new();
         let rest = match result.value {
@@ -65,7 +71,7 @@ impl QueryBody {
                 json::float_timestamp(&mut piece, timestamp_ms);
                 piece.push(b',');
                 json::plain_float(&mut piece, value);
-                tail.extend_from_slice(b"]}");
+                tail.push(b']');
                 Rest::Nothing
             }
             Value::String {
@@ -76,34 +82,48 @@ impl QueryBody {
                 json::float_timestamp(&mut piece, timestamp_ms);
                 piece.push(b',');
                 json::html_string(&mut piece, &value);
-                tail.extend_from_slice(b"]}");
+                tail.push(b']');
                 Rest::Nothing
             }
             Value::Vector(samples) => {
                 piece.extend_from_slice(br#"{"resultType":"vector","result":["#);
-                tail.extend_from_slice(b"]}");
+                tail.push(b']');
                 Rest::Vector(samples.into_iter())
             }
             Value::Matrix(series) => {
                 piece.extend_from_slice(br#"{"resultType":"matrix","result":["#);
-                tail.extend_from_slice(b"]}");
+                tail.push(b']');
                 Rest::Matrix {
                     series: series.into_iter(),
                     open: None,
                 }
             }
         };
+        for (name, json) in extras {
+            tail.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            tail.extend_from_slice(&json);
+        }
+        tail.push(b'}');
         finish(&mut tail, &result.warnings, &result.infos);
         let mut body = Self {
             rest,
             piece,
             tail,
             done: false,
-            _turn: turn,
             _memory: result.memory,
+            _give_back: None,
+            _turn: turn,
         };
         body.fill();
         body
+    }
+
+    /// The same, with memory given back to the system when it is done.
+    pub(super) fn giving_back(self, give_back: GiveBack) -> Self {
+        Self {
+            _give_back: Some(give_back),
+            ..self
+        }
     }
 
     /// Writes until the piece is long enough or the answer ends.
@@ -113,8 +133,9 @@ impl QueryBody {
             piece,
             tail,
             done,
-            _turn: _,
             _memory: _,
+            _give_back: _,
+            _turn: _,
         } = self;
         while piece.len() < PIECE_BYTES {
             let more = match rest {
@@ -238,11 +259,13 @@ mod tests {
             value,
             warnings,
             infos: Vec::new(),
+            stats: None,
+            plan: Vec::new(),
             memory: Reservation::default(),
         };
         let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
         let turn = std::sync::Arc::clone(&turns).try_acquire_owned().unwrap();
-        let response = QueryBody::new(result, turn).into_response();
+        let response = QueryBody::new(result, Vec::new(), turn).into_response();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(turns.available_permits(), 1);
         String::from_utf8(bytes.to_vec()).unwrap()

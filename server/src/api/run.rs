@@ -10,6 +10,28 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::response::{ApiError, ErrorType};
 use crate::app::App;
+use crate::memory;
+
+/// Gives memory back to the system when it is dropped, behind what it was used for.
+#[derive(Debug)]
+pub(super) struct GiveBack(Arc<App>);
+
+impl GiveBack {
+    pub(super) fn new(app: &Arc<App>) -> Self {
+        Self(Arc::clone(app))
+    }
+}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        let app = Arc::clone(&self.0);
+        // It may take milliseconds, which no thread of the runtime has.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || memory::after_query(&app))),
+            Err(_) => memory::after_query(&app),
+        }
+    }
+}
 
 /// One of the turns that bound how many reads hold memory at once.
 pub(super) type Turn = OwnedSemaphorePermit;
@@ -19,6 +41,7 @@ pub(super) type Turn = OwnedSemaphorePermit;
 pub(super) struct Bounds {
     cancelled: Arc<AtomicBool>,
     deadline: Instant,
+    queued: Duration,
     turn: Turn,
 }
 
@@ -26,6 +49,11 @@ impl Bounds {
     /// Set once nobody waits for the answer.
     pub(super) fn cancelled(&self) -> &AtomicBool {
         &self.cancelled
+    }
+
+    /// How long the read waited for its turn.
+    pub(super) fn queued(&self) -> Duration {
+        self.queued
     }
 
     /// How long the read may still take.
@@ -77,7 +105,8 @@ pub(super) async fn run<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let timeout_max = app.config.query_timeout;
     let timeout = timeout.map_or(timeout_max, |timeout| timeout.min(timeout_max));
-    let deadline = Instant::now() + timeout;
+    let arrived = Instant::now();
+    let deadline = arrived + timeout;
     let cancelled = Arc::new(AtomicBool::new(false));
     let guard = CancelOnDrop(Arc::clone(&cancelled));
     let turn = Arc::clone(&app.query_turns).acquire_owned();
@@ -97,12 +126,17 @@ pub(super) async fn run<T: Send + 'static>(
     let bounds = Bounds {
         cancelled,
         deadline,
+        queued: arrived.elapsed(),
         turn,
     };
     let app = Arc::clone(app);
     let running = tokio::task::spawn_blocking(move || {
         let _running = Running::begin(&app);
-        work(&app, bounds)
+        let result = work(&app, bounds);
+        if result.is_err() {
+            memory::after_query(&app);
+        }
+        result
     });
     let result = running.await;
     drop(guard);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, Opts, Registry};
+use silverback_query::Engine;
 use silverback_storage::Db;
 
 pub(crate) use http::HttpMetrics;
@@ -27,6 +28,8 @@ pub(crate) struct Metrics {
     pub(crate) remote_write: RemoteWriteMetrics,
     /// Queries being evaluated right now.
     pub(crate) queries_running: Arc<IntGauge>,
+    queries_bytes: IntGauge,
+    engine: Engine,
 }
 
 impl Metrics {
@@ -34,7 +37,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Two metrics of one name.
-    pub(crate) fn new(db: Db) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new(db: Db, engine: Engine) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let build_info = IntGauge::with_opts(
             Opts::new(
@@ -51,18 +54,28 @@ impl Metrics {
             "Queries being evaluated right now.",
         )?;
         registry.register(Box::new(queries_running.clone()))?;
+        let queries_bytes = IntGauge::new(
+            "silverback_queries_memory_bytes",
+            "Memory that queries hold, answers still to be sent among it (--query-max-bytes).",
+        )?;
+        registry.register(Box::new(queries_bytes.clone()))?;
         registry.register(Box::new(storage::StorageCollector::new(db)?))?;
         registry.register(Box::new(process::ProcessCollector::new()?))?;
         Ok(Self {
             http: HttpMetrics::register(&registry)?,
             remote_write: RemoteWriteMetrics::register(&registry)?,
             queries_running: Arc::new(queries_running),
+            queries_bytes,
+            engine,
             registry,
         })
     }
 
     /// The metrics as they are now, sorted by name.
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {
+        let bytes = self.engine.bytes_held();
+        self.queries_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.registry.gather()
     }
 

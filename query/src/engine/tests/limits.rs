@@ -3,22 +3,10 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::{KINDS, source};
 use crate::parse::Options;
-use crate::source::memory::MemorySource;
 use crate::source::{Source, View};
-use crate::{Engine, EngineOptions, Error, ErrorKind, Labels, QueryOptions, Value};
-
-/// `series` series of a sample each second for `samples` seconds.
-fn source(series: usize, samples: i64) -> MemorySource {
-    let mut source = MemorySource::default();
-    for number in 0..series {
-        let labels = Labels::from_pairs([("__name__", "m"), ("n", &number.to_string())]);
-        for at in 0..samples {
-            source.push(&labels, at * 1000, at as f64);
-        }
-    }
-    source
-}
+use crate::{Engine, EngineOptions, Error, ErrorKind, QueryOptions, Value};
 
 fn engine(samples_max: u64) -> Engine {
     Engine::new(EngineOptions {
@@ -40,32 +28,6 @@ fn of_bytes(bytes_max: u64) -> Engine {
         ..EngineOptions::default()
     })
 }
-
-/// Every kind of node, over series of a hundred samples.
-const KINDS: [&str; 22] = [
-    "m",
-    "rate(m[10s])",
-    "m + m",
-    "m * on (n) group_left () m",
-    "m and m",
-    "m or m",
-    "m unless on () m",
-    "sum by (n) (m)",
-    "avg(m)",
-    "quantile(0.5, m)",
-    "topk(3, m)",
-    "limitk(3, m)",
-    "count_values(\"v\", m)",
-    "label_replace(m, \"x\", \"y$1\", \"n\", \"(.*)\")",
-    "label_join(m, \"x\", \"-\", \"n\", \"n\")",
-    "max_over_time(m[30s:2s])",
-    "histogram_quantile(0.5, label_replace(m, \"le\", \"$1\", \"n\", \"(.*)\"))",
-    "absent(m)",
-    "scalar(m) + m",
-    "vector(time())",
-    "m @ 50",
-    "info(m)",
-];
 
 #[test]
 fn what_a_query_holds_is_given_back() {
