@@ -11,6 +11,8 @@ mod http;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod queries;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod tidy;

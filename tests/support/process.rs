@@ -64,6 +64,11 @@ impl Process {
         }
     }
 
+    /// Its id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: the process gets no chance to do anything more.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;

@@ -63,6 +63,11 @@ impl Server {
         self.dir.path().join("data")
     }
 
+    /// Its process id, unless it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     /// The end of its log, all starts together.
     pub fn log_tail(&self) -> String {
         let tail = self.process.as_ref().map(Process::log_tail);
