@@ -69,7 +69,12 @@ impl LookTimes {
 
     /// The same with the samples at the edges.
     pub(super) fn wide_window(&self, step: usize) -> (i64, i64) {
-        let (start_ms, end_ms) = self.window(step);
+        self.widened(self.window(step))
+    }
+
+    /// A window with the samples at its edges.
+    #[inline]
+    pub(super) fn widened(&self, (start_ms, end_ms): (i64, i64)) -> (i64, i64) {
         let (before_ms, behind_ms) = self.around_ms;
         (
             start_ms.saturating_sub(before_ms),

@@ -306,7 +306,8 @@ impl<'s> Compute for Sliding<'s> {
         let times = &self.windows.times;
         for (step, value) in values.iter_mut().enumerate() {
             let before = end;
-            let (from_ms, to_ms) = times.wide_window(step);
+            let range = times.window(step);
+            let (from_ms, to_ms) = times.widened(range);
             while timestamps_ms.get(end).is_some_and(|&at| at <= to_ms) {
                 end += 1;
             }
@@ -322,7 +323,6 @@ impl<'s> Compute for Sliding<'s> {
                 };
                 counts.add(step, end - first, new);
             }
-            let range = times.window(step);
             let Some(edges) = self.windows.counting(timestamps_ms, (first, end), range) else {
                 continue;
             };

@@ -192,22 +192,25 @@ fn report_argument(
 /// Whether there are as many arguments as there have to be, and the labels of `info` are labels.
 #[inline(never)]
 fn check_arguments(parser: &mut Parser<'_>, node: &Call) {
-    let name = quote(node.function.name);
+    let name = || quote(node.function.name);
     let types = node.function.args;
     let (wanted, found) = (types.len(), node.args.len());
     let fewest = wanted.saturating_sub(1);
     let mut report = |message: String| parser.report(node.span, message);
     match usize::try_from(node.function.variadic) {
         Ok(0) if wanted != found => report(format!(
-            "expected {wanted} argument(s) in call to {name}, got {found}"
+            "expected {wanted} argument(s) in call to {}, got {found}",
+            name()
         )),
         Ok(0) => {}
         _ if found < fewest => report(format!(
-            "expected at least {fewest} argument(s) in call to {name}, got {found}"
+            "expected at least {fewest} argument(s) in call to {}, got {found}",
+            name()
         )),
         Ok(more) if found > fewest + more => report(format!(
-            "expected at most {} argument(s) in call to {name}, got {found}",
-            fewest + more
+            "expected at most {} argument(s) in call to {}, got {found}",
+            fewest + more,
+            name()
         )),
         _ => {}
     }

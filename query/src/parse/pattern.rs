@@ -32,7 +32,25 @@ const POSIX_CLASSES: [&str; 14] = [
 /// The text of Go's `regexp/syntax` where the syntax is wrong, that of the `regex` crate where
 /// it cannot express something.
 pub(super) fn check(pattern: &str) -> Result<(), String> {
+    if is_plain(pattern) {
+        return Ok(());
+    }
     parse(pattern).map(drop)
+}
+
+/// Whether the expression is one of those that most people write: names with `|`, `.`, `.*` and
+/// `.+` between them. They are right.
+fn is_plain(pattern: &str) -> bool {
+    let mut before = 0;
+    pattern.bytes().all(|byte| {
+        let plain = match byte {
+            b'*' | b'+' => before == b'.',
+            b'.' | b'|' | b'_' | b'-' | b'/' | b':' | b' ' => true,
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        before = byte;
+        plain
+    })
 }
 
 /// Whether the expression, anchored at both ends, matches the empty text. One that is wrong

@@ -88,11 +88,18 @@ impl Keyword {
     }
 }
 
+/// The longest keyword has so many bytes: `count_values`.
+const KEYWORD_BYTES_MAX: usize = 12;
+
 impl TokenKind {
     /// The kind of a word, in any case; none for a plain name.
     pub(super) fn of_word(word: &str) -> Option<Self> {
-        let lower = word.to_ascii_lowercase();
-        let kind = match lower.as_str() {
+        // Names are mostly longer than any keyword.
+        let mut lower = [0; KEYWORD_BYTES_MAX];
+        let lower = lower.get_mut(..word.len())?;
+        lower.copy_from_slice(word.as_bytes());
+        lower.make_ascii_lowercase();
+        let kind = match std::str::from_utf8(lower).ok()? {
             "inf" | "nan" => Self::Number,
             "anchored" => Self::Keyword(Keyword::Anchored),
             "bool" => Self::Keyword(Keyword::Bool),

@@ -108,3 +108,24 @@ fn tables_of_characters_have_a_limit() {
     // Quadratic, if each looked for its end.
     assert!(check(&format!("[{}x]", "[:".repeat(500_000))).is_ok());
 }
+
+#[test]
+fn plain_expressions_are_right() {
+    for pattern in [
+        "",
+        "POD|istio-proxy",
+        ".*",
+        ".+|",
+        "a.*b|c.+",
+        "|||",
+        "10.0.0.1:9090",
+    ] {
+        assert!(is_plain(pattern), "{pattern}");
+        assert!(parse(pattern).is_ok(), "{pattern}");
+    }
+    for pattern in [
+        "a*", "*", ".**", ".+*", ".+?", "[a]", "(a)", "a{2}", "\\d", "^a", "ü",
+    ] {
+        assert!(!is_plain(pattern), "{pattern}");
+    }
+}
