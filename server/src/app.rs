@@ -1,7 +1,7 @@
 //! Everything that requests share, and the routes.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::Router;
@@ -42,6 +42,8 @@ pub(crate) struct App {
     pub(crate) write_limits: Limits,
     pub(crate) write_rules: Rules,
     pub(crate) write_scratch: ScratchPool,
+    /// Held while memory is given back to the system after a query.
+    pub(crate) giving_back: Mutex<()>,
 }
 
 impl App {
@@ -70,6 +72,7 @@ impl App {
                 .changing(relabeling, ha),
             write_limits,
             write_scratch: ScratchPool::default(),
+            giving_back: Mutex::new(()),
             config,
         })
     }

@@ -8,10 +8,10 @@ use silverback_storage::{Db, ErrorKind};
 
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::logging;
 use crate::server::Server;
 use crate::shutdown::StopSignals;
 use crate::sigbus;
+use crate::{logging, memory};
 
 /// What a program that a second signal ended exits with: 128 + SIGINT, as a shell shows it.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -21,6 +21,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 pub fn run() -> ExitCode {
     // Prints help and usage errors, and exits with 0 or 2 then.
     let serve = Cli::parse().into_serve();
+    memory::bound_arenas();
     if let Err(error) = logging::init(serve.log_format(), serve.log_level()) {
         return fail(&error, 2);
     }
