@@ -28,15 +28,6 @@ pub(super) enum Part<'a> {
         times_ms: &'a [i64],
         /// As many values.
         values: &'a [f64],
-        /// Rows of an output with the same number have the same timestamps. Others may, too.
-        #[cfg_attr(
-            not(test),
-            expect(
-                dead_code,
-                reason = "a block finds out by itself which timestamps are shared"
-            )
-        )]
-        shared: Option<u64>,
     },
     /// Samples of any kinds, whose histograms may be taken.
     Points(&'a mut [Sample]),
@@ -152,12 +143,10 @@ impl Content<'_> {
             Self::Shared { times, values } => Part::Floats {
                 times_ms: &times.times_ms[cut.clone()],
                 values: &values[cut],
-                shared: Some(times.serial),
             },
             Self::Floats(floats) => Part::Floats {
                 times_ms: &floats.timestamps_ms[cut.clone()],
                 values: &floats.values[cut],
-                shared: None,
             },
             Self::Points(points) => Part::Points(&mut points[cut]),
         }

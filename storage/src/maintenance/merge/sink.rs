@@ -56,9 +56,7 @@ impl Sink for BlockSink {
     fn row(&mut self, row: Row<'_>) -> Result<(), MergeError> {
         let exemplars = row.exemplars;
         let input = match row.samples {
-            Part::Floats {
-                times_ms, values, ..
-            } => RowInput {
+            Part::Floats { times_ms, values } => RowInput {
                 times: times_ms,
                 values,
                 exemplars,

@@ -28,8 +28,6 @@ pub(super) struct TimesRef {
 /// The timestamps of a series that others may share.
 #[derive(Debug)]
 pub(super) struct SharedTimes {
-    /// A number that no others have.
-    pub(super) serial: u64,
     places: Box<[TimesRef]>,
     /// In the order of the places.
     pub(super) times_ms: Box<[i64]>,
@@ -47,8 +45,6 @@ pub(super) struct TimesCache {
     table: HashTable<usize>,
     hasher: RandomState,
     held: usize,
-    /// How many there have been.
-    serial: u64,
 }
 
 impl TimesCache {
@@ -82,9 +78,7 @@ impl TimesCache {
             cut(&times_ms, |&t| t, wanted, &mut cuts)?;
         }
         let number = self.all.len();
-        self.serial += 1;
         self.all.push(SharedTimes {
-            serial: self.serial,
             places: places.into(),
             times_ms: times_ms.into(),
             rises,

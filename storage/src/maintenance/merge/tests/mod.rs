@@ -28,23 +28,14 @@ struct Taken {
 #[derive(Debug, Default)]
 struct Kept {
     rows: Vec<Taken>,
-    shared: BTreeMap<u64, Vec<i64>>,
 }
 
 impl Sink for Kept {
     fn row(&mut self, row: Row<'_>) -> Result<(), MergeError> {
         let samples = match row.samples {
             Part::Points(points) => points.to_vec(),
-            Part::Floats {
-                times_ms,
-                values,
-                shared,
-            } => {
+            Part::Floats { times_ms, values } => {
                 assert_eq!(times_ms.len(), values.len());
-                if let Some(number) = shared {
-                    let other = self.shared.entry(number);
-                    assert_eq!(other.or_insert_with(|| times_ms.to_vec()), times_ms);
-                }
                 let samples = times_ms.iter().zip(values);
                 let sample = |(&timestamp_ms, &value)| Sample {
                     timestamp_ms,

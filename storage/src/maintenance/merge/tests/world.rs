@@ -338,18 +338,21 @@ fn write(mixed: bool) -> impl Strategy<Value = Vec<Write>> {
             kind,
         }]
     });
-    let exemplar = (0..SERIES.len(), timestamp(), 0..4u8);
-    let exemplar = exemplar.prop_map(|(series, timestamp_ms, number)| {
-        vec![Write::Exemplar {
+    // Of few series, so that several sources have some, the same ones among them.
+    let times = prop_oneof![4 => (0..4i64).prop_map(|i| i * 50), 1 => timestamp()];
+    let exemplars = prop::collection::vec((3..6usize, times, 0..3u8), 1..6);
+    let exemplars = exemplars.prop_map(|all| {
+        let write = |(series, timestamp_ms, number)| Write::Exemplar {
             series,
             timestamp_ms,
             number,
-        }]
+        };
+        all.into_iter().map(write).collect::<Vec<_>>()
     });
     let metadata = (0..5u8, 0..9u8);
     let metadata = metadata.prop_map(|(metric, number)| vec![Write::Metadata { metric, number }]);
     let beside = u32::from(mixed);
-    prop_oneof![6 => run, 6 => single, beside => exemplar, beside => metadata]
+    prop_oneof![6 => run, 6 => single, 3 * beside => exemplars, beside => metadata]
 }
 
 /// Some sources, which overlap in all ways.
