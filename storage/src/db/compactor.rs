@@ -113,10 +113,20 @@ impl Compactor {
                 return Err(Error::closed());
             }
         }
-        match self.left_out.values().next() {
-            Some(cause) if is_forced => Err(cause.clone()),
+        match self.not_merged() {
+            Some(cause) if is_forced => Err(cause),
             _ => Ok(()),
         }
+    }
+
+    /// Why a file stays what it is, if one does.
+    fn not_merged(&self) -> Option<Error> {
+        let unopened = self.unopened.first().map(|entry| {
+            let path = entry.id.path(self.catalog.dir());
+            let message = format!("{} could not be opened and is not merged", path.display());
+            Error::new(ErrorKind::Corrupt, message)
+        });
+        self.left_out.values().next().cloned().or(unopened)
     }
 
     /// Makes the merge that is due, if there is one; all that can be merged are due if it is

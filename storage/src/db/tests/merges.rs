@@ -143,6 +143,27 @@ fn a_damaged_segment_stays_and_is_named_and_others_are_merged() {
 }
 
 #[test]
+fn a_segment_that_cannot_be_opened_is_named_and_no_merge_goes_across_it() {
+    let disk = SimDisk::new(1);
+    let (db, _) = with_segments(&disk, 5);
+    drop(db);
+    let damaged = &files(&disk, "segments")[2];
+    // In its magic bytes.
+    disk.flip_bit(damaged, 0).unwrap();
+    let db = open(&disk);
+    let shown = Model::read(&db.view());
+    let error = db.compact().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(
+        error.to_string().contains(&*damaged.to_string_lossy()),
+        "{error}"
+    );
+    assert_eq!((db.stats().segments, db.stats().blocks), (0, 2));
+    assert_eq!(Model::read(&db.view()), shown);
+    assert_eq!(&files(&disk, "segments")[0], damaged);
+}
+
+#[test]
 fn a_merge_that_leaves_no_room_for_a_flush_is_put_off() {
     let disk = SimDisk::new(1);
     let (db, model) = with_segments(&disk, 2);
