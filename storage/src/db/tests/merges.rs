@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::Mutex;
 
@@ -103,6 +105,58 @@ fn what_is_flushed_becomes_blocks_when_it_is_asked_for() {
     assert_eq!(db.stats().blocks, 1);
     db.close().unwrap();
     assert_eq!(db.compact().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn writes_flushes_and_merges_go_on_at_the_same_time() {
+    let disk = SimDisk::new(1);
+    let db = open(&disk);
+    let model = Mutex::new(Model::default());
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let over = SetWhenDropped(&is_over);
+        let merging = scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                db.compact().unwrap();
+            }
+        });
+        let reading = scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                // Nothing is written meanwhile, and merges change nothing that is seen.
+                let model = model.lock();
+                assert_eq!(Model::read(&db.view()), *model);
+            }
+        });
+        for number in 0..40 {
+            let rows = rows(number * 3 % 40);
+            let mut model = model.lock();
+            write(&db, &rows);
+            model.write(&rows);
+            drop(model);
+            if number % 3 == 0 {
+                db.flush().unwrap();
+            }
+        }
+        drop(over);
+        merging.join().unwrap();
+        reading.join().unwrap();
+    });
+    assert!(db.stats().merges > 1, "{:?}", db.stats());
+    db.flush().unwrap();
+    db.compact().unwrap();
+    assert_eq!((db.stats().segments, db.stats().blocks), (0, 1));
+    drop(db);
+    disk.crash();
+    assert_eq!(Model::read(&open(&disk).view()), *model.lock());
+}
+
+/// Lets the other threads end, whatever becomes of this one.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 #[test]
