@@ -6,9 +6,12 @@ mod process;
 
 pub mod api;
 pub mod compare;
+pub mod exporter;
 pub mod peers;
 pub mod recording;
 pub mod remote_write;
+pub mod remote_write_v2;
 pub mod server;
+pub mod vmagent;
 
 pub use error::{Error, Result};

@@ -15,7 +15,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// `SILVERBACK_PEERS` is not set, or the program is not there.
-fn program(name: &str) -> Result<PathBuf> {
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let hint = "run scripts/peers.sh target/peers and set SILVERBACK_PEERS=target/peers";
     let dir = std::env::var_os("SILVERBACK_PEERS").ok_or_else(|| Error::new(hint))?;
     // Tests run in their package's directory; the variable is meant from the workspace's.
@@ -37,6 +37,7 @@ pub struct Prometheus {
     process: Option<Process>,
     args: Vec<String>,
     port: u16,
+    features: Option<&'static str>,
     /// Configuration, data and log.
     dir: TempDir,
 }
@@ -46,8 +47,50 @@ pub struct Prometheus {
 pub struct PrometheusConfig {
     /// Job names and addresses, such as `("node", "127.0.0.1:9100")`, scraped each second.
     pub scrape: Vec<(String, String)>,
-    /// A URL that takes remote write 1.0.
+    /// A URL that takes remote write.
     pub remote_write: Option<String>,
+    /// What it sends there, and how.
+    pub sends: Sends,
+}
+
+/// What a Prometheus sends, and by which version of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sends {
+    /// Floats by 1.0, as it comes.
+    #[default]
+    Floats,
+    /// All kinds by 1.0.
+    AllV1,
+    /// All kinds by 2.0.
+    AllV2,
+}
+
+impl Sends {
+    /// The features without which a Prometheus has no more than floats, and no metadata of series.
+    const FEATURES: &str =
+        "--enable-feature=native-histograms,exemplar-storage,metadata-wal-records";
+
+    fn config(self) -> &'static str {
+        match self {
+            Self::Floats => "",
+            Self::AllV1 => {
+                ", send_exemplars: true, send_native_histograms: true, metadata_config: \
+                 {send_interval: 1s}"
+            }
+            Self::AllV2 => {
+                ", send_exemplars: true, send_native_histograms: true, protobuf_message: \
+                 io.prometheus.write.v2.Request"
+            }
+        }
+    }
+
+    /// What a scrape configuration says more: 1.0 has no custom buckets.
+    fn scrape_config(self) -> &'static str {
+        match self {
+            Self::Floats | Self::AllV1 => "",
+            Self::AllV2 => ", convert_classic_histograms_to_nhcb: true",
+        }
+    }
 }
 
 impl Prometheus {
@@ -70,6 +113,7 @@ impl Prometheus {
             process: None,
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
             port: free_port()?,
+            features: (config.sends != Sends::Floats).then_some(Sends::FEATURES),
             dir: tempfile::tempdir()?,
         };
         fs::write(prometheus.config_path(), prometheus.config_text(config))?;
@@ -93,6 +137,7 @@ impl Prometheus {
             .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
             .arg("--web.enable-remote-write-receiver")
             .arg("--log.level=warn")
+            .args(self.features)
             .args(&self.args);
         let mut process = Process::start("prometheus", &mut command, &dir.join("log"))?;
         process.wait_ready(&format!("{}/-/ready", self.url()))?;
@@ -139,17 +184,19 @@ impl Prometheus {
             text.push_str("scrape_configs:\n");
             let own = ("prometheus".to_owned(), format!("127.0.0.1:{}", self.port));
             for (job, address) in config.scrape.iter().chain([&own]) {
+                let more = config.sends.scrape_config();
                 text.push_str(&format!(
-                    "- {{job_name: {job}, static_configs: [{{targets: ['{address}']}}]}}\n"
+                    "- {{job_name: {job}, static_configs: [{{targets: ['{address}']}}]{more}}}\n"
                 ));
             }
         }
         if let Some(url) = &config.remote_write {
             // Short delays: a test waits for the last sample, and for the sender to notice
             // that the receiver is back.
+            let more = config.sends.config();
             text.push_str(&format!(
-                "remote_write:\n- url: {url}\n  queue_config: {{batch_send_deadline: 1s, \
-                 min_backoff: 100ms, max_backoff: 1s}}\n"
+                "remote_write:\n- {{url: '{url}', queue_config: {{batch_send_deadline: 1s, \
+                 min_backoff: 100ms, max_backoff: 1s}}{more}}}\n"
             ));
         }
         text

@@ -70,13 +70,14 @@ pub fn compress(body: &[u8]) -> Result<Vec<u8>> {
     compressed.map_err(|e| Error::about("snappy", e))
 }
 
-fn bytes_field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
-    out.push(number << 3 | 2);
+/// A string, a message or a packed list.
+pub(crate) fn bytes_field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    varint(out, u64::from(number) << 3 | 2);
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

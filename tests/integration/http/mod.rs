@@ -1,7 +1,9 @@
 //! A running server as its clients see it: over HTTP alone.
 
 pub(crate) mod answers;
+mod attacks;
 mod bad_input;
+mod receiver;
 mod writes;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -3,5 +3,6 @@
 mod answers;
 mod compliance;
 mod expressions;
+mod kinds;
 mod prometheus_through_kill;
 mod recording;

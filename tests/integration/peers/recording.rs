@@ -87,6 +87,7 @@ impl Recording {
         let prometheus = Prometheus::start(&PrometheusConfig {
             scrape: vec![("node".to_owned(), exporter.address())],
             remote_write: Some(format!("{}/api/v1/write", store.url())),
+            ..PrometheusConfig::default()
         })?;
         let began = Instant::now();
         let start_ms = now_ms() + WARM_UP.as_millis() as i64;
