@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub use self::features::Feature;
 use self::stack::{depth, stack_bytes, with_room};
+use crate::eval::native::FloatsOnly;
 use crate::eval::{Crew, Evaluator, Grid, Notes, SharedRows, Stats, Trace};
 use crate::limits::{BYTES_MAX_DEFAULT, Budget, Limits, Loan, SAMPLES_MAX_DEFAULT};
 use crate::parse::ast::{Expr, ValueType};
@@ -249,8 +250,9 @@ impl Run<'_> {
         let shared = SharedRows::default();
         let trace = Trace::default();
         let view = self.source.view()?;
+        let floats = FloatsOnly::new(&*view);
         let evaluator = Evaluator {
-            view: &*view,
+            view: &floats,
             grid: self.grid,
             limits,
             notes: &notes,
@@ -262,12 +264,30 @@ impl Run<'_> {
             lookback_ms: lookback_ms.unwrap_or(engine.lookback_delta_ms),
             delayed_name_removal: engine.delayed_name_removal,
             type_and_unit_labels: engine.type_and_unit_labels,
+            given: None,
+            tells_resets: false,
         };
         let preparation = limits.elapsed();
-        let answer = if self.is_range {
+        let first = if self.is_range {
             evaluator.range_answer(node)
         } else {
             evaluator.instant_answer(node)
+        };
+        let native_notes = Notes::new(self.query);
+        let native_shared = SharedRows::default();
+        let is_native = first.is_err() && floats.met_histograms();
+        let answer = if is_native {
+            // What columns of floats made so far is gone, and what they noted with it.
+            drop(first);
+            let native = Evaluator {
+                view: &*view,
+                notes: &native_notes,
+                shared: &native_shared,
+                ..evaluator
+            };
+            native.native(node, self.is_range)
+        } else {
+            first
         };
         let (value, loan) = answer?.into_parts();
         limits.check()?;
@@ -276,6 +296,7 @@ impl Run<'_> {
             .stats
             .then(|| self.told(limits, &stats, preparation));
         let memory = loan.into_reservation(&self.engine.budget);
+        let notes = if is_native { native_notes } else { notes };
         let (noted, infos) = notes.into_parts();
         // What is missing comes first: an answer may have more warnings than are shown.
         let mut warnings = view.warnings();

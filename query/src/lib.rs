@@ -8,6 +8,7 @@ mod error;
 mod eval;
 mod float_text;
 pub mod functions;
+mod histogram;
 mod labels;
 mod limits;
 pub mod parse;
@@ -22,6 +23,7 @@ pub use engine::{
 };
 pub use error::{Error, ErrorKind, Position, position};
 pub use float_text::{write_plain_float, write_scientific_float};
+pub use histogram::{Bucket, CUSTOM_SCHEMA, FloatHistogram, ResetHint};
 pub use labels::Labels;
 pub use limits::Reservation;
 pub use stats::{PlanNode, QueryStats};

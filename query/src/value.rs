@@ -1,6 +1,8 @@
 //! What a query answers.
 
-use crate::{Labels, PlanNode, QueryStats, Reservation};
+use std::sync::Arc;
+
+use crate::{FloatHistogram, Labels, PlanNode, QueryStats, Reservation};
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +52,10 @@ pub struct InstantSample {
     pub labels: Labels,
     /// The evaluation time, in milliseconds.
     pub timestamp_ms: i64,
-    /// Its value.
+    /// Its value, NaN where it is a histogram.
     pub value: f64,
+    /// The histogram that it is, if it is one.
+    pub histogram: Option<Arc<FloatHistogram>>,
 }
 
 /// One series of a matrix.
@@ -59,8 +63,10 @@ pub struct InstantSample {
 pub struct RangeSeries {
     /// Its labels.
     pub labels: Labels,
-    /// When each sample was taken or evaluated, in milliseconds, strictly rising.
+    /// When each float was taken or evaluated, in milliseconds, strictly rising.
     pub timestamps_ms: Vec<i64>,
     /// The value at the same place.
     pub values: Vec<f64>,
+    /// Its histograms, each with its time in milliseconds, strictly rising.
+    pub histograms: Vec<(i64, Arc<FloatHistogram>)>,
 }

@@ -91,6 +91,7 @@ impl<'e> Evaluator<'e> {
                 value: first(&row.values),
                 labels: row.labels,
                 timestamp_ms,
+                histogram: None,
             })
             .collect();
         Ok(Held::new(Value::Vector(samples), loan))
@@ -140,5 +141,6 @@ fn range_series(row: Row, grid: Grid) -> RangeSeries {
         labels,
         timestamps_ms,
         values,
+        histograms: Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod grid;
 mod histogram;
 mod info;
 mod label;
+pub(crate) mod native;
 mod note;
 pub(crate) mod order;
 pub(crate) mod raw;
@@ -34,6 +35,7 @@ pub(crate) use stats::Stats;
 pub(crate) use trace::Trace;
 
 use self::column::{ABSENT, is_absent};
+use self::native::Given;
 use self::rows::{Cells, RowLabels, Rows};
 use self::stream::Stream;
 use crate::limits::{Held, Limits, Loan, bytes_of};
@@ -62,6 +64,11 @@ pub(crate) struct Evaluator<'e> {
     pub(crate) delayed_name_removal: bool,
     /// Tell by the label `__type__` whether a metric is a counter.
     pub(crate) type_and_unit_labels: bool,
+    /// Rows that stand for nodes, where histograms are about.
+    pub(crate) given: Option<&'e Given>,
+    /// Histograms are told apart from resets as they are read: no more than their count and sum
+    /// is asked for.
+    pub(crate) tells_resets: bool,
 }
 
 /// Who gets the rows of a stream.
@@ -91,6 +98,9 @@ impl<'e> Evaluator<'e> {
     /// Makes ready to stream the rows of a vector; what cannot be streamed is evaluated here.
     fn open(&self, node: &'e VectorNode) -> Result<Stream<'e>, Error> {
         self.limits.check()?;
+        if let Some(rows) = self.given.and_then(|given| given.rows(node)) {
+            return native::copied(rows, self.limits).map(Stream::Made);
+        }
         match self.trace {
             None => self.open_node(node),
             Some(trace) => self.open_traced(trace, node),
@@ -142,6 +152,11 @@ impl<'e> Evaluator<'e> {
                 descending,
                 span,
             } => self.sort(child, by, *descending, *span).map(Stream::Made),
+            VectorNode::OfHistogram { child, .. } => {
+                // Floats are no histograms; whether there are others is found by looking.
+                self.open(child)?.run(self, &mut |_, _| Ok(()))?;
+                Ok(Stream::Made(Rows::none(self.limits)))
+            }
             VectorNode::Histogram(node) => self.histogram(node).map(Stream::Made),
             VectorNode::Info(node) => self.info(node).map(Stream::Made),
             VectorNode::Shared(node) => self.open_shared(node),

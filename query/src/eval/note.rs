@@ -107,12 +107,12 @@ impl<'q> Notes<'q> {
         (with_place(self.warnings), with_place(self.infos))
     }
 
-    fn warn(&self, what: std::fmt::Arguments<'_>, at: Span) {
+    pub(super) fn warn(&self, what: std::fmt::Arguments<'_>, at: Span) {
         let mut warnings = self.warnings.borrow_mut();
         warnings.add(format!("PromQL warning: {what}"), at);
     }
 
-    fn info(&self, what: std::fmt::Arguments<'_>, at: Span) {
+    pub(super) fn info(&self, what: std::fmt::Arguments<'_>, at: Span) {
         let mut infos = self.infos.borrow_mut();
         infos.add(format!("PromQL info: {what}"), at);
     }
@@ -264,7 +264,7 @@ impl<'q> Notes<'q> {
     }
 }
 
-fn for_metric(name: &str) -> String {
+pub(super) fn for_metric(name: &str) -> String {
     if name.is_empty() {
         String::new()
     } else {

@@ -52,6 +52,7 @@ impl<'e> Evaluator<'e> {
                 labels,
                 timestamps_ms,
                 values,
+                histograms: Vec::new(),
             });
         }
         self.count(&counts);

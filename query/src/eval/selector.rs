@@ -30,7 +30,7 @@ pub(super) struct LookTimes {
     /// How far back from that moment samples count; the moment itself does, the far end not.
     reach_ms: i64,
     /// How far around that the samples lie which tell what is at the edges: before and behind.
-    around_ms: (i64, i64),
+    pub(super) around_ms: (i64, i64),
 }
 
 impl LookTimes {

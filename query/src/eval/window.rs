@@ -138,7 +138,7 @@ impl<'e> Evaluator<'e> {
 }
 
 /// The first multiple of `step_ms` that is not before a moment.
-fn multiple_from(time_ms: i64, step_ms: i64) -> i64 {
+pub(super) fn multiple_from(time_ms: i64, step_ms: i64) -> i64 {
     let past = time_ms.rem_euclid(step_ms);
     if past == 0 {
         time_ms

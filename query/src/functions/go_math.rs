@@ -7,7 +7,7 @@
 mod exponential;
 mod trigonometric;
 
-pub(crate) use exponential::{exp, ln_1p};
+pub(crate) use exponential::{exp, exp2, ln_1p};
 pub(crate) use trigonometric::{acos, asin, atan, atan2, cos, cosh, sin, sinh, tan, tanh};
 
 use std::f64::consts::{LOG2_E, LOG10_E, SQRT_2};
@@ -42,7 +42,7 @@ fn split(value: f64) -> (f64, i32) {
 }
 
 /// A mantissa times 2 to an exponent.
-fn join(mantissa: f64, exponent: i64) -> f64 {
+pub(crate) fn join(mantissa: f64, exponent: i64) -> f64 {
     let (mantissa, own) = split(mantissa);
     let exponent = exponent.saturating_add(i64::from(own));
     if mantissa == 0.0 || !mantissa.is_finite() {

@@ -2,8 +2,8 @@
 
 use super::lower::{Lowering, without_parens, wrong_type};
 use super::{
-    HistogramCall, HistogramQuestion, LabelJoin, LabelReplace, Node, Samples, ScalarNode, SortBy,
-    VectorNode, WindowCall,
+    HistogramCall, HistogramNumber, HistogramQuestion, LabelJoin, LabelReplace, Node, Samples,
+    ScalarNode, SortBy, VectorNode, WindowCall,
 };
 use crate::functions::extended::with_edges;
 use crate::functions::numeric::seconds;
@@ -152,7 +152,10 @@ impl Lowering<'_> {
                 None,
                 "histogram_avg" | "histogram_count" | "histogram_stddev" | "histogram_stdvar"
                 | "histogram_sum",
-            ) => return Err(self.unsupported("native histograms", call.span)),
+            ) => VectorNode::OfHistogram {
+                child: arguments.boxed()?,
+                what: histogram_number(name),
+            },
             (None, name) => {
                 return Err(self.unsupported(format_args!("function {name}"), call.span));
             }
@@ -184,6 +187,16 @@ impl Lowering<'_> {
             })),
             _ => Ok(None),
         }
+    }
+}
+
+fn histogram_number(name: &str) -> HistogramNumber {
+    match name {
+        "histogram_avg" => HistogramNumber::Avg,
+        "histogram_count" => HistogramNumber::Count,
+        "histogram_stddev" => HistogramNumber::Stddev,
+        "histogram_stdvar" => HistogramNumber::Stdvar,
+        _ => HistogramNumber::Sum,
     }
 }
 

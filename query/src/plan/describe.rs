@@ -52,6 +52,7 @@ impl VectorNode {
             Self::LabelReplace(_) => "label_replace".to_owned(),
             Self::LabelJoin(_) => "label_join".to_owned(),
             Self::Sort { .. } => "sort".to_owned(),
+            Self::OfHistogram { .. } => "number of each histogram".to_owned(),
             Self::Histogram(_) => "histogram".to_owned(),
             Self::Info(_) => "info".to_owned(),
             Self::Shared(node) => format!("evaluated once for {} uses", node.part.uses),

@@ -200,6 +200,7 @@ impl Lowering<'_> {
             when: self.when(&selector.modifiers)?,
             // `anchored` changes nothing where there is no range.
             smoothed: selector.edges == RangeEdges::Smoothed,
+            span: selector.span,
         })
     }
 
@@ -281,6 +282,8 @@ impl Lowering<'_> {
             child: child.node.into_vector()?,
             parameter,
             grouping: aggregate.grouping.clone(),
+            span: aggregate.span,
+            child_span: aggregate.expr.span(),
         };
         Ok(Part {
             node: Node::Vector(VectorNode::Aggregate(Box::new(node))),
@@ -300,9 +303,6 @@ impl Lowering<'_> {
 
     /// An operation on a left side that is lowered.
     fn operation(&self, binary: &ast::Binary, lhs: Part) -> Result<Part, Error> {
-        if let BinaryOp::TrimLower | BinaryOp::TrimUpper = binary.op {
-            return Err(self.unsupported("native histograms", binary.op_span));
-        }
         let rhs = self.part(&binary.rhs)?;
         let invariant = lhs.invariant && rhs.invariant;
         let (lhs, rhs) = if invariant {
@@ -317,6 +317,7 @@ impl Lowering<'_> {
                 scalar,
                 scalar_left,
                 return_bool,
+                span: binary.span,
             })
         };
         let node = match (lhs, rhs) {
@@ -334,6 +335,7 @@ impl Lowering<'_> {
                     rhs: rhs.into_vector()?,
                     matching: matching.ok_or_else(|| wrong_type("scalar"))?,
                     return_bool,
+                    span: binary.span,
                 });
                 Node::Vector(vector_chain(lhs.into_vector()?, operation))
             }

@@ -105,6 +105,21 @@ pub(crate) enum VectorNode {
     Info(Box<InfoCall>),
     /// Stands elsewhere in the query too, in the same words.
     Shared(Box<Shared>),
+    /// A number of each native histogram.
+    OfHistogram {
+        child: Box<VectorNode>,
+        what: HistogramNumber,
+    },
+}
+
+/// What there is to a native histogram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HistogramNumber {
+    Avg,
+    Count,
+    Stddev,
+    Stdvar,
+    Sum,
 }
 
 /// An instant vector selector.
@@ -114,6 +129,8 @@ pub(crate) struct Selector {
     pub(crate) when: When,
     /// `smoothed`: values lie on the line between the samples around each step.
     pub(crate) smoothed: bool,
+    /// Where it stands.
+    pub(crate) span: Span,
 }
 
 /// What moment a selector looks at.
@@ -200,6 +217,8 @@ pub(crate) struct WithScalar {
     /// Whether the scalar stands on the left.
     pub(crate) scalar_left: bool,
     pub(crate) return_bool: bool,
+    /// Where both sides stand.
+    pub(crate) span: Span,
 }
 
 /// An operator between two vectors, the left one of which is there.
@@ -209,6 +228,8 @@ pub(crate) struct Match {
     pub(crate) rhs: VectorNode,
     pub(crate) matching: VectorMatching,
     pub(crate) return_bool: bool,
+    /// Where both sides stand.
+    pub(crate) span: Span,
 }
 
 /// An aggregation.
@@ -218,6 +239,10 @@ pub(crate) struct Aggregate {
     pub(crate) child: VectorNode,
     pub(crate) parameter: Parameter,
     pub(crate) grouping: Grouping,
+    /// Where it stands.
+    pub(crate) span: Span,
+    /// Where the vector stands.
+    pub(crate) child_span: Span,
 }
 
 /// What stands before the vector of an aggregation.

@@ -10,7 +10,9 @@ pub mod memory;
 #[cfg(feature = "storage")]
 mod silverback;
 
-use crate::{Error, Labels};
+use std::sync::Arc;
+
+use crate::{Error, FloatHistogram, Labels};
 
 /// How a matcher compares.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -108,6 +110,33 @@ pub trait SeriesSet: Send + Sync {
         cursor: &mut Cursor,
         each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
     ) -> Result<(), Error>;
+
+    /// Whether a series has native histograms within the range of the selection.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Source`] for bytes that could not be read.
+    fn has_histograms(&self, _series: usize) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// Puts the histograms of a series, stale ones included, in rising order of time into `out`
+    /// (emptied first): what stands beside [`SeriesSet::columns`], no timestamp in both.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Source`] for bytes that could not be read.
+    fn histograms(&self, _series: usize, out: &mut Vec<HistogramSample>) -> Result<(), Error> {
+        out.clear();
+        Ok(())
+    }
+}
+
+/// A native histogram at a time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HistogramSample {
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// The histogram; its sum is the stale marker where the series ends.
+    pub histogram: Arc<FloatHistogram>,
 }
 
 /// Buffers that a thread keeps from one series to the next.

@@ -1,9 +1,13 @@
 //! Silverback's own storage as a source: the one file of this crate that knows it.
 
-use silverback_storage as storage;
+use silverback_storage::{self as storage, model};
 
-use super::{Column, Cursor, MatchOp, Selection, SeriesSet, Source, Symbol, Values, View};
-use crate::{Error, ErrorKind, Labels};
+use std::sync::Arc;
+
+use super::{
+    Column, Cursor, HistogramSample, MatchOp, Selection, SeriesSet, Source, Symbol, Values, View,
+};
+use crate::{Error, ErrorKind, FloatHistogram, Labels, ResetHint};
 
 impl Source for storage::Db {
     fn view(&self) -> Result<Box<dyn View + '_>, Error> {
@@ -103,4 +107,82 @@ impl SeriesSet for storage::Selection<'_> {
         cursor.values = samples.values;
         told
     }
+
+    fn has_histograms(&self, series: usize) -> Result<bool, Error> {
+        let mut points = Vec::new();
+        let read = storage::Selection::histograms(self, series, &mut points);
+        read.map_err(Error::source_failed)?;
+        Ok(!points.is_empty())
+    }
+
+    fn histograms(&self, series: usize, out: &mut Vec<HistogramSample>) -> Result<(), Error> {
+        out.clear();
+        let mut points = Vec::new();
+        let read = storage::Selection::histograms(self, series, &mut points);
+        read.map_err(Error::source_failed)?;
+        out.extend(points.into_iter().map(|point| HistogramSample {
+            timestamp_ms: point.timestamp_ms,
+            histogram: Arc::new(point.histogram.into()),
+        }));
+        Ok(())
+    }
+}
+
+impl From<model::Histogram> for FloatHistogram {
+    fn from(stored: model::Histogram) -> Self {
+        let (count, zero_count, positive, negative) = match stored.counts {
+            model::HistogramCounts::Integer {
+                count,
+                zero_count,
+                positive_deltas,
+                negative_deltas,
+            } => (
+                count as f64,
+                zero_count as f64,
+                summed(&positive_deltas),
+                summed(&negative_deltas),
+            ),
+            model::HistogramCounts::Float {
+                count,
+                zero_count,
+                positive,
+                negative,
+            } => (count, zero_count, positive, negative),
+        };
+        Self {
+            schema: i32::from(stored.schema),
+            zero_threshold: stored.zero_threshold,
+            zero_count,
+            count,
+            sum: stored.sum,
+            reset_hint: match stored.reset_hint {
+                model::ResetHint::Unknown => ResetHint::Unknown,
+                model::ResetHint::Reset => ResetHint::Reset,
+                model::ResetHint::NoReset => ResetHint::NoReset,
+                model::ResetHint::Gauge => ResetHint::Gauge,
+            },
+            positive: indices(&stored.positive_spans).zip(positive).collect(),
+            negative: indices(&stored.negative_spans).zip(negative).collect(),
+            custom_bounds: stored.custom_bounds,
+        }
+    }
+}
+
+/// Counts of buckets that are stored as differences.
+fn summed(deltas: &[i64]) -> Vec<f64> {
+    let sums = deltas.iter().scan(0_i64, |count, delta| {
+        *count = count.wrapping_add(*delta);
+        Some(*count as f64)
+    });
+    sums.collect()
+}
+
+/// The indices of the buckets of spans.
+fn indices(spans: &[model::BucketSpan]) -> impl Iterator<Item = i32> + '_ {
+    let mut next = 0_i32;
+    spans.iter().flat_map(move |span| {
+        let first = next.wrapping_add(span.offset);
+        next = first.wrapping_add(span.length.cast_signed());
+        (0..span.length.cast_signed()).map(move |at| first.wrapping_add(at))
+    })
 }

@@ -1,12 +1,21 @@
 //! What an evaluation gave beside what was expected.
 
-use silverback_query::{Error, Labels, QueryResult, RangeSeries, Value};
+use silverback_query::{Error, FloatHistogram, Labels, QueryResult, RangeSeries, Value};
+
+use super::histogram::same_histogram;
 
 use super::script::{Eval, Expected, Text};
-use super::series::{Points, Series};
+use super::series::{self, Points, Series};
 
 /// A series over the steps of an evaluation: none where it has no value.
-type Row = (Labels, Vec<Option<f64>>);
+type Row<P> = (Labels, Vec<Option<P>>);
+
+/// What was found at a step.
+#[derive(Clone, Debug)]
+enum Found {
+    Float(f64),
+    Histogram(FloatHistogram),
+}
 
 /// Compares an answer with what is expected of it.
 ///
@@ -55,8 +64,13 @@ pub(crate) fn compare_value(eval: &Eval, value: &Value) -> Result<(), String> {
             string => Err(format!("expected {string:?}, got {value:?}")),
         },
         Value::Vector(elements) => {
-            let row = |(labels, value): (&Labels, f64)| (labels.clone(), vec![Some(value)]);
-            let rows = elements.iter().map(|it| (&it.labels, it.value)).map(row);
+            let rows = elements.iter().map(|it| {
+                let found = match &it.histogram {
+                    Some(histogram) => Found::Histogram(FloatHistogram::clone(histogram)),
+                    None => Found::Float(it.value),
+                };
+                (it.labels.clone(), vec![Some(found)])
+            });
             compare_rows(expected, rows.collect())
         }
         Value::Matrix(series) => compare_matrix(eval, series),
@@ -98,11 +112,16 @@ fn compare_matrix(eval: &Eval, series: &[RangeSeries]) -> Result<(), String> {
     let mut rows = Vec::new();
     for series in series {
         let mut points = vec![None; steps];
-        for (at_ms, value) in series.timestamps_ms.iter().zip(&series.values) {
+        let floats = series.timestamps_ms.iter().zip(&series.values);
+        let floats = floats.map(|(at_ms, value)| (at_ms, Found::Float(*value)));
+        let histograms = series.histograms.iter();
+        let histograms =
+            histograms.map(|(at_ms, it)| (at_ms, Found::Histogram(FloatHistogram::clone(it))));
+        for (at_ms, value) in floats.chain(histograms) {
             let since_ms = at_ms - start_ms;
             let step = usize::try_from(since_ms / step_ms).unwrap_or(steps);
             match points.get_mut(step) {
-                Some(point) if since_ms % step_ms == 0 => *point = Some(*value),
+                Some(point) if since_ms % step_ms == 0 => *point = Some(value),
                 _ => return Err(format!("unexpected sample at {at_ms}: {series:?}")),
             }
         }
@@ -111,33 +130,33 @@ fn compare_matrix(eval: &Eval, series: &[RangeSeries]) -> Result<(), String> {
     let Some(scalar) = eval.expected.scalar else {
         return compare_rows(&eval.expected, rows);
     };
-    let is_scalar = |point: &Option<f64>| point.is_some_and(|value| same(value, scalar));
+    let is_scalar =
+        |point: &Option<Found>| matches!(point, Some(Found::Float(value)) if same(*value, scalar));
     match rows.as_slice() {
         [(labels, points)] if labels.is_empty() && points.iter().all(is_scalar) => Ok(()),
         _ => Err(format!("expected {scalar} at each step, got {rows:?}")),
     }
 }
 
-fn compare_rows(expected: &Expected, mut found: Vec<Row>) -> Result<(), String> {
+fn compare_rows(expected: &Expected, mut found: Vec<Row<Found>>) -> Result<(), String> {
     let row = |series: &Series| match &series.points {
-        Points::Floats(points) => Ok((series.labels.clone(), points.clone())),
-        Points::Foreign => Err(format!("expected native histograms of {}", series.labels)),
+        Points::Values(points) => Ok((series.labels.clone(), points.clone())),
+        Points::Foreign => Err(format!("expected start timestamps of {}", series.labels)),
     };
-    let mut wanted: Vec<Row> = expected.series.iter().map(row).collect::<Result<_, _>>()?;
-    for (_, points) in wanted.iter_mut().chain(&mut found) {
-        while points.last().is_some_and(Option::is_none) {
-            points.pop();
-        }
-    }
+    let mut wanted: Vec<Row<series::Value>> =
+        expected.series.iter().map(row).collect::<Result<_, _>>()?;
+    wanted.iter_mut().for_each(|row| trim(&mut row.1));
+    found.iter_mut().for_each(|row| trim(&mut row.1));
     if !expected.ordered {
         found.sort_by(|a, b| a.0.cmp(&b.0));
         wanted.sort_by(|a, b| a.0.cmp(&b.0));
     }
-    let same_point = |(a, b): (&Option<f64>, &Option<f64>)| match (a, b) {
-        (Some(a), Some(b)) => same(*a, *b),
+    let same_point = |(a, b): (&Option<Found>, &Option<series::Value>)| match (a, b) {
+        (Some(Found::Float(a)), Some(series::Value::Float(b))) => same(*a, *b),
+        (Some(Found::Histogram(a)), Some(series::Value::Histogram(b))) => same_histogram(b, a),
         (a, b) => a.is_none() && b.is_none(),
     };
-    let same_row = |(a, b): (&Row, &Row)| {
+    let same_row = |(a, b): (&Row<Found>, &Row<series::Value>)| {
         a.0 == b.0 && a.1.len() == b.1.len() && a.1.iter().zip(&b.1).all(same_point)
     };
     if found.len() == wanted.len() && found.iter().zip(&wanted).all(same_row) {
@@ -147,8 +166,14 @@ fn compare_rows(expected: &Expected, mut found: Vec<Row>) -> Result<(), String> 
     }
 }
 
+fn trim<P>(points: &mut Vec<Option<P>>) {
+    while points.last().is_some_and(Option::is_none) {
+        points.pop();
+    }
+}
+
 /// Equal but for what Prometheus's scripts leave to rounding.
-fn same(a: f64, b: f64) -> bool {
+pub(crate) fn same(a: f64, b: f64) -> bool {
     if a.is_nan() || b.is_nan() {
         return a.is_nan() && b.is_nan();
     }

@@ -1,7 +1,9 @@
 //! Runs scripts in the language of Prometheus's PromQL tests over the real storage: what is
 //! loaded is written to a database and queried through the public API.
 
+mod classic;
 mod compare;
+mod histogram;
 mod script;
 mod series;
 mod touches;
@@ -12,6 +14,7 @@ use silverback_storage::{Db, Options, WalSync, WriteBatch};
 use tempfile::TempDir;
 
 use self::compare::{compare, compare_value};
+use self::histogram::to_stored;
 use self::script::{Eval, Load, What, parse_script};
 use self::series::Points;
 use self::touches::touches;
@@ -22,8 +25,8 @@ pub(crate) enum Outcome {
     Agreed,
     /// What this version says it cannot do.
     Unsupported(String),
-    /// Native histograms or start timestamps are read or expected: the answer is another one
-    /// without them.
+    /// Start timestamps are read: the answer is another one without them. Or it is one of native
+    /// histograms that this version says it cannot give.
     Foreign(String),
     Failed(String),
 }
@@ -61,21 +64,29 @@ impl Store {
         let mut batch = WriteBatch::new();
         let mut samples = 0;
         for series in &load.series {
-            let Points::Floats(points) = &series.points else {
+            let Points::Values(points) = &series.points else {
                 self.foreign.push(series.labels.clone());
                 continue;
             };
-            if let (true, Some(made)) = (load.with_nhcb, series.native_histogram()) {
-                self.foreign.push(made);
-            }
             let labels: Vec<(&str, &str)> = series.labels.iter().collect();
             let id = batch.series(&labels).map_err(|error| error.to_string())?;
             for (step, value) in (0..).zip(points) {
-                if let Some(value) = value {
-                    batch.float(id, step * load.step_ms, *value);
-                    samples += 1;
+                let at_ms = step * load.step_ms;
+                match value {
+                    None => continue,
+                    Some(series::Value::Float(value)) => batch.float(id, at_ms, *value),
+                    Some(series::Value::Histogram(literal)) => {
+                        let stored = to_stored(&literal.histogram);
+                        if let Err(error) = batch.histogram(id, at_ms, None, stored) {
+                            return Err(format!("{}: {error}", series.labels));
+                        }
+                    }
                 }
+                samples += 1;
             }
+        }
+        if load.with_nhcb {
+            samples += classic::add_native(&mut batch, load)?;
         }
         let report = self.db.write(&batch).map_err(|error| error.to_string())?;
         match report.rejected() {
@@ -216,11 +227,14 @@ fn at_step(value: Value, time_ms: i64, is_scalar: bool) -> Value {
     let mut elements = Vec::new();
     for series in series {
         let place = series.timestamps_ms.iter().position(|&at| at == time_ms);
-        if let Some(value) = place.and_then(|at| series.values.get(at)) {
+        let value = place.and_then(|at| series.values.get(at)).copied();
+        let histogram = series.histograms.into_iter().find(|it| it.0 == time_ms);
+        if value.is_some() || histogram.is_some() {
             elements.push(silverback_query::InstantSample {
                 labels: series.labels,
                 timestamp_ms: time_ms,
-                value: *value,
+                value: value.unwrap_or(f64::NAN),
+                histogram: histogram.map(|it| it.1),
             });
         }
     }

@@ -52,7 +52,7 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// Whether native histograms are expected.
+    /// Whether start timestamps are expected.
     pub(crate) fn is_foreign(&self) -> bool {
         let mut series = self.series.iter();
         series.any(|series| matches!(series.points, Points::Foreign))

@@ -3,6 +3,8 @@
 use silverback_query::Labels;
 use silverback_query::parse::parse_metric_selector;
 
+use super::histogram::{Literal, parse_literal, plus};
+
 /// What stands for `stale`.
 const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
@@ -17,22 +19,16 @@ pub(crate) struct Series {
 #[derive(Clone, Debug)]
 pub(crate) enum Points {
     /// None where there is no sample.
-    Floats(Vec<Option<f64>>),
-    /// Native histograms or start timestamps are among them.
+    Values(Vec<Option<Value>>),
+    /// Start timestamps.
     Foreign,
 }
 
-impl Series {
-    /// The native histogram that Prometheus makes of a bucket of a classic one.
-    pub(crate) fn native_histogram(&self) -> Option<Labels> {
-        let name = self.labels.get("__name__").strip_suffix("_bucket")?;
-        let kept = self.labels.iter().filter(|&(name, _)| name != "le");
-        let renamed = kept.map(|(label, value)| match label {
-            "__name__" => (label, name),
-            _ => (label, value),
-        });
-        Some(Labels::from_pairs(renamed))
-    }
+/// A point.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Float(f64),
+    Histogram(Box<Literal>),
 }
 
 /// Reads a line.
@@ -48,11 +44,11 @@ pub(crate) fn parse_series(line: &str) -> Result<Series, String> {
         name => parse_metric_selector(name).map_err(|error| format!("{line}: {error}"))?,
     };
     let pairs = matchers.into_iter().map(|it| (it.name, it.value));
-    let points = if is_start || points.contains("{{") {
+    let points = if is_start {
         Points::Foreign
     } else {
-        let items = points.split_whitespace().map(repeated);
-        Points::Floats(items.collect::<Result<Vec<_>, _>>()?.concat())
+        let items = items(points).into_iter().map(points_of);
+        Points::Values(items.collect::<Result<Vec<_>, _>>()?.concat())
     };
     Ok(Series {
         labels: Labels::from_pairs(pairs),
@@ -91,6 +87,68 @@ fn split(line: &str) -> (&str, &str) {
         }
     }
     (line, "")
+}
+
+/// What stands between spaces, but for those within a histogram.
+fn items(points: &str) -> Vec<&str> {
+    let mut items = Vec::new();
+    let mut rest = points.trim_start();
+    while !rest.is_empty() {
+        let mut end = 0;
+        let mut inside = false;
+        for (at, c) in rest.char_indices() {
+            match c {
+                '{' => inside = true,
+                '}' => inside = false,
+                c if c.is_whitespace() && !inside => break,
+                _ => {}
+            }
+            end = at + c.len_utf8();
+        }
+        let (item, after) = rest.split_at(end);
+        items.push(item);
+        rest = after.trim_start();
+    }
+    items
+}
+
+fn points_of(item: &str) -> Result<Vec<Option<Value>>, String> {
+    if !item.starts_with("{{") {
+        let floats = repeated(item)?.into_iter();
+        return Ok(floats.map(|value| value.map(Value::Float)).collect());
+    }
+    let wrong = || format!("{item} is no histogram");
+    let (first, mut rest) = item[2..].split_once("}}").ok_or_else(wrong)?;
+    let first = parse_literal(first)?;
+    let step = match rest.chars().next().filter(|sign| "+-".contains(*sign)) {
+        None => None,
+        Some(sign) => {
+            let (text, after) = rest[1..]
+                .strip_prefix("{{")
+                .and_then(|text| text.split_once("}}"))
+                .ok_or_else(wrong)?;
+            rest = after;
+            Some((parse_literal(text)?, if sign == '-' { -1.0 } else { 1.0 }))
+        }
+    };
+    let times = match rest.strip_prefix('x') {
+        Some(times) => times.parse::<usize>().map_err(|_| wrong())?,
+        None if rest.is_empty() => 0,
+        None => return Err(wrong()),
+    };
+    let mut points = vec![first];
+    for _ in 0..times {
+        let mut next = points[points.len() - 1].clone();
+        if let Some((step, sign)) = &step {
+            next.histogram = plus(&next.histogram, &step.histogram, *sign);
+            next.has_hint = step.has_hint;
+        }
+        points.push(next);
+    }
+    let points = points.into_iter();
+    Ok(points
+        .map(|it| Some(Value::Histogram(Box::new(it))))
+        .collect())
 }
 
 /// `1`, `_x3`, `1x3`, `1+2x3`, `stale`.

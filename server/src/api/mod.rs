@@ -9,6 +9,7 @@ mod exemplars;
 mod expression;
 mod form;
 mod go_text;
+mod histogram;
 mod json;
 mod labels;
 mod matchers;

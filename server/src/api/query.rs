@@ -282,6 +282,7 @@ mod tests {
             labels: silverback_query::Labels::default(),
             timestamp_ms: 0,
             value: 0.0,
+            histogram: None,
         };
         let mut value = Value::Vector(vec![sample; 3]);
         assert!(!truncate(&mut value, None));

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec;
 
@@ -11,11 +12,13 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
-use silverback_query::{InstantSample, QueryResult, RangeSeries, Reservation, Value};
+use silverback_query::{
+    FloatHistogram, InstantSample, QueryResult, RangeSeries, Reservation, Value,
+};
 
-use super::json;
 use super::response::{SUCCESS, finish};
 use super::run::{GiveBack, Turn};
+use super::{histogram, json};
 
 /// About how long a piece is, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -51,6 +54,7 @@ enum Rest {
 #[derive(Debug)]
 struct OpenSeries {
     points: std::iter::Zip<vec::IntoIter<i64>, vec::IntoIter<f64>>,
+    histograms: vec::IntoIter<(i64, Arc<FloatHistogram>)>,
 }
 
 impl QueryBody {
@@ -169,10 +173,17 @@ fn write_sample(out: &mut Vec<u8>, samples: &mut vec::IntoIter<InstantSample>) -
     };
     out.extend_from_slice(br#"{"metric":"#);
     json::labels(out, sample.labels.iter());
-    out.extend_from_slice(br#","value":["#);
+    let name: &[u8] = match &sample.histogram {
+        None => br#","value":["#,
+        Some(_) => br#","histogram":["#,
+    };
+    out.extend_from_slice(name);
     json::timestamp(out, sample.timestamp_ms);
     out.push(b',');
-    json::float(out, sample.value);
+    match &sample.histogram {
+        None => json::float(out, sample.value),
+        Some(histogram) => histogram::write(out, histogram),
+    }
     out.extend_from_slice(b"]}");
     separate(out, samples.len());
     true
@@ -190,14 +201,20 @@ fn write_points(
         };
         out.extend_from_slice(br#"{"metric":"#);
         json::labels(out, next.labels.iter());
-        if next.values.is_empty() {
+        if next.values.is_empty() && next.histograms.is_empty() {
             out.push(b'}');
             separate(out, series.len());
-        } else {
-            out.extend_from_slice(br#","values":["#);
-            let points = next.timestamps_ms.into_iter().zip(next.values);
-            *open = Some(OpenSeries { points });
+            return true;
         }
+        let name: &[u8] = match next.values.len() {
+            0 => br#","histograms":["#,
+            _ => br#","values":["#,
+        };
+        out.extend_from_slice(name);
+        *open = Some(OpenSeries {
+            points: next.timestamps_ms.into_iter().zip(next.values),
+            histograms: next.histograms.into_iter(),
+        });
         return true;
     };
     while out.len() < PIECE_BYTES {
@@ -210,8 +227,25 @@ fn write_points(
         json::float(out, value);
         out.push(b']');
         separate(out, current.points.len());
+        if current.points.len() == 0 && current.histograms.len() > 0 {
+            out.extend_from_slice(br#"],"histograms":["#);
+        }
     }
-    if current.points.len() == 0 {
+    if current.points.len() > 0 {
+        return true;
+    }
+    while out.len() < PIECE_BYTES {
+        let Some((timestamp_ms, histogram)) = current.histograms.next() else {
+            break;
+        };
+        out.push(b'[');
+        json::timestamp(out, timestamp_ms);
+        out.push(b',');
+        histogram::write(out, &histogram);
+        out.push(b']');
+        separate(out, current.histograms.len());
+    }
+    if current.histograms.len() == 0 {
         out.extend_from_slice(b"]}");
         separate(out, series.len());
         *open = None;
@@ -263,8 +297,8 @@ mod tests {
             plan: Vec::new(),
             memory: Reservation::default(),
         };
-        let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
-        let turn = std::sync::Arc::clone(&turns).try_acquire_owned().unwrap();
+        let turns = Arc::new(tokio::sync::Semaphore::new(1));
+        let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
         let response = QueryBody::new(result, Vec::new(), turn).into_response();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(turns.available_permits(), 1);
@@ -276,6 +310,7 @@ mod tests {
             labels: Labels::from_pairs(labels.iter().copied()),
             timestamps_ms: points.iter().map(|point| point.0).collect(),
             values: points.iter().map(|point| point.1).collect(),
+            histograms: Vec::new(),
         }
     }
 
@@ -310,6 +345,7 @@ mod tests {
             labels: Labels::from_pairs([("__name__", "vals"), ("i", i)]),
             timestamp_ms: 1_795_231_940_000,
             value,
+            histogram: None,
         };
         assert_eq!(
             written(
@@ -342,6 +378,41 @@ mod tests {
         assert_eq!(
             written(Value::Matrix(Vec::new()), &[]).await,
             r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn histograms_stand_beside_floats() {
+        let histogram = Arc::new(FloatHistogram {
+            count: 3.0,
+            sum: 4.5,
+            positive: vec![(1, 3.0)],
+            ..FloatHistogram::default()
+        });
+        let one = r#"{"count":"3","sum":"4.5","buckets":[[0,"1","2","3"]]}"#;
+        let sample = InstantSample {
+            labels: Labels::from_pairs([("a", "b")]),
+            timestamp_ms: 1500,
+            value: f64::NAN,
+            histogram: Some(Arc::clone(&histogram)),
+        };
+        let head = r#"{"status":"success","data":{"resultType":"#;
+        assert_eq!(
+            written(Value::Vector(vec![sample]), &[]).await,
+            format!(
+                r#"{head}"vector","result":[{{"metric":{{"a":"b"}},"histogram":[1.500,{one}]}}]}}}}"#
+            )
+        );
+        let mut mixed = series(&[("a", "b")], &[(1000, 1.0)]);
+        mixed.histograms = vec![(2000, Arc::clone(&histogram)), (3000, histogram)];
+        let mut alone = mixed.clone();
+        (alone.timestamps_ms, alone.values) = (Vec::new(), Vec::new());
+        let both = format!(r#""histograms":[[2,{one}],[3,{one}]]"#);
+        assert_eq!(
+            written(Value::Matrix(vec![mixed, alone]), &[]).await,
+            format!(
+                r#"{head}"matrix","result":[{{"metric":{{"a":"b"}},"values":[[1,"1"]],{both}}},{{"metric":{{"a":"b"}},{both}}}]}}}}"#
+            )
         );
     }
 

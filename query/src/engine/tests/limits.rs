@@ -250,8 +250,8 @@ fn what_is_not_there_is_named_before_anything_is_read() {
     });
     for (query, message) in [
         (
-            "sum(\n histogram_count(up))",
-            "not supported yet: native histograms at 2:2",
+            "sum(\n start_timestamp(up))",
+            "not supported yet: function start_timestamp at 2:2",
         ),
         (
             "up + start_timestamp(up)",

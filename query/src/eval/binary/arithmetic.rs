@@ -32,9 +32,14 @@ macro_rules! with_operator {
     };
 }
 
+/// Whether it is an operator of native histograms alone.
+pub(in crate::eval) fn is_trim(op: BinaryOp) -> bool {
+    matches!(op, BinaryOp::TrimLower | BinaryOp::TrimUpper)
+}
+
 /// Whether the result means something else than the left value.
 pub(in crate::eval) fn changes_meaning(op: BinaryOp) -> bool {
-    !op.is_comparison() && !op.is_set()
+    !op.is_comparison() && !op.is_set() && !is_trim(op)
 }
 
 /// Two scalars, into the left one; a comparison gives 1 or 0.
@@ -85,7 +90,7 @@ pub(in crate::eval) fn with_scalar(
 
 /// Two vectors, step by step; absent where one of them is. A comparison that does not return a
 /// bool keeps the left value or gives none.
-pub(super) fn vectors(
+pub(in crate::eval) fn vectors(
     op: BinaryOp,
     return_bool: bool,
     lhs: &[f64],

@@ -10,6 +10,7 @@ use super::Evaluator;
 use super::rows::Rows;
 use super::stream::{Stream, Transform};
 use crate::Error;
+use crate::parse::ast::{BinaryOp, Span};
 use crate::plan::{Chain, Match, Operation, WithScalar};
 
 /// How many operators of a row a stream passes through before its rows are gathered: each holds
@@ -25,6 +26,17 @@ impl<'e> Evaluator<'e> {
             self.limits.check()?;
             streamed += 1;
             let rows = match operation {
+                Operation::WithScalar(node) if arithmetic::is_trim(node.op) => {
+                    let lhs = self.gather(stream)?;
+                    self.note_no_histogram(node.op, !lhs.is_empty(), node.span);
+                    Rows::none(self.limits)
+                }
+                Operation::Match(node) if arithmetic::is_trim(node.op) && !self.pairs() => {
+                    let lhs = self.gather(stream)?;
+                    let both = !lhs.is_empty() && !self.vector(&node.rhs)?.is_empty();
+                    self.note_no_histogram(node.op, both, node.span);
+                    Rows::none(self.limits)
+                }
                 Operation::WithScalar(node) => {
                     stream = self.with_scalar(stream, node)?;
                     if streamed < STREAMED_MAX {
@@ -43,6 +55,18 @@ impl<'e> Evaluator<'e> {
         Ok(stream)
     }
 
+    /// Operators of histograms that meet floats give nothing.
+    fn note_no_histogram(&self, op: BinaryOp, met: bool, span: Span) {
+        if met {
+            self.notes.incompatible_types(("float", op, "float"), span);
+        }
+    }
+
+    /// Whether numbers that stand for rows are to be added up.
+    pub(super) fn pairs(&self) -> bool {
+        self.given.is_some_and(|given| given.pairs)
+    }
+
     fn with_scalar(&self, child: Stream<'e>, node: &'e WithScalar) -> Result<Stream<'e>, Error> {
         let transform = Transform::Operator {
             op: node.op,
@@ -57,7 +81,11 @@ impl<'e> Evaluator<'e> {
         }
     }
 
-    fn match_vectors(&self, node: &'e Match, lhs: Rows<'e>) -> Result<Rows<'e>, Error> {
+    pub(in crate::eval) fn match_vectors(
+        &self,
+        node: &'e Match,
+        lhs: Rows<'e>,
+    ) -> Result<Rows<'e>, Error> {
         let rhs = self.vector(&node.rhs)?;
         if node.op.is_set() {
             set::combine(self, node, lhs, rhs)

@@ -13,7 +13,7 @@ use crate::eval::column::{ABSENT, cell, present_range};
 use crate::eval::rows::{Row, Rows, merge_same_labels};
 use crate::labels::METADATA;
 use crate::limits::{Held, Loan, bytes_of};
-use crate::parse::ast::Cardinality;
+use crate::parse::ast::{BinaryOp, Cardinality};
 use crate::plan::Match;
 use crate::{Error, ErrorKind, Labels};
 
@@ -321,7 +321,13 @@ impl Operation<'_> {
             (many, one)
         };
         values.clear();
-        arithmetic::vectors(self.node.op, self.node.return_bool, lhs, rhs, values);
+        // Numbers that stand for rows are added up.
+        let (op, return_bool) = if self.evaluator.pairs() {
+            (BinaryOp::Add, false)
+        } else {
+            (self.node.op, self.node.return_bool)
+        };
+        arithmetic::vectors(op, return_bool, lhs, rhs, values);
         Some(first)
     }
 

@@ -42,6 +42,33 @@ pub(crate) fn exp(value: f64) -> f64 {
     }
 }
 
+/// 2 to a power, as Go computes it where there is no assembly: FreeBSD's approximation.
+pub(crate) fn exp2(value: f64) -> f64 {
+    const P: [f64; 5] = [
+        4.138_136_797_057_238_5e-8,
+        -1.653_390_220_546_525_2e-6,
+        6.613_756_321_437_934e-5,
+        -2.777_777_777_701_559_3e-3,
+        1.666_666_666_666_666_6e-1,
+    ];
+    const FINITE_MAX: f64 = 1_023.999_999_999_999_9;
+    const ZERO_MAX: f64 = -1_074.0;
+    if value.is_nan() || value > FINITE_MAX {
+        return value + f64::INFINITY;
+    }
+    if value < ZERO_MAX {
+        return 0.0;
+    }
+    let power = (value + 0.5_f64.copysign(value)).trunc();
+    let rest = value - power;
+    let [high, low] = [rest * LN_2_PARTS[0], -rest * LN_2_PARTS[1]];
+    let reduced = high - low;
+    let square = reduced * reduced;
+    let c = reduced - square * super::polynomial(square, &P);
+    let fraction = 1.0 - ((low - (reduced * c) / (2.0 - c)) - high);
+    super::join(fraction, power as i64)
+}
+
 /// The natural logarithm of 1 and a number (FreeBSD's approximation).
 pub(crate) fn ln_1p(value: f64) -> f64 {
     const SQRT_2_LESS_1: f64 = 4.142_135_623_730_950_5e-1;
@@ -185,6 +212,7 @@ mod tests {
         ) {
             let near = |a: f64, b: f64| (a - b).abs() <= 2e-15 * b.abs();
             prop_assert!(near(exp(value), value.exp()), "exp({value})");
+            prop_assert!(near(exp2(value), value.exp2()), "exp2({value})");
             prop_assert!(near(ln_1p(small), small.ln_1p()), "ln_1p({small})");
         }
     }
