@@ -7,10 +7,9 @@ use thiserror::Error;
 #[error("the bits end inside a value")]
 pub struct EndOfBits;
 
-/// The size that a writer gives its buffer at first, and by how much it grows then. There is one
-/// buffer for each series, so doubling would keep much room for nothing, and leave holes in the
-/// heap when it is given back. With the 8 bytes that an allocator commonly adds, sizes are
-/// multiples of 16.
+/// The size that a writer gives its buffer at first, and by how much it grows then at least: by
+/// this, or by a half. There is one buffer for each series, so doubling would keep much room for
+/// nothing, and leave holes in the heap when it is given back.
 const FIRST_BYTES: usize = 24;
 const GROWTH_BYTES: usize = 32;
 
@@ -70,7 +69,7 @@ impl<'a> BitWriter<'a> {
         let mut bytes = std::mem::take(self.buffer).into_vec();
         let length = match bytes.len() {
             0 => FIRST_BYTES,
-            length => length + GROWTH_BYTES,
+            length => whole_room(length + (length / 2).max(GROWTH_BYTES)),
         };
         bytes.reserve_exact(length - bytes.len());
         bytes.resize(length, 0);
@@ -90,6 +89,12 @@ impl<'a> BitWriter<'a> {
     pub fn write_varint(&mut self, value: i64) {
         self.write_uvarint(((value << 1) ^ (value >> 63)) as u64);
     }
+}
+
+/// A size not below `bytes` that is a multiple of 16 with the 8 bytes that an allocator commonly
+/// adds.
+pub fn whole_room(bytes: usize) -> usize {
+    (bytes + 8).next_multiple_of(16) - 8
 }
 
 /// Reads bits from bytes; whatever the bytes hold, it fails rather than reads beyond them.
