@@ -268,7 +268,10 @@ mod tests {
     const IDS: [u32; 9] = [0, 1, 5, 1022, 1023, 1024, 2050, 2051, 9000];
 
     fn definition(place: usize) -> SeriesDefinition {
-        let id = IDS[place];
+        definition_of(IDS[place])
+    }
+
+    fn definition_of(id: u32) -> SeriesDefinition {
         SeriesDefinition {
             id: SeriesId(id),
             labels: Labels::from_pairs([("__name__", "m"), ("id", &id.to_string())]).unwrap(),
@@ -418,6 +421,81 @@ mod tests {
         let defined_seq = head.index.read().defined_seq;
         let visible = head.visible_seq();
         format!("{shards:?} {totals:?} {metadata:?} {defined_seq} {visible} {new:?}")
+    }
+
+    /// The scrapes of two targets whose series take all forms of chunks, over several chunks:
+    /// some miss a scrape, some come late, and a few repeat.
+    fn scrapes() -> Vec<Batch> {
+        let ids = 900..1200u32;
+        let value = |id: u32, scrape: i64| match id % 5 {
+            0 => 7.0,
+            1 => (scrape * i64::from(id)) as f64,
+            2 => (scrape * 31 % 17) as f64 / 10.0,
+            3 => (scrape as f64 + f64::from(id)).sqrt(),
+            _ => f64::from(scrape > 130),
+        };
+        let rows = |scrape: i64| {
+            let ids = ids.clone();
+            let ids = ids.filter(move |&id| (i64::from(id) + scrape) % 97 != 0);
+            ids.map(move |id| FloatRow {
+                series: SeriesId(id),
+                timestamp_ms: match (i64::from(id) * 7 + scrape) % 89 {
+                    0 => 15_000 * scrape - 40_000,
+                    1 => 15_000 * (scrape - 1),
+                    _ => 15_000 * scrape + i64::from(id / 1100),
+                },
+                value: value(id, scrape),
+            })
+        };
+        let batch = |scrape: i64| Batch {
+            seq: Seq(scrape as u64 + 1),
+            definitions: match scrape {
+                0 => ids.clone().map(definition_of).collect(),
+                _ => Vec::new(),
+            },
+            floats: rows(scrape).collect(),
+            ..Batch::default()
+        };
+        (0..280).map(batch).collect()
+    }
+
+    #[test]
+    fn long_runs_come_to_the_state_of_batches_one_by_one() {
+        let (one_by_one, replayed) = (Head::new(), Head::new());
+        let batches = scrapes();
+        define(&one_by_one, &batches);
+        define(&replayed, &batches);
+        let mut want = Tally::default();
+        for batch in &batches {
+            let applied = one_by_one.apply(std::slice::from_ref(batch));
+            want.totals.add(&Totals {
+                applied,
+                ..Totals::default()
+            });
+        }
+        let floats: Vec<_> = batches.iter().map(runs).collect();
+        let longest = floats.iter().flat_map(|floats| floats.as_slices().runs);
+        assert!(longest.map(|run| run.count).max() > Some(50));
+        let batches: Vec<_> = batches.into_iter().map(without_runs).collect();
+        let both = batches.iter().zip(&floats);
+        let all: Vec<_> = both
+            .map(|(batch, floats)| ReplayBatch {
+                batch,
+                floats: floats.as_slices(),
+            })
+            .collect();
+        let mut got = Tally::default();
+        for chunk in all.chunks(13) {
+            let applied = replayed.replay_on(2, chunk);
+            got.totals.add(&Totals {
+                applied,
+                ..Totals::default()
+            });
+        }
+        let applied = got.totals.applied;
+        assert_eq!(applied, want.totals.applied);
+        assert!(applied.late > 0 && applied.duplicates > 0 && applied.undefined_rows == 0);
+        assert_eq!(state(&replayed), state(&one_by_one));
     }
 
     proptest! {

@@ -6,6 +6,9 @@ use super::{Group, Placed, SHARD_SERIES, Series, Shard, TimeColumns};
 use crate::head::in_order::Found;
 use crate::model::{FloatRow, FloatRun, Seq, SeriesId};
 
+/// Shorter runs go one by one: two passes have a price of their own.
+const TWO_PASSES_MIN: usize = 16;
+
 impl Shard {
     /// Adds floats of one timestamp to series of this shard, as [`Shard::append`] does one by one;
     /// `each` is told what became of each that did not go to the end of its chunk. Of those that
@@ -21,6 +24,17 @@ impl Shard {
         mut each: impl FnMut(SeriesId, Option<Placed>),
     ) -> (u64, isize) {
         let is_pinned = !(self.older.is_empty() && group.pinned.is_empty());
+        if is_pinned || values.len() < TWO_PASSES_MIN {
+            for (series, &value) in run.ids().zip(values) {
+                let row = FloatRow {
+                    series,
+                    timestamp_ms: run.timestamp_ms,
+                    value,
+                };
+                each(series, self.append(&row, group));
+            }
+            return (0, 0);
+        }
         let mut pass = RunPass {
             seq: group.seq,
             timestamp_ms: run.timestamp_ms,
@@ -35,13 +49,11 @@ impl Shard {
             && let Some(&value) = rest.first()
         {
             let slots = self.series.get_mut(first + at..).unwrap_or_default();
-            if !is_pinned {
-                let done = pass.go_on(slots, &mut self.times, first + at, rest);
-                at += done;
-                count += done as u64;
-                if done > 0 {
-                    continue;
-                }
+            let done = pass.go_on(slots, &mut self.times, first + at, rest);
+            at += done;
+            count += done as u64;
+            if done > 0 {
+                continue;
             }
             let row = FloatRow {
                 series: SeriesId(run.first.0.wrapping_add(at as u32)),
