@@ -5,7 +5,7 @@
 //! is a float or a histogram. What an operation does with floats is left to the evaluator of
 //! columns: the children of a node are evaluated here and *given* to it, their floats alone, or
 //! numbers that stand for their rows where the operation picks, joins or renames elements
-//! (`docs/adr/0008-native-histograms-in-promql.md`).
+//! (`docs/adr/0009-native-histograms-in-promql.md`).
 
 mod aggregate;
 mod binary;
