@@ -28,23 +28,22 @@ pub(super) fn configure(command: &mut Command, dir: &Path, port: u16, further: &
         .args(further);
 }
 
-/// Flushes the head, where the server can.
+/// Flushes the head, and merges all segments into blocks.
 pub(super) fn end(client: &mut Client) -> Result<End> {
-    let path = "/api/v1/admin/tsdb/flush";
-    let reply = client.request(&Request {
-        method: "POST",
-        path,
-        headers: &[],
-        body: &[],
-    })?;
-    let how = if reply.status == 404 {
-        "none: this version cannot flush, all is in memory and in the WAL"
-    } else {
-        expect_success("flush", reply)?;
-        "flush"
-    };
+    for (what, path) in [
+        ("flush", "/api/v1/admin/tsdb/flush"),
+        ("compact", "/api/v1/admin/tsdb/compact"),
+    ] {
+        let reply = client.request(&Request {
+            method: "POST",
+            path,
+            headers: &[],
+            body: &[],
+        })?;
+        expect_success(what, reply)?;
+    }
     Ok(End {
-        how: how.to_owned(),
+        how: "flush, compact".to_owned(),
         copy: None,
     })
 }
