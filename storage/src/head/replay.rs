@@ -439,9 +439,9 @@ mod tests {
             let ids = ids.filter(move |&id| (i64::from(id) + scrape) % 97 != 0);
             ids.map(move |id| FloatRow {
                 series: SeriesId(id),
-                timestamp_ms: match (i64::from(id) * 7 + scrape) % 89 {
+                timestamp_ms: match (i64::from(id) * 7 + scrape) % 389 {
                     0 => 15_000 * scrape - 40_000,
-                    1 => 15_000 * (scrape - 1),
+                    7 => 15_000 * (scrape - 1),
                     _ => 15_000 * scrape + i64::from(id / 1100),
                 },
                 value: value(id, scrape),
