@@ -69,9 +69,9 @@ pub enum DecodeError {
 /// body: it is given when the record is appended to the log.
 ///
 /// # Errors
-/// A batch with more than [`FLOATS_MAX`] float samples, [`ROWS_MAX`] histograms, exemplars or
-/// metrics with metadata, [`HISTOGRAM_ELEMENTS_MAX`] elements of histograms, or more than
-/// [`BODY_BYTES_MAX`] bytes of labels, of exemplars' labels, of metadata or of body. `out` is
+/// A batch with more than `FLOATS_MAX` float samples, `ROWS_MAX` histograms, exemplars or
+/// metrics with metadata, `HISTOGRAM_ELEMENTS_MAX` elements of histograms, or more than
+/// `BODY_BYTES_MAX` bytes of labels, of exemplars' labels, of metadata or of body. `out` is
 /// then as it was.
 pub fn encode_body(batch: &Batch, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
