@@ -51,6 +51,9 @@ pub(super) struct Compactor {
 struct Merged {
     inputs: Vec<SourceId>,
     outputs: Vec<Stored>,
+    /// Whether a manifest that names the outputs may count after a crash. No failure of a later
+    /// try takes that back.
+    is_in_doubt: bool,
 }
 
 /// What a step came to.
@@ -212,6 +215,7 @@ impl Compactor {
         self.publish(Merged {
             inputs: plan.inputs.clone(),
             outputs,
+            is_in_doubt: false,
         })?;
         let took = self.shared.clock.monotonic().saturating_sub(begin);
         self.shared.counters.note_merge(took);
@@ -299,9 +303,12 @@ impl Compactor {
         });
         match named {
             Ok(()) => {}
-            Err(cause @ ManifestError::InDoubt { .. }) => {
+            Err(cause) if merged.is_in_doubt || matches!(cause, ManifestError::InDoubt { .. }) => {
                 // They must not go before a manifest without them is in force for certain.
-                self.unnamed = Some(merged);
+                self.unnamed = Some(Merged {
+                    is_in_doubt: true,
+                    ..merged
+                });
                 return Err(files::manifest_error(cause));
             }
             Err(cause) => {

@@ -294,3 +294,26 @@ fn a_merge_that_fails_is_made_again_and_leaves_nothing_behind() {
         assert!(failures > 6, "{failures}");
     }
 }
+
+#[test]
+fn a_merge_whose_naming_fails_twice_loses_nothing() {
+    let mut failures = 0;
+    for seed in 0..400 {
+        // The manifest's new name, and the sync of its directory: what a crash makes of them is
+        // not known. Then any step of the next try.
+        let (first, second) = (8 + seed % 2, seed / 2 % 4);
+        let disk = SimDisk::new(seed);
+        let (db, model) = with_segments(&disk, 2);
+        disk.fail_at(disk.ops() + first, Fault::Eio);
+        db.compact().unwrap_err();
+        disk.fail_at(disk.ops() + second, Fault::Enospc);
+        failures += u64::from(db.compact().is_err());
+        disk.set_full(false);
+        disk.crash();
+        drop(db);
+        let db = open(&disk);
+        let what = format!("seed {seed}, operation {first}, then {second}");
+        assert_eq!(Model::read(&db.view()), model, "{what}");
+    }
+    assert!(failures > 0);
+}
