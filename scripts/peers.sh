@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts the programs that Silverback is tested against into a directory, without installing or
-# starting any of them: DIR/usr/bin/{prometheus,prometheus-node-exporter,victoria-metrics,
+# starting any of them: DIR/usr/bin/{prometheus,prometheus-node-exporter,victoria-metrics,vmagent,
 # prometheus-alertmanager}. They are unpacked from Debian's newest packages; where that cannot
 # be done, programs that are already on PATH are linked in their place.
 #
@@ -9,10 +9,12 @@
 #                 (default: the first Debian mirror in apt's sources)
 #   PEERS_SUITE   suite to take packages from (default: sid, which has the newest)
 # What DIR has already is kept; remove it to get newer ones.
-# Exit code: 0 when all four are there and run, 1 when not, 2 for wrong usage.
+# Exit code: 0 when all of them are there and run, 1 when not, 2 for wrong usage.
 set -euo pipefail
 
 packages=(prometheus prometheus-node-exporter victoria-metrics prometheus-alertmanager)
+# A program of each package's name, and vmagent, which is in that of victoria-metrics.
+programs=("${packages[@]}" vmagent)
 suite=${PEERS_SUITE:-sid}
 
 say() { printf 'peers: %s\n' "$*" >&2; }
@@ -23,6 +25,7 @@ upstream_name() {
     prometheus-node-exporter) echo node_exporter ;;
     prometheus-alertmanager) echo alertmanager ;;
     victoria-metrics) echo victoria-metrics-prod ;;
+    vmagent) echo vmagent-prod ;;
     *) echo "$1" ;;
   esac
 }
@@ -30,7 +33,7 @@ upstream_name() {
 # Names of the programs that DIR lacks, or that are there but do not run (a libc too old).
 missing() {
   local name
-  for name in "${packages[@]}"; do
+  for name in "${programs[@]}"; do
     "$dir/usr/bin/$name" --version >/dev/null 2>&1 || echo "$name"
   done
 }
@@ -123,10 +126,10 @@ from_debian() {
   done
   mkdir -p "$dir/usr/bin"
   local name
-  for name in "${packages[@]}"; do
+  for name in "${programs[@]}"; do
     # A rename within DIR, so that a run cut short never leaves half a program.
     mv -f "$work/root/usr/bin/$name" "$dir/usr/bin/$name" ||
-      { say "package $name of $suite has no /usr/bin/$name"; return 1; }
+      { say "the packages of $suite have no /usr/bin/$name"; return 1; }
   done
 }
 
@@ -163,7 +166,7 @@ if [ -n "$lacking" ]; then
   say "unpack them into $dir/usr/bin, or put them on PATH, and run this again"
   exit 1
 fi
-for name in "${packages[@]}"; do
+for name in "${programs[@]}"; do
   version=$("$dir/usr/bin/$name" --version 2>&1 | awk 'NR == 1')
   printf '%s: %s\n' "$name" "${version:-version not told}"
 done
