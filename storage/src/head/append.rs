@@ -5,7 +5,7 @@ use parking_lot::RwLockWriteGuard;
 use super::Head;
 use super::extras::{Point, points};
 use super::series::Placed;
-use super::shard::{Group, Shard, shard_of};
+use super::shard::{Group, Scrape, Shard, shard_of};
 use super::stats::Totals;
 use crate::model::{Batch, ExemplarRow, FloatRow, MetadataRow, Seq, SeriesDefinition, SeriesId};
 
@@ -103,19 +103,16 @@ impl Head {
     }
 
     fn apply_floats(&self, rows: &[FloatRow], group: &Group<'_>, tally: &mut Tally) {
-        // Rows of one request mostly come in the order of their ids: a shard is locked once for
-        // its run of them.
-        for rows in rows.chunk_by(|a, b| shard_of(a.series) == shard_of(b.series)) {
-            let Some(shard) = rows
-                .first()
-                .and_then(|row| self.shards.get(shard_of(row.series)))
-            else {
-                rows.iter().for_each(|row| tally.undefined(row.series));
-                continue;
-            };
-            let mut shard = shard.write();
-            shard.forget(group);
-            tally.append(&mut shard, rows, group);
+        // Rows of one request mostly are scrapes of some targets, in the order of their ids.
+        let is_one_scrape = |a: &FloatRow, b: &FloatRow| {
+            a.timestamp_ms == b.timestamp_ms
+                && a.series < b.series
+                && shard_of(a.series) == shard_of(b.series)
+        };
+        let mut shards = ShardInUse::new(self, group);
+        for rows in rows.chunk_by(is_one_scrape) {
+            let shard = rows.first().and_then(|row| shards.get(row.series));
+            tally.append(shard, rows, group);
         }
     }
 
@@ -193,13 +190,28 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds floats without start timestamps to their shard.
-    pub(super) fn append(&mut self, shard: &mut Shard, rows: &[FloatRow], group: &Group<'_>) {
-        for row in rows {
-            match shard.append(row, group) {
-                Some(placed) => self.placed(row.timestamp_ms, placed),
-                None => self.undefined(row.series),
-            }
+    /// Adds floats of one timestamp to their shard, if there is one.
+    pub(super) fn append(
+        &mut self,
+        shard: Option<&mut Shard>,
+        rows: impl Scrape,
+        group: &Group<'_>,
+    ) {
+        let Some(shard) = shard else {
+            let rows = (0..rows.len()).filter_map(|at| rows.get(at));
+            rows.for_each(|row| self.undefined(row.series));
+            return;
+        };
+        let (in_order, grown) = shard.append_scrape(rows, group, |row, placed| match placed {
+            Some(placed) => self.placed(row.timestamp_ms, placed),
+            None => self.undefined(row.series),
+        });
+        if in_order > 0
+            && let Some(row) = rows.get(0)
+        {
+            self.totals.applied.samples += in_order;
+            self.totals.chunk_bytes += grown as i64;
+            self.totals.include(row.timestamp_ms);
         }
     }
 

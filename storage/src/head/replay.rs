@@ -10,7 +10,7 @@ use std::thread;
 use super::Head;
 use super::append::{Applied, Tally};
 use super::extras::{Point, points};
-use super::shard::{Group, SHARD_SERIES, Shard, shard_of};
+use super::shard::{Group, SHARD_SERIES, shard_of};
 use crate::model::{Batch, ExemplarRow, FloatRun, FloatSlices, Seq, SeriesId};
 
 /// Fewer rows than this are applied sooner than a thread begins.
@@ -110,8 +110,8 @@ impl Head {
                     let mut shard = self.shards.get(number).map(|shard| shard.write());
                     let group = Group { seq, pinned: &[] };
                     for (run, values) in floats.iter() {
-                        let (run, values) = within(number, run, values);
-                        append_run(shard.as_deref_mut(), run, values, &group, tally);
+                        let of_shard = within(number, run, values);
+                        tally.append(shard.as_deref_mut(), of_shard, &group);
                     }
                 }
                 Item::Points(seq, ref points) => {
@@ -213,29 +213,6 @@ fn within(shard: u32, run: FloatRun, values: &[f64]) -> (FloatRun, &[f64]) {
         ..run
     };
     (part, values.get(start..end).unwrap_or_default())
-}
-
-/// Adds floats of one timestamp to their shard, if there is one.
-fn append_run(
-    shard: Option<&mut Shard>,
-    run: FloatRun,
-    values: &[f64],
-    group: &Group<'_>,
-    tally: &mut Tally,
-) {
-    let Some(shard) = shard else {
-        run.ids().for_each(|id| tally.undefined(id));
-        return;
-    };
-    let (in_order, grown) = shard.append_run(run, values, group, |id, placed| match placed {
-        Some(placed) => tally.placed(run.timestamp_ms, placed),
-        None => tally.undefined(id),
-    });
-    if in_order > 0 {
-        tally.totals.applied.samples += in_order;
-        tally.totals.chunk_bytes += grown as i64;
-        tally.totals.include(run.timestamp_ms);
-    }
 }
 
 /// Adds the samples of a batch that stand in it to the items.

@@ -36,7 +36,7 @@ pub(super) struct Counts {
 }
 
 /// How many samples there were before the group `seq` appended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Boundary {
     pub(super) seq: Seq,
     pub(super) before: Counts,

@@ -1,6 +1,6 @@
 //! Series by id, in shards that are locked one by one.
 
-mod runs;
+mod scrape;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +16,8 @@ use super::series::{Boundary, Counts, List, Placed, Series};
 use super::time_columns::TimeColumns;
 use crate::chunk::ChunkError;
 use crate::model::{Exemplar, FloatRow, Seq, SeriesId, TimeRange};
+
+pub(super) use scrape::Scrape;
 
 /// Series a shard.
 pub(super) const SHARD_SERIES: u32 = 1024;
