@@ -15,7 +15,7 @@ use silverback::bench::Receiver;
 use silverback_benches::error::{About, Error, Result};
 use silverback_benches::load::fleet::{self, FleetOptions};
 use silverback_benches::load::new_series::{self, NewSeriesOptions};
-use silverback_benches::load::{Recording, read_requests};
+use silverback_benches::load::{Output, Recording, read_requests};
 use silverback_benches::measure::process;
 use silverback_storage::{Db, Options, WalSync};
 
@@ -116,6 +116,11 @@ fn make(cli: &Cli, dir: &Path) -> Result<()> {
     let now = SystemTime::UNIX_EPOCH.elapsed().about("the clock")?;
     let span_ms = (cli.scrapes as i64 + 1) * i64::from(INTERVAL_MS);
     let start_ms = i64::try_from(now.as_millis()).about("the clock")? - span_ms;
+    let output = Output {
+        dir,
+        connections: 4,
+        movable: false,
+    };
     if let Some(series) = cli.new_series {
         let options = NewSeriesOptions {
             series,
@@ -123,7 +128,7 @@ fn make(cli: &Cli, dir: &Path) -> Result<()> {
             interval_ms: INTERVAL_MS,
             start_ms,
         };
-        new_series::write(&options, 4, dir)?;
+        new_series::write(&options, &output)?;
         return Ok(());
     }
     let recording = Recording::read(&cli.recording, 1)?;
@@ -134,9 +139,10 @@ fn make(cli: &Cli, dir: &Path) -> Result<()> {
         start_ms,
         churn_scrapes: None,
         late_share: 0.0,
+        late_scrapes: 1,
         seed: 1,
     };
-    fleet::write(&recording, &options, 4, dir)?;
+    fleet::write(&recording, &options, &output)?;
     Ok(())
 }
 

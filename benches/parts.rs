@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use silverback::bench::Receiver;
 use silverback_benches::START_MS;
 use silverback_benches::load::new_series::{self, NewSeriesOptions};
-use silverback_benches::load::read_requests;
+use silverback_benches::load::{Output, read_requests};
 use silverback_storage::bench::{FloatRuns, Head, decode_body, encode_body};
 use silverback_storage::model::{Batch, FloatRow, Seq, SeriesDefinition};
 use silverback_storage::{Db, Labels, Options, SeriesId, WalSync};
@@ -40,7 +40,12 @@ fn requests() -> Vec<Vec<u8>> {
         interval_ms: SCRAPE_MS as u32,
         start_ms: START_MS,
     };
-    new_series::write(&options, 1, dir.path()).unwrap();
+    let output = Output {
+        dir: dir.path(),
+        connections: 1,
+        movable: false,
+    };
+    new_series::write(&options, &output).unwrap();
     let requests = read_requests(&dir.path().join("requests-0")).unwrap();
     requests.into_iter().map(|(_, body)| body).collect()
 }

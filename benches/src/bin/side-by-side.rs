@@ -5,17 +5,17 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use silverback_benches::error::{About, Error, Result};
 use silverback_benches::load::fleet::{self, FleetOptions};
 use silverback_benches::load::new_series::{self, NewSeriesOptions};
-use silverback_benches::load::{Load, Recording};
+use silverback_benches::load::{Load, Output, Recording};
 use silverback_benches::measure::disk;
 use silverback_benches::peer::{Peer, Programs};
 use silverback_benches::report;
-use silverback_benches::run::{Setup, run};
+use silverback_benches::run::{Pace, Setup, run};
 
 /// Measures Silverback beside real VictoriaMetrics and Prometheus.
 #[derive(Debug, Parser)]
@@ -50,12 +50,28 @@ struct Cli {
     /// Give each target's pod another name every N scrapes.
     #[arg(long, value_name = "N")]
     churn_scrapes: Option<usize>,
-    /// Share of the scrapes, from 0 to 1, that is sent 1 to 40 scrapes late.
+    /// Share of the scrapes, from 0 to 1, that is sent late.
     #[arg(long, default_value_t = 0.0)]
     late_share: f64,
+    /// By how many scrapes these are late at most: 240 are an hour of 15-second scrapes.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    late_scrapes: usize,
+    /// Send requests by a schedule of so many samples a second, whether those before are answered
+    /// or not (an open loop). Latency counts from when a request was due.
+    #[arg(long, value_name = "SAMPLES_PER_S", conflicts_with = "rate_share", value_parser = positive)]
+    rate: Option<f64>,
+    /// The same at this share of full speed, which is measured just before.
+    #[arg(long, value_name = "SHARE", value_parser = positive)]
+    rate_share: Option<f64>,
+    /// Send the load again and again, its time going on, for so long; the last round is ended.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    duration_s: Option<u64>,
+    /// Bare syncs a second beside an open loop, to compare with; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=1_000))]
+    sync_probes: u32,
     /// In place of a fleet: N distinct series with label sets of 290 bytes, opened one after the
     /// other.
-    #[arg(long, value_name = "N", conflicts_with_all = ["targets", "every", "churn_scrapes", "late_share"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["targets", "every", "churn_scrapes", "late_share", "late_scrapes", "synthetic"])]
     new_series: Option<usize>,
     /// What the random orders of the fleet begin with.
     #[arg(long, default_value_t = 1)]
@@ -66,6 +82,10 @@ struct Cli {
     /// Directory of the recording of real exporters. [default: ../shared/data]
     #[arg(long, env = "SILVERBACK_DATA_DIR_RECORDING")]
     recording: Option<PathBuf>,
+    /// Make the recording up: to see that all works where there is none. Figures from it say
+    /// nothing about real data.
+    #[arg(long)]
+    synthetic: bool,
     /// Directory that scripts/peers.sh was given. [default: target/peers]
     #[arg(long, env = "SILVERBACK_PEERS")]
     peers: Option<PathBuf>,
@@ -82,6 +102,9 @@ struct Cli {
     #[arg(long)]
     results: Option<PathBuf>,
 }
+
+/// Scrapes of a recording that is made up.
+const SYNTHETIC_SCRAPES: usize = 200;
 
 fn main() -> ExitCode {
     match measure(&Cli::parse()) {
@@ -131,6 +154,13 @@ fn measure(cli: &Cli) -> Result<bool> {
     let setup = Setup {
         programs,
         work_dir,
+        pace: match (cli.rate, cli.rate_share) {
+            (Some(rate), _) => Pace::Rate(rate),
+            (None, Some(share)) => Pace::Share(share),
+            (None, None) => Pace::Full,
+        },
+        duration: cli.duration_s.map(Duration::from_secs),
+        sync_probes_per_s: cli.sync_probes,
         settle_s: cli.settle_s,
         load_options: describe(cli),
         commit: commit(&root),
@@ -148,11 +178,21 @@ fn measure(cli: &Cli) -> Result<bool> {
             records.push(record);
         }
     }
-    let table = report::table(&records);
+    let tables = [report::costs(&records), report::latencies(&records)];
     std::io::stdout()
-        .write_all(table.as_bytes())
+        .write_all(tables.join("\n").as_bytes())
         .about("standard output")?;
     Ok(records.iter().all(report::Record::is_whole))
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if number.is_finite() && number > 0.0 {
+        Ok(number)
+    } else {
+        Err("a number above 0".to_owned())
+    }
 }
 
 /// A line on standard error: how far it is.
@@ -171,6 +211,11 @@ fn write_load(cli: &Cli, recording: &Path, dir: &Path) -> Result<Load> {
     let now = SystemTime::UNIX_EPOCH.elapsed().about("the clock")?;
     let span_ms = (scrapes(cli) as i64 + 1) * i64::from(cli.interval_ms);
     let start_ms = i64::try_from(now.as_millis()).about("the clock")? - span_ms;
+    let output = Output {
+        dir,
+        connections: cli.connections,
+        movable: cli.duration_s.is_some(),
+    };
     if let Some(series) = cli.new_series {
         let options = NewSeriesOptions {
             series,
@@ -178,9 +223,14 @@ fn write_load(cli: &Cli, recording: &Path, dir: &Path) -> Result<Load> {
             interval_ms: cli.interval_ms,
             start_ms,
         };
-        return new_series::write(&options, cli.connections, dir);
+        return new_series::write(&options, &output);
     }
-    let recording = Recording::read(recording, cli.every)?;
+    let recording = if cli.synthetic {
+        say("SYNTHETIC: the recording is made up, and what is measured with it says nothing");
+        Recording::synthetic(SYNTHETIC_SCRAPES)
+    } else {
+        Recording::read(recording, cli.every)?
+    };
     let options = FleetOptions {
         targets: cli.targets,
         scrapes: scrapes(cli),
@@ -188,9 +238,10 @@ fn write_load(cli: &Cli, recording: &Path, dir: &Path) -> Result<Load> {
         start_ms,
         churn_scrapes: cli.churn_scrapes,
         late_share: cli.late_share,
+        late_scrapes: cli.late_scrapes,
         seed: cli.seed,
     };
-    fleet::write(&recording, &options, cli.connections, dir)
+    fleet::write(&recording, &options, &output)
 }
 
 /// The load's options, as they would be written on the command line.
@@ -198,8 +249,11 @@ fn describe(cli: &Cli) -> String {
     let mut text = match cli.new_series {
         Some(series) => format!("--new-series {series}"),
         None => format!(
-            "--targets {} --every {} --seed {}",
-            cli.targets, cli.every, cli.seed
+            "{}--targets {} --every {} --seed {}",
+            if cli.synthetic { "--synthetic " } else { "" },
+            cli.targets,
+            cli.every,
+            cli.seed
         ),
     };
     text.push_str(&format!(
@@ -211,7 +265,8 @@ fn describe(cli: &Cli) -> String {
         text.push_str(&format!(" --churn-scrapes {scrapes}"));
     }
     if cli.late_share > 0.0 {
-        text.push_str(&format!(" --late-share {}", cli.late_share));
+        let (share, scrapes) = (cli.late_share, cli.late_scrapes);
+        text.push_str(&format!(" --late-share {share} --late-scrapes {scrapes}"));
     }
     text
 }

@@ -1,16 +1,12 @@
 //! A fleet of targets, scraped through hours, made from a recording of real exporters.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::recording::{Exporter, Recording, metric_name};
 use super::remote_write::EncodedLabels;
 use super::target::Target;
-use super::{Labels, Lanes, Load, Part};
+use super::{Labels, Lanes, Load, Output, Part};
 use crate::error::{Error, Result};
-
-/// How many scrapes late a sample is at most.
-const LATE_SCRAPES_MAX: usize = 40;
 
 /// What a fleet is like.
 #[derive(Clone, Debug)]
@@ -26,8 +22,10 @@ pub struct FleetOptions {
     /// After how many scrapes a target's pod gets another name; never where there is none. Not
     /// all targets at once.
     pub churn_scrapes: Option<usize>,
-    /// Which share of the scrapes, from 0 to 1, is sent late: by 1 to 40 scrapes.
+    /// Which share of the scrapes, from 0 to 1, is sent late.
     pub late_share: f64,
+    /// By how many scrapes these are late at most; at least by 1.
+    pub late_scrapes: usize,
     /// What the random orders begin with.
     pub seed: u64,
 }
@@ -66,22 +64,17 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Writes the requests of a fleet to files in `dir`, for as many connections.
+/// Writes the requests of a fleet to files.
 ///
 /// # Errors
 /// Options out of their ranges; those of the files.
-pub fn write(
-    recording: &Recording,
-    options: &FleetOptions,
-    connections: usize,
-    dir: &Path,
-) -> Result<Load> {
+pub fn write(recording: &Recording, options: &FleetOptions, output: &Output) -> Result<Load> {
     check(recording, options)?;
     let mut targets = targets(recording, options);
     // In the order in which they are scraped.
     targets.sort_by_key(Target::offset_ms);
 
-    let mut lanes = Lanes::create(dir, connections)?;
+    let mut lanes = Lanes::create(output)?;
     let mut parts = Parts::default();
     let mut late: Vec<Late> = Vec::new();
     let mut values = Vec::new();
@@ -104,7 +97,7 @@ pub fn write(
                 + i64::from(jitter_ms);
             if target.chance(options.late_share) {
                 late.push(Late {
-                    due: scrape + 1 + target.below(LATE_SCRAPES_MAX),
+                    due: scrape + 1 + target.below(options.late_scrapes),
                     target: target.number(),
                     timestamp_ms,
                     series: target.series().to_vec(),
@@ -151,6 +144,8 @@ fn check(recording: &Recording, options: &FleetOptions) -> Result<()> {
         format!("an interval of {interval} ms is within the jitter of {jitter} ms")
     } else if options.churn_scrapes == Some(0) {
         "renamed every 0 scrapes: at least every 1".to_owned()
+    } else if options.late_scrapes == 0 {
+        "late by 0 scrapes: at least by 1".to_owned()
     } else if !(0.0..=1.0).contains(&options.late_share) {
         format!("a late share of {}: it is from 0 to 1", options.late_share)
     } else {
@@ -224,6 +219,7 @@ mod tests {
         start_ms: 1_700_000_000_000,
         churn_scrapes: None,
         late_share: 0.0,
+        late_scrapes: 40,
         seed: 7,
     };
 
@@ -234,7 +230,12 @@ mod tests {
         let dir = tempfile::tempdir().about("temporary directory")?;
         recording::tests::write(dir.path(), 100);
         let recording = Recording::read(dir.path(), 1)?;
-        let load = write(&recording, options, 3, dir.path())?;
+        let output = Output {
+            dir: dir.path(),
+            connections: 3,
+            movable: false,
+        };
+        let load = write(&recording, options, &output)?;
         let mut lanes = Vec::new();
         for file in &load.files {
             let mut columns = Columns::new();
@@ -260,7 +261,12 @@ mod tests {
                 late_share: 0.2,
                 ..OPTIONS
             };
-            let load = write(&recording, &options, 1, dir.path())?;
+            let output = Output {
+                dir: dir.path(),
+                connections: 1,
+                movable: false,
+            };
+            let load = write(&recording, &options, &output)?;
             fs::read(&load.files[0]).about("read")
         };
         let same = bytes(1)? == bytes(1)?;
@@ -436,6 +442,14 @@ mod tests {
                 ..OPTIONS
             }),
             "every 0"
+        ));
+        let late_scrapes = 0;
+        assert!(has(
+            error(FleetOptions {
+                late_scrapes,
+                ..OPTIONS
+            }),
+            "late by 0"
         ));
         assert!(has(
             error(FleetOptions {

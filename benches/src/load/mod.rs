@@ -2,10 +2,12 @@
 
 mod column;
 pub mod fleet;
+pub(crate) mod movable;
 pub mod new_series;
 mod recording;
 mod remote_write;
 pub(crate) mod request_file;
+mod synthetic;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +32,18 @@ pub fn read_requests(path: &Path) -> Result<Vec<(usize, Vec<u8>)>> {
     Ok(requests)
 }
 
+/// How the requests of a load are laid down.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// A directory for the files, with no requests in it.
+    pub dir: &'a Path,
+    /// How many connections send them: a file each.
+    pub connections: usize,
+    /// Whether their timestamps can be moved, as they must be when the load is sent more than
+    /// once. They are a little longer then.
+    pub movable: bool,
+}
+
 /// Names and values.
 pub(crate) type Labels = Vec<(String, String)>;
 
@@ -39,6 +53,8 @@ pub struct Load {
     /// One a connection. A series is always in the same one, so that its samples arrive in order,
     /// as from the shards of a Prometheus.
     pub(crate) files: Vec<PathBuf>,
+    /// Samples in each of them.
+    pub(crate) lane_samples: Vec<u64>,
     /// Requests in all files.
     pub requests: u64,
     /// Samples in all files.
@@ -71,12 +87,13 @@ pub(crate) struct Part {
 struct Lanes(Vec<(Batcher, PathBuf)>);
 
 impl Lanes {
-    fn create(dir: &Path, connections: usize) -> Result<Self> {
+    fn create(output: &Output) -> Result<Self> {
         let lane = |number| {
-            let path = dir.join(format!("requests-{number}"));
-            Ok((Batcher::new(RequestWriter::create(&path)?), path))
+            let path = output.dir.join(format!("requests-{number}"));
+            let writer = RequestWriter::create(&path)?;
+            Ok((Batcher::new(writer, output.movable), path))
         };
-        (0..connections.max(1))
+        (0..output.connections.max(1))
             .map(lane)
             .collect::<Result<_>>()
             .map(Self)
@@ -92,6 +109,7 @@ impl Lanes {
     fn finish(self, series: u64, span_ms: (i64, i64), parts: Vec<Part>) -> Result<Load> {
         let mut load = Load {
             files: Vec::new(),
+            lane_samples: Vec::new(),
             requests: 0,
             samples: 0,
             series,
@@ -105,6 +123,7 @@ impl Lanes {
             load.requests += totals.requests;
             load.samples += totals.samples;
             load.request_bytes += totals.bytes;
+            load.lane_samples.push(totals.samples);
             load.files.push(path);
         }
         Ok(load)

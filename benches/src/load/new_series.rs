@@ -1,12 +1,10 @@
 //! Many series that are new, with long label sets and few samples: what a deployment of
 //! everything looks like.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use super::remote_write::EncodedLabels;
-use super::{Labels, Lanes, Load, Part};
+use super::{Labels, Lanes, Load, Output, Part};
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 
 const METRICS: [&str; 5] = ["request", "response", "upstream", "downstream", "handshake"];
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -38,12 +36,11 @@ pub struct NewSeriesOptions {
     pub start_ms: i64,
 }
 
-/// Writes the requests to files in `dir`, for as many connections: all series once, then all
-/// again.
+/// Writes the requests to files: all series once, then all again.
 ///
 /// # Errors
 /// No series, no scrapes or no interval; those of the files.
-pub fn write(options: &NewSeriesOptions, connections: usize, dir: &Path) -> Result<Load> {
+pub fn write(options: &NewSeriesOptions, output: &Output) -> Result<Load> {
     if options.series == 0 || options.scrapes == 0 || options.interval_ms == 0 {
         let (series, scrapes) = (options.series, options.scrapes);
         return Err(Error::new(format!(
@@ -54,7 +51,7 @@ pub fn write(options: &NewSeriesOptions, connections: usize, dir: &Path) -> Resu
     let encoded: Vec<EncodedLabels> = (0..options.series)
         .map(|number| EncodedLabels::new(labels(number)))
         .collect();
-    let mut lanes = Lanes::create(dir, connections)?;
+    let mut lanes = Lanes::create(output)?;
     for scrape in 0..options.scrapes {
         let timestamp_ms = options.start_ms + scrape as i64 * i64::from(options.interval_ms);
         for (number, labels) in encoded.iter().enumerate() {
@@ -166,7 +163,12 @@ mod tests {
             interval_ms: 15_000,
             start_ms: 1_000,
         };
-        let load = write(&options, 2, dir.path())?;
+        let output = Output {
+            dir: dir.path(),
+            connections: 2,
+            movable: false,
+        };
+        let load = write(&options, &output)?;
         assert_eq!((load.series, load.samples), (7_300, 21_900));
         let samples: u64 = load.parts.iter().map(|part| part.samples).sum();
         // The second node has 2,300 series: four pods of all metrics, and three metrics of one.
@@ -193,8 +195,7 @@ mod tests {
                     scrapes: 0,
                     ..options
                 },
-                1,
-                dir.path()
+                &output
             )
             .is_err()
         );

@@ -13,7 +13,8 @@ use super::column::Column;
 use crate::error::{About, Error, Result};
 
 /// The exporters of a recording, and how many of 100 targets of a fleet are of that kind.
-const SHARES: [(&str, usize); 3] = [("node", 70), ("prometheus", 15), ("victoriametrics", 15)];
+pub(super) const SHARES: [(&str, usize); 3] =
+    [("node", 70), ("prometheus", 15), ("victoriametrics", 15)];
 
 /// What one exporter exposed.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Recording {
         if !dir.is_dir() {
             return Err(Error::new(format!(
                 "no recording of exporters in {}: name its directory with --recording or \
-                 SILVERBACK_DATA_DIR_RECORDING",
+                 SILVERBACK_DATA_DIR_RECORDING, or make numbers up with --synthetic",
                 dir.display()
             )));
         }

@@ -4,6 +4,7 @@
 //! WriteRequest{1: TimeSeries{1: Label{1: name, 2: value}, 2: Sample{1: double, 2: int64}}}
 
 use super::Labels;
+use super::movable::{self, Stamp};
 use super::request_file::RequestWriter;
 use crate::error::{About, Result};
 
@@ -37,11 +38,14 @@ pub(crate) struct Batcher {
     samples: usize,
     compressor: snap::raw::Encoder,
     out: RequestWriter,
+    /// Where the timestamps are, where the requests shall be [`movable`].
+    stamps: Option<Vec<Stamp>>,
 }
 
 impl Batcher {
-    pub(crate) fn new(out: RequestWriter) -> Self {
+    pub(crate) fn new(out: RequestWriter, movable: bool) -> Self {
         Self {
+            stamps: movable.then(Vec::new),
             body: Vec::new(),
             samples: 0,
             compressor: snap::raw::Encoder::new(),
@@ -59,7 +63,10 @@ impl Batcher {
         timestamp_ms: i64,
         value: f64,
     ) -> Result<()> {
-        time_series(&mut self.body, labels, timestamp_ms, value);
+        let at = time_series(&mut self.body, labels, timestamp_ms, value);
+        if let Some(stamps) = &mut self.stamps {
+            stamps.push(Stamp { at, timestamp_ms });
+        }
         self.samples += 1;
         if self.samples == SAMPLES_PER_REQUEST {
             self.flush()?;
@@ -79,8 +86,18 @@ impl Batcher {
 
     fn flush(&mut self) -> Result<()> {
         if self.samples > 0 {
-            let compressed = self.compressor.compress_vec(&self.body).about("snappy")?;
-            self.out.append(self.samples, &compressed)?;
+            let (compressed, patches) = match &mut self.stamps {
+                Some(stamps) => {
+                    let compressed = movable::compress(&self.body, stamps)?;
+                    stamps.clear();
+                    compressed
+                }
+                None => {
+                    let compressed = self.compressor.compress_vec(&self.body);
+                    (compressed.about("snappy")?, Vec::new())
+                }
+            };
+            self.out.append(self.samples, &compressed, &patches)?;
             self.body.clear();
             self.samples = 0;
         }
@@ -88,7 +105,8 @@ impl Batcher {
     }
 }
 
-fn time_series(out: &mut Vec<u8>, labels: &EncodedLabels, timestamp_ms: i64, value: f64) {
+/// Adds a series of one sample, and returns where its timestamp begins.
+fn time_series(out: &mut Vec<u8>, labels: &EncodedLabels, timestamp_ms: i64, value: f64) -> usize {
     let timestamp = timestamp_ms.cast_unsigned();
     // As Prometheus does, a field that is zero is left out. Of -0.0 only the sign is lost there;
     // here it is sent.
@@ -109,10 +127,12 @@ fn time_series(out: &mut Vec<u8>, labels: &EncodedLabels, timestamp_ms: i64, val
         out.push(1 << 3 | 1);
         out.extend_from_slice(&value.to_le_bytes());
     }
+    let at = out.len() + 1;
     if timestamp_len > 0 {
         out.push(2 << 3);
         varint(out, timestamp);
     }
+    at
 }
 
 fn bytes_field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
@@ -260,7 +280,7 @@ pub(crate) mod tests {
         ) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("requests");
-            let mut batcher = Batcher::new(RequestWriter::create(&path)?);
+            let mut batcher = Batcher::new(RequestWriter::create(&path)?, false);
             let labels = labels(&[("__name__", "up"), ("job", "a,b")]);
             for _ in 0..times {
                 for &(timestamp_ms, bits) in &samples {

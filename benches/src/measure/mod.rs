@@ -2,5 +2,7 @@
 
 pub mod disk;
 pub mod machine;
+pub mod noise;
 pub mod process;
 pub mod sampler;
+pub(crate) mod sync_probe;

@@ -19,6 +19,13 @@ pub struct Rss {
     pub file_bytes: u64,
 }
 
+impl Rss {
+    /// Both together, in bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.anon_bytes + self.file_bytes
+    }
+}
+
 /// CPU that a process has taken since it began, in user and kernel mode, all its threads
 /// together; to a hundredth of a second.
 ///
@@ -28,6 +35,14 @@ pub fn cpu(pid: u32) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&path).about(&path)?;
     let ticks = cpu_ticks(&text).ok_or_else(|| Error::new(format!("{path}: {text:?}")))?;
+    from_ticks(ticks)
+}
+
+/// A time in the unit of CPU time in `/proc`.
+///
+/// # Errors
+/// The system does not tell the unit.
+pub(crate) fn from_ticks(ticks: u64) -> Result<Duration> {
     Ok(Duration::from_secs_f64(
         ticks as f64 / ticks_per_second()? as f64,
     ))

@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::error::{About, Error, Result};
 use crate::http::{Client, Reply};
@@ -52,6 +53,19 @@ pub(crate) struct End {
     pub(crate) copy: Option<PathBuf>,
 }
 
+/// What a program did behind the requests since its start, as far as its metrics tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Background {
+    /// Heads that were written to files.
+    pub flushes: Option<f64>,
+    /// Merges of files: compactions.
+    pub merges: Option<f64>,
+    /// Syncs of the log.
+    pub syncs: Option<f64>,
+    /// What one of these took on average, in milliseconds.
+    pub sync_mean_ms: Option<f64>,
+}
+
 impl Peer {
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -59,6 +73,14 @@ impl Peer {
             Self::Silverback => "silverback",
             Self::VictoriaMetrics => "victoriametrics",
             Self::Prometheus => "prometheus",
+        }
+    }
+
+    /// What it is started with beside the flags that it always gets.
+    pub(crate) fn further_args(self, programs: &Programs) -> &[String] {
+        match self {
+            Self::Silverback => &programs.silverback_args,
+            Self::VictoriaMetrics | Self::Prometheus => &[],
         }
     }
 
@@ -125,6 +147,20 @@ impl Peer {
         Ok(command)
     }
 
+    /// What it did behind the requests so far.
+    ///
+    /// # Errors
+    /// Its metrics cannot be had.
+    pub(crate) fn background(self, client: &mut Client) -> Result<Background> {
+        let reply = expect_success("metrics", client.get("/metrics")?)?;
+        let text = String::from_utf8_lossy(&reply.body);
+        Ok(match self {
+            Self::Silverback => silverback::background(&text),
+            Self::VictoriaMetrics => victoriametrics::background(&text),
+            Self::Prometheus => prometheus::background(&text),
+        })
+    }
+
     /// Where in `dir` it keeps its data.
     pub(crate) fn data_dir(dir: &Path) -> PathBuf {
         dir.join("data")
@@ -162,6 +198,21 @@ fn short_version(line: &str) -> String {
     found.unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// The sum of a metric's series whose labels begin so, in the text format; none where there is
+/// no such series.
+fn metric(text: &str, name: &str, labels: &str) -> Option<f64> {
+    let values = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let value = if labels.is_empty() {
+            rest.strip_prefix(' ')?
+        } else {
+            rest.strip_prefix(labels)?.rsplit_once(' ')?.1
+        };
+        value.trim().parse::<f64>().ok()
+    });
+    values.reduce(|a, b| a + b)
+}
+
 /// The reply, where it is a success.
 fn expect_success(what: &str, reply: Reply) -> Result<Reply> {
     if reply.is_success() {
@@ -189,6 +240,25 @@ mod tests {
             "1.145.0"
         );
         assert_eq!(short_version(""), "unknown");
+    }
+
+    #[test]
+    fn metrics_are_summed() {
+        let text =
+            "# TYPE a counter\na 2\na_b 3\nb{x=\"1\",y=\"2\"} 4\nb{x=\"12\"} 1e1\nb{z=\"1\"} 5\n";
+        assert_eq!(metric(text, "a", ""), Some(2.0));
+        assert_eq!(metric(text, "b", "{x=\"1"), Some(14.0));
+        assert_eq!(metric(text, "c", ""), None);
+        let own = silverback::background(
+            "silverback_wal_syncs_total 4\nsilverback_wal_sync_duration_seconds_total 0.002\n",
+        );
+        assert_eq!(own.sync_mean_ms, Some(0.5));
+        let merged =
+            "vm_merges_total{type=\"storage/small\"} 2\nvm_merges_total{type=\"indexdb/file\"} 9\n";
+        assert_eq!(victoriametrics::background(merged).merges, Some(2.0));
+        let compacted =
+            "prometheus_tsdb_head_truncations_total 1\nprometheus_tsdb_compactions_total 3\n";
+        assert_eq!(prometheus::background(compacted).flushes, Some(1.0));
     }
 
     #[test]

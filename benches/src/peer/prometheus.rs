@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{End, Peer, expect_success};
+use super::{Background, End, Peer, expect_success, metric};
 use crate::error::{About, Error, Result};
 use crate::http::{Client, Request};
 
@@ -31,6 +31,15 @@ pub(super) fn configure(command: &mut Command, dir: &Path, port: u16) -> Result<
         .args(["--storage.tsdb.retention.time=100y", "--log.level=warn"])
         .args(["--query.max-samples=1000000000", "--query.timeout=10m"]);
     Ok(())
+}
+
+/// It cuts its head when it has written a block of it, which is a compaction too.
+pub(super) fn background(metrics: &str) -> Background {
+    Background {
+        flushes: metric(metrics, "prometheus_tsdb_head_truncations_total", ""),
+        merges: metric(metrics, "prometheus_tsdb_compactions_total", ""),
+        ..Background::default()
+    }
 }
 
 /// Writes a snapshot with the head in it: the nearest to "flush and compact" that can be asked

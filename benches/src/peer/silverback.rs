@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{End, Peer, expect_success};
+use super::{Background, End, Peer, expect_success, metric};
 use crate::error::Result;
 use crate::http::{Client, Request};
+use crate::report::round;
 
 /// Writes are acknowledged after they are synced (the default), and it does not store metrics of
 /// its own: the peers do not either.
@@ -26,6 +27,22 @@ pub(super) fn configure(command: &mut Command, dir: &Path, port: u16, further: &
         ])
         .args(["--enable-admin-api", "--log-level=warn"])
         .args(further);
+}
+
+/// It flushes by itself once its log or its head is large enough, and merges what it flushed.
+pub(super) fn background(metrics: &str) -> Background {
+    let of = |name: &str| metric(metrics, name, "");
+    let syncs = of("silverback_wal_syncs_total");
+    let seconds = of("silverback_wal_sync_duration_seconds_total");
+    let mean = syncs
+        .zip(seconds)
+        .map(|(syncs, s)| s * 1e3 / syncs.max(1.0));
+    Background {
+        flushes: of("silverback_flushes_total"),
+        merges: of("silverback_merges_total"),
+        syncs,
+        sync_mean_ms: mean.map(round),
+    }
 }
 
 /// Flushes the head, and merges all segments into blocks.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{END_MAX, End, Peer, expect_success};
+use super::{Background, END_MAX, End, Peer, expect_success, metric};
 use crate::error::{Error, Result};
 use crate::http::Client;
 
@@ -49,6 +49,14 @@ pub(super) fn end(client: &mut Client) -> Result<End> {
         how: "force_flush, force_merge".to_owned(),
         copy: None,
     })
+}
+
+/// It merges parts in memory and on disk; a flush is one of these.
+pub(super) fn background(metrics: &str) -> Background {
+    Background {
+        merges: metric(metrics, "vm_merges_total", "{type=\"storage/"),
+        ..Background::default()
+    }
 }
 
 fn active_merges(metrics: &str) -> Option<&str> {

@@ -1,16 +1,25 @@
-//! What a run found: a line of JSON to keep, a table to read.
+//! What a run found: a line of JSON to keep, tables to read.
+
+pub mod course;
+mod table;
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::error::{About, Result};
 use crate::measure::disk::DiskUsage;
 use crate::measure::machine::Machine;
+use crate::measure::noise::NoiseRecord;
 use crate::measure::process::Rss;
 use crate::measure::sampler::Peak;
+use crate::peer::Background;
+use crate::send::Latencies;
+use course::Course;
+pub use table::{costs, latencies};
 
 /// One run of one peer. The names are the keys of `results.jsonl`.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +37,10 @@ pub struct Record {
     pub peer: String,
     /// Its version.
     pub version: String,
+    /// When its requests were sent.
+    pub pace: PaceRecord,
+    /// What else the machine did meanwhile.
+    pub noise: NoiseRecord,
     /// Further arguments of it.
     pub args: Vec<String>,
     /// Which repetition, from 1.
@@ -42,12 +55,20 @@ pub struct Record {
     pub cpu_s: f64,
     /// Of these, until the last answer.
     pub cpu_send_s: f64,
-    /// Samples by `cpu_s`.
+    /// Samples that were sent and acknowledged.
+    pub samples_sent: u64,
+    /// These by `cpu_s`.
     pub samples_per_cpu_s: f64,
-    /// Time until a request was acknowledged.
+    /// Time until a request was acknowledged, since it was sent (closed loop) or due (open loop).
     pub latency: LatencyRecord,
     /// Requests that were sent again after 429 or 5xx.
     pub retries: u64,
+    /// The bare sync beside it, in an open loop.
+    pub sync: Option<SyncRecord>,
+    /// How it went on, where the load was sent again and again.
+    pub course: Option<Course>,
+    /// What the program did behind the requests, until the last answer.
+    pub background: Background,
     /// Resident memory `settle_s` after the last answer.
     pub rss_idle: Rss,
     /// Pause after the last answer, in seconds.
@@ -66,7 +87,7 @@ pub struct Record {
     pub wrong: Vec<String>,
 }
 
-/// What a load was.
+/// What a load was, sent once.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadRecord {
     /// The options that made it.
@@ -83,15 +104,97 @@ pub struct LoadRecord {
     pub request_bytes: u64,
 }
 
+/// When requests were sent.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct PaceRecord {
+    /// Samples a second for which requests were due; none in a closed loop, where each connection
+    /// sends once its last request was answered.
+    pub asked_samples_per_s: Option<f64>,
+    /// What the program took in a closed loop just before, where a share of that was asked for.
+    pub full_samples_per_s: Option<f64>,
+    /// That share.
+    pub share: Option<f64>,
+    /// Samples by time, from the first request to the last answer.
+    pub sent_samples_per_s: f64,
+    /// For how long the load was to be sent again and again, in seconds.
+    pub duration_s: Option<u64>,
+    /// How often it was sent.
+    pub rounds: u64,
+}
+
 /// Quantiles, in milliseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct LatencyRecord {
+    /// The median.
+    pub p50_ms: f64,
+    /// The 99th percentile.
+    pub p99_ms: f64,
+    /// The 99.9th percentile.
+    pub p999_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+    /// How many took longer than a second.
+    pub above_1s: usize,
+    /// Of the time by which the sender itself was late, in an open loop, the 99th percentile.
+    pub sender_p99_ms: f64,
+}
+
+impl LatencyRecord {
+    pub(crate) fn new(latencies: &Latencies, own_delays: &Latencies) -> Self {
+        Self {
+            p50_ms: millis(latencies.quantile(0.5)),
+            p99_ms: millis(latencies.quantile(0.99)),
+            p999_ms: millis(latencies.quantile(0.999)),
+            max_ms: millis(latencies.quantile(1.0)),
+            above_1s: latencies.above(Duration::from_secs(1)),
+            sender_p99_ms: millis(own_delays.quantile(0.99)),
+        }
+    }
+}
+
+/// A bare sync on the same disk: a small write to a file that is reserved, and fdatasync.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SyncRecord {
+    /// Bytes that each wrote.
+    pub bytes: usize,
+    /// Before the program was started.
+    pub alone: SyncTimes,
+    /// While the load was sent.
+    pub beside: Option<SyncTimes>,
+}
+
+/// What syncs took, in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SyncTimes {
+    /// How many there were.
+    pub syncs: usize,
     /// The median.
     pub p50_ms: f64,
     /// The 99th percentile.
     pub p99_ms: f64,
     /// The longest.
     pub max_ms: f64,
+}
+
+impl SyncTimes {
+    pub(crate) fn new(times: &Latencies) -> Self {
+        Self {
+            syncs: times.count(),
+            p50_ms: millis(times.quantile(0.5)),
+            p99_ms: millis(times.quantile(0.99)),
+            max_ms: millis(times.quantile(1.0)),
+        }
+    }
+}
+
+/// Milliseconds, to the microsecond.
+pub(crate) fn millis(time: Duration) -> f64 {
+    round(time.as_secs_f64() * 1e3)
+}
+
+/// To three decimals: more are noise.
+pub(crate) fn round(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 impl Record {
@@ -112,72 +215,10 @@ impl Record {
             .write_all(line.as_bytes())
             .about(path.display())
     }
-
-    fn cells(&self) -> [String; COLUMNS.len()] {
-        let compacted = self.disk_compacted.unwrap_or(self.disk);
-        let samples = self.load.samples.max(1) as f64;
-        let mib = |bytes: u64| format!("{:.0}", bytes as f64 / f64::from(1 << 20));
-        [
-            format!("{} {}", self.peer, self.version),
-            format!("{:.2} M", self.samples_per_cpu_s / 1e6),
-            format!("{:.2}", self.cpu_s),
-            format!("{:.1} + {:.1}", self.send_s, self.end_s),
-            format!("{:.1}", self.latency.p50_ms),
-            format!("{:.1}", self.latency.p99_ms),
-            format!("{:.0}", self.latency.max_ms),
-            format!(
-                "{} + {}",
-                mib(self.rss_idle.anon_bytes),
-                mib(self.rss_idle.file_bytes)
-            ),
-            format!(
-                "{} + {}",
-                mib(self.rss_peak.anon_bytes),
-                mib(self.rss_peak.file_bytes)
-            ),
-            format!(
-                "{} / {}",
-                mib(self.disk.apparent_bytes),
-                mib(self.disk.allocated_bytes)
-            ),
-            format!("{:.2}", compacted.apparent_bytes as f64 / samples),
-            if self.is_whole() {
-                "all".to_owned()
-            } else {
-                format!("{} of {}", self.samples_read_back, self.samples_expected)
-            },
-        ]
-    }
-}
-
-const COLUMNS: [&str; 12] = [
-    "peer",
-    "samples / CPU s",
-    "CPU s",
-    "wall s, send + end",
-    "p50 ms",
-    "p99 ms",
-    "max ms",
-    "RSS idle MiB, anon + file",
-    "RSS peak MiB, anon + file",
-    "disk MiB, apparent / allocated",
-    "B / sample, compacted",
-    "read back",
-];
-
-/// The records as a table in Markdown, one a row.
-pub fn table(records: &[Record]) -> String {
-    let mut rows = vec![COLUMNS.map(str::to_owned)];
-    rows.push(COLUMNS.map(|_| "---".to_owned()));
-    rows.extend(records.iter().map(Record::cells));
-    let lines = rows
-        .iter()
-        .map(|cells| format!("| {} |\n", cells.join(" | ")));
-    lines.collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
 
     use serde_json::Value;
@@ -185,7 +226,8 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    fn record() -> Result<Record> {
+    /// A record of a closed loop.
+    pub(crate) fn record() -> Result<Record> {
         Ok(Record {
             unix_s: 1,
             commit: String::new(),
@@ -200,6 +242,15 @@ mod tests {
             },
             peer: "prometheus".to_owned(),
             version: "3.5.3".to_owned(),
+            pace: PaceRecord {
+                sent_samples_per_s: 1_000.0,
+                rounds: 1,
+                ..PaceRecord::default()
+            },
+            noise: NoiseRecord {
+                load_before: 1.5,
+                others_cores: 0.25,
+            },
             args: Vec::new(),
             run: 1,
             send_s: 1.0,
@@ -207,13 +258,19 @@ mod tests {
             end: "snapshot".to_owned(),
             cpu_s: 0.5,
             cpu_send_s: 0.4,
+            samples_sent: 1_000,
             samples_per_cpu_s: 2_000.0,
             latency: LatencyRecord {
                 p50_ms: 1.0,
                 p99_ms: 2.0,
+                p999_ms: 2.5,
                 max_ms: 3.0,
+                ..LatencyRecord::default()
             },
             retries: 0,
+            sync: None,
+            course: None,
+            background: Background::default(),
             rss_idle: Rss::default(),
             settle_s: 60,
             rss_peak: Peak::default(),
@@ -229,25 +286,6 @@ mod tests {
             samples_expected: 1_000,
             wrong: Vec::new(),
         })
-    }
-
-    #[test]
-    fn a_table_has_a_row_a_record() -> Result<()> {
-        let mut lost = record()?;
-        lost.samples_read_back = 999;
-        lost.wrong.push("{a=\"b\"}".to_owned());
-        let table = table(&[record()?, lost]);
-        let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines.len(), 4);
-        assert!(
-            lines
-                .iter()
-                .all(|line| line.matches('|').count() == COLUMNS.len() + 1)
-        );
-        assert!(lines[2].starts_with("| prometheus 3.5.3 | 0.00 M | 0.50 | 1.0 + 2.0 |"));
-        assert!(lines[2].ends_with("| 4 / 8 | 1.50 | all |"), "{}", lines[2]);
-        assert!(lines[3].ends_with("| 999 of 1000 |"));
-        Ok(())
     }
 
     #[test]
