@@ -15,6 +15,7 @@ mod rng;
 pub mod run;
 mod send;
 mod verify;
+pub mod watch;
 
 use silverback_storage::{BatchSeries, LabelError, WriteBatch};
 

@@ -23,6 +23,7 @@ use crate::report::course::course;
 use crate::report::{LatencyRecord, LoadRecord, PaceRecord, Record, SyncRecord, SyncTimes, round};
 use crate::send::{Latencies, Plan, Repeat, Sent, send};
 use crate::verify::{Written, read_back, round_s};
+use crate::watch::Watch;
 
 /// A process is idle once it took less than [`IDLE_SHARE`] of a core for so many of these.
 const IDLE_WINDOW: Duration = Duration::from_secs(1);
@@ -130,7 +131,9 @@ pub fn run(peer: Peer, number: usize, load: &Load, setup: &Setup) -> Result<Reco
     let noise = Noise::start(pid, load_before)?;
     let cpu_ready = process::cpu(pid)?;
     let sampler = Sampler::start(pid);
+    let watch = plan.repeat.map(|_| Watch::start(peer, started.address));
     let (sent, beside) = started.explain(send_beside_syncs(&started, load, &plan, setup))?;
+    let events = watch.map(Watch::stop).transpose()?;
     let cpu_sent = process::cpu(pid)?;
     let noise = noise.stop()?;
     let background = started.explain(peer.background(&mut client))?;
@@ -177,7 +180,7 @@ pub fn run(peer: Peer, number: usize, load: &Load, setup: &Setup) -> Result<Reco
         latency: LatencyRecord::new(&sent.latencies(), &sent.own_delays()),
         retries: sent.retries,
         sync: sync_record(alone.as_ref(), beside.as_ref()),
-        course: plan.repeat.map(|_| course(&sent, &seen.windows)),
+        course: events.map(|events| course(&sent, &seen.windows, events)),
         background,
         rss_idle,
         settle_s: setup.settle_s,

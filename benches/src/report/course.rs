@@ -1,20 +1,36 @@
 //! How a run went on: latency and memory from ten seconds to ten seconds, and whether memory
 //! stays as it is.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::{millis, round};
 use crate::measure::process::Rss;
 use crate::measure::sampler::WINDOW;
 use crate::send::{Answer, Latencies, Sent};
+use crate::watch::Event;
 
 /// How a run went on.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Course {
     /// From the first request to the last answer.
     pub windows: Vec<Window>,
+    /// The requests that took longest, the longest first.
+    pub slowest: Vec<Slow>,
+    /// When something was flushed or merged.
+    pub events: Vec<Event>,
     /// What became of the memory; not where the run was too short to tell.
     pub memory: Option<Trend>,
+}
+
+/// A request that took long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Slow {
+    /// Seconds since the start of the run at which it was answered.
+    pub at_s: f64,
+    /// How long it took.
+    pub latency_ms: f64,
 }
 
 /// Ten seconds of a run.
@@ -47,15 +63,20 @@ pub struct Trend {
     pub slope_bytes_per_min: f64,
 }
 
+/// How many requests that took long are kept.
+const SLOWEST: usize = 20;
 /// Fewer windows tell nothing of halves.
 const WINDOWS_MIN: usize = 4;
 
-/// The course of a run from what was sent and from its memory by window.
-pub(crate) fn course(sent: &Sent, memory: &[Rss]) -> Course {
+/// The course of a run from what was sent, its memory by window and what happened meanwhile.
+pub(crate) fn course(sent: &Sent, memory: &[Rss], events: Vec<Event>) -> Course {
     // Memory was looked at beyond the last answer: of a window in which that came, nobody knows
     // which part of it had the most.
     let whole = (sent.wall.as_millis() / WINDOW.as_millis()) as usize;
-    of_answers(&sent.answers, &memory[..whole.min(memory.len())])
+    Course {
+        events,
+        ..of_answers(&sent.answers, &memory[..whole.min(memory.len())])
+    }
 }
 
 fn of_answers(answers: &[Answer], memory: &[Rss]) -> Course {
@@ -84,8 +105,20 @@ fn of_answers(answers: &[Answer], memory: &[Rss]) -> Course {
     });
     Course {
         windows: windows.collect(),
+        slowest: slowest(answers),
+        events: Vec::new(),
         memory: trend(memory),
     }
+}
+
+fn slowest(answers: &[Answer]) -> Vec<Slow> {
+    let mut answers: Vec<&Answer> = answers.iter().collect();
+    answers.sort_unstable_by_key(|answer| Reverse(answer.latency()));
+    let slow = answers.into_iter().take(SLOWEST).map(|answer| Slow {
+        at_s: round(answer.at().as_secs_f64()),
+        latency_ms: millis(answer.latency()),
+    });
+    slow.collect()
 }
 
 fn trend(memory: &[Rss]) -> Option<Trend> {
@@ -164,7 +197,13 @@ mod tests {
             answers: answers.to_vec(),
             ..Sent::default()
         };
-        let found = course(&sent(41), &memory);
+        let found = course(&sent(41), &memory, Vec::new());
+        let slowest: Vec<_> = found
+            .slowest
+            .iter()
+            .map(|s| (s.at_s, s.latency_ms))
+            .collect();
+        assert_eq!(slowest[..2], [(31.0, 7.0), (1.0, 5.0)]);
         let windows: Vec<_> = found
             .windows
             .iter()
@@ -177,8 +216,12 @@ mod tests {
         // Not what came after the load.
         assert_eq!(found.memory.unwrap().last_half_bytes, 5 << 20);
         assert_eq!(found.windows[3].rss, Some(rss(4)));
-        let found = course(&sent(39), &memory);
+        let found = course(&sent(39), &memory, Vec::new());
         assert_eq!((found.windows[3].rss, found.memory), (None, None));
-        assert!(course(&Sent::default(), &memory).windows.is_empty());
+        assert!(
+            course(&Sent::default(), &memory, Vec::new())
+                .windows
+                .is_empty()
+        );
     }
 }

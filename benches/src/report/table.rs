@@ -199,7 +199,6 @@ mod tests {
             beside: Some(times(0.8)),
         });
         open.course = Some(Course {
-            windows: Vec::new(),
             memory: Some(Trend {
                 first_half_bytes: 90 << 20,
                 last_half_bytes: 91 << 20,
@@ -207,6 +206,7 @@ mod tests {
                 last_half_anon_bytes: 0,
                 slope_bytes_per_min: f64::from(1 << 19),
             }),
+            ..Course::default()
         });
         open.background = Background {
             flushes: Some(12.0),
