@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::Ended;
+
 /// The kinds of failure, each asking something else of the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -29,6 +31,8 @@ pub enum ErrorKind {
     Overloaded,
     /// The database was closed.
     Closed,
+    /// The read was ended by its [`crate::Allowance`].
+    Ended,
 }
 
 /// A failure of the storage engine. Cheap to clone, since one failed sync answers many writers.
@@ -73,6 +77,12 @@ impl Error {
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+}
+
+impl From<Ended> for Error {
+    fn from(ended: Ended) -> Self {
+        Self::with_source(ErrorKind::Ended, ended.to_string(), ended)
     }
 }
 

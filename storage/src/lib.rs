@@ -42,13 +42,13 @@ pub mod inside {
 
 pub use config::{Options, WalSync};
 pub use db::{
-    BatchSeries, Commit, Db, Filler, RejectReason, Rejected, Rejection, Selection, Stats,
+    BatchSeries, Bounded, Commit, Db, Filler, RejectReason, Rejected, Rejection, Selection, Stats,
     Submitted, View, WriteBatch, WriteReport,
 };
 pub use error::{Error, ErrorKind};
 pub use model::{
-    LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, ReadDamage, Samples, SeriesId,
-    SymbolId, TimeRange,
+    Allowance, LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, ReadDamage, Samples,
+    SeriesId, SymbolId, TimeRange,
 };
 
 /// What the benches measure though it is private: no part of the interface.

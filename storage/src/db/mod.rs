@@ -53,7 +53,7 @@ pub use commit::Commit;
 pub use fill::Filler;
 pub use report::{RejectReason, Rejected, Rejection, WriteReport};
 pub use stats::Stats;
-pub use view::{Selection, View};
+pub use view::{Bounded, Selection, View};
 pub use write_batch::{BatchSeries, WriteBatch};
 
 /// An open database. Cheap to clone; all clones are the same database, and the last one to go

@@ -4,63 +4,68 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
-use super::{Head, LabelsView, Pin};
-use crate::chunk::ChunkError;
-use crate::index::PostingsIndex;
-use crate::model::{Labels, Matcher, SeriesId, SymbolId, TimeRange};
+use super::{Head, LabelsView, Pin, ReadError};
+use crate::index::{PostingsIndex, SortedList};
+use crate::model::{Ended, Labels, Matcher, ReadBounds, SeriesId, SymbolId, Tally, TimeRange};
 
 /// How many series are looked at while the registry is locked once.
 const LABELS_BATCH: usize = 1024;
+/// How many symbols are listed from one check to the next.
+const LIST_PACE: usize = 64 << 10;
+/// What a symbol takes in a set.
+const SYMBOL_BYTES: usize = 6;
 
 type Symbols = HashSet<SymbolId, RandomState>;
 
 impl Head {
     /// The label names of the series that pass all `matchers` and have a sample in `range` that
     /// the pin sees, sorted. Without matchers, those of every series of the head the pin sees,
-    /// if the head has samples in the range at all.
+    /// if the head has samples in the range at all. As many of the first as the bounds say.
     ///
     /// # Errors
-    /// A chunk that cannot be read: only a bug makes one.
-    pub fn label_names(
+    /// [`ReadError`]
+    pub fn label_names_within(
         &self,
         pin: &Pin,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<String>, ChunkError> {
-        let listed = self.listed(pin, matchers, |index| index.names().collect());
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<String>, ReadError> {
+        let listed = self.listed(pin, matchers, |index| list(index.names(), bounds))?;
         let names = match listed {
             Some(names) => self.if_overlapping(range, names),
             None => {
-                let series = self.select_labels(pin, matchers, range)?;
-                self.collect(&series, |name, _| Some(name))
+                let series = self.select_labels(pin, matchers, range, bounds)?;
+                self.collect(&series, bounds, |name, _| Some(name))?
             }
         };
-        Ok(self.sorted_texts(names))
+        self.sorted_texts(&names, bounds)
     }
 
-    /// The values of the label `name`, as [`Head::label_names`] gives names.
+    /// The values of the label `name`, as [`Head::label_names_within`] gives names.
     ///
     /// # Errors
-    /// A chunk that cannot be read: only a bug makes one.
-    pub fn label_values(
+    /// [`ReadError`]
+    pub fn label_values_within(
         &self,
         pin: &Pin,
         name: &str,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<String>, ChunkError> {
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<String>, ReadError> {
         let Some(name) = self.lookup_symbol(name) else {
             return Ok(Vec::new());
         };
-        let listed = self.listed(pin, matchers, |index| index.values(name).collect());
+        let listed = self.listed(pin, matchers, |index| list(index.values(name), bounds))?;
         let values = match listed {
             Some(values) => self.if_overlapping(range, values),
             None => {
-                let series = self.select_labels(pin, matchers, range)?;
-                self.collect(&series, |own, value| (own == name).then_some(value))
+                let series = self.select_labels(pin, matchers, range, bounds)?;
+                self.collect(&series, bounds, |own, value| (own == name).then_some(value))?
             }
         };
-        Ok(self.sorted_texts(values))
+        self.sorted_texts(&values, bounds)
     }
 
     /// The labels of a series; none for an id never registered or defined.
@@ -84,13 +89,14 @@ impl Head {
         &self,
         pin: &Pin,
         matchers: &[Matcher],
-        list: impl FnOnce(&PostingsIndex) -> Vec<SymbolId>,
-    ) -> Option<Vec<SymbolId>> {
+        list: impl FnOnce(&PostingsIndex) -> Result<Vec<SymbolId>, Ended>,
+    ) -> Result<Option<Vec<SymbolId>>, Ended> {
         if !matchers.is_empty() {
-            return None;
+            return Ok(None);
         }
         let index = self.index.read();
-        (index.defined_seq <= pin.seq()).then(|| list(&index.postings))
+        let is_seen = index.defined_seq <= pin.seq();
+        is_seen.then(|| list(&index.postings)).transpose()
     }
 
     fn if_overlapping(&self, range: TimeRange, symbols: Vec<SymbolId>) -> Vec<SymbolId> {
@@ -107,40 +113,63 @@ impl Head {
         pin: &Pin,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<SeriesId>, ChunkError> {
-        match self.time_range() {
-            Some(all) if matchers.is_empty() && all.overlaps(range) => {
-                self.select(pin, matchers, TimeRange::ALL)
-            }
-            _ => self.select(pin, matchers, range),
-        }
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<SeriesId>, ReadError> {
+        let range = match self.time_range() {
+            Some(all) if matchers.is_empty() && all.overlaps(range) => TimeRange::ALL,
+            _ => range,
+        };
+        self.select_within(pin, matchers, range, bounds.of_all())
     }
 
     /// The different symbols that `pick` takes from the labels of `series`.
     fn collect(
         &self,
         series: &[SeriesId],
+        bounds: ReadBounds<'_>,
         pick: impl Fn(SymbolId, SymbolId) -> Option<SymbolId>,
-    ) -> Vec<SymbolId> {
+    ) -> Result<Vec<SymbolId>, Ended> {
         let mut picked = Symbols::default();
+        let mut tally = Tally::new(bounds);
         for series in series.chunks(LABELS_BATCH) {
+            bounds.check()?;
+            let before = picked.capacity();
             let view = self.registry.view();
             for &id in series {
                 let labels = view.symbols_of(id).into_iter().flatten();
                 picked.extend(labels.filter_map(|(name, value)| pick(name, value)));
             }
+            tally.grow((picked.capacity() - before) * SYMBOL_BYTES)?;
         }
-        picked.into_iter().collect()
+        list(picked.into_iter(), bounds)
     }
 
-    fn sorted_texts(&self, symbols: Vec<SymbolId>) -> Vec<String> {
-        let mut texts = Vec::with_capacity(symbols.len());
+    /// The strings of different symbols, sorted: as many of the first as the bounds say.
+    fn sorted_texts(
+        &self,
+        symbols: &[SymbolId],
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<String>, ReadError> {
+        let mut texts = SortedList::new(bounds);
         for symbols in symbols.chunks(LABELS_BATCH) {
+            bounds.check()?;
             let view = self.registry.view();
-            let own = symbols.iter().map(|&symbol| view.symbols().text(symbol));
-            texts.extend(own.map(str::to_owned));
+            for &symbol in symbols {
+                texts.push(view.symbols().text(symbol), str::to_owned)?;
+            }
         }
-        texts.sort_unstable();
-        texts
+        Ok(texts.finish()?)
     }
+}
+
+/// The symbols that there are.
+fn list(
+    symbols: impl Iterator<Item = SymbolId>,
+    bounds: ReadBounds<'_>,
+) -> Result<Vec<SymbolId>, Ended> {
+    let _list = bounds.hold_all::<SymbolId>(symbols.size_hint().0)?;
+    let mut pace = bounds.pace(LIST_PACE);
+    symbols
+        .map(|symbol| pace.step(1).map(|()| symbol))
+        .collect()
 }

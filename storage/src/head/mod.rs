@@ -55,6 +55,7 @@ use crate::model::{Labels, Seq, SeriesId};
 pub use append::Applied;
 pub use index_input::HeadInput;
 pub use lookup::{LabelHashes, Lookup, Registrar};
+pub use read::ReadError;
 pub use registry::{LabelsView, RegistryError};
 pub use replay::ReplayBatch;
 pub use stats::HeadStats;

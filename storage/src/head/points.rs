@@ -5,15 +5,18 @@ use parking_lot::RwLock;
 use super::read::{READ_CHUNKS, between};
 use super::series::List;
 use super::shard::{FoundPoint, SeriesReader, Shard, shard_of};
-use super::{Head, Pin};
+use super::{Head, Pin, ReadError};
 use crate::chunk::{ChunkError, HistogramCursor};
 use crate::index::evaluate;
 use crate::model::{
-    Exemplar, Histogram, HistogramPoint, Matcher, Sample, SeriesId, TimeRange, Value,
+    Exemplar, Histogram, HistogramPoint, Matcher, ReadBounds, Sample, SeriesId, Tally, TimeRange,
+    Value,
 };
 
 /// How many histograms are decoded while a shard is locked once.
 const READ_HISTOGRAMS: usize = 256;
+/// How many series and exemplars are looked at from one check to the next.
+const EXEMPLARS_PACE: usize = 256;
 
 impl Head {
     /// Reads all samples of a series in `range` that the pin sees into `out`, which is emptied
@@ -113,15 +116,18 @@ impl Head {
     /// rising order of id; those of a series in order of time, none twice.
     ///
     /// # Errors
-    /// Bytes that cannot be read: only a bug makes them.
-    pub fn exemplars(
+    /// [`ReadError`]
+    pub fn exemplars_within(
         &self,
         pin: &Pin,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<(SeriesId, Vec<Exemplar>)>, ChunkError> {
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<(SeriesId, Vec<Exemplar>)>, ReadError> {
         let mut found = Vec::new();
-        let Ok(candidates) = evaluate(self, matchers);
+        let candidates = evaluate(self, matchers, bounds)?;
+        let mut pace = bounds.pace(EXEMPLARS_PACE);
+        let mut tally = Tally::new(bounds);
         for id in candidates.into_iter().map(SeriesId) {
             let Some(shard) = self.shards.get(shard_of(id)) else {
                 continue;
@@ -130,6 +136,8 @@ impl Head {
             if let Some(extras) = shard.read().extras(id) {
                 extras.exemplars(pin.seq(), range, &mut exemplars)?;
             }
+            pace.step(1 + exemplars.len())?;
+            tally.grow(exemplars.iter().map(Exemplar::bytes).sum())?;
             if !exemplars.is_empty() {
                 Exemplar::sort(&mut exemplars);
                 found.push((id, exemplars));

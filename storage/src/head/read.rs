@@ -1,11 +1,13 @@
 //! Selecting series and reading their samples.
 
+use thiserror::Error;
+
 use super::points::find_points;
 use super::shard::{Shard, shard_of};
 use super::{Head, Pin};
 use crate::chunk::{ChunkError, overlay};
 use crate::index::{IndexAccess, PostingsIndex, SymbolTable, evaluate};
-use crate::model::{Matcher, Samples, SeriesId, TimeRange};
+use crate::model::{Ended, Matcher, ReadBounds, Samples, SeriesId, TimeRange};
 
 /// How many chunks are decoded while a shard is locked once, some microseconds each.
 pub(super) const READ_CHUNKS: usize = 16;
@@ -22,31 +24,49 @@ impl IndexAccess for Head {
     }
 }
 
+/// Why there is no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum ReadError {
+    /// A chunk cannot be read: only a bug makes one.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// Whoever asked wants none any more.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
 impl Head {
     /// The series that pass all `matchers` and have a sample in `range` that the pin sees, in
-    /// rising order of id. A stale marker is a sample.
+    /// rising order of id, as many of the first as the bounds say. A stale marker is a sample.
     ///
     /// # Errors
-    /// A chunk that cannot be read: only a bug makes one.
-    pub fn select(
+    /// [`ReadError`]
+    pub fn select_within(
         &self,
         pin: &Pin,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<SeriesId>, ChunkError> {
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<SeriesId>, ReadError> {
         if !self.time_range().is_some_and(|all| all.overlaps(range)) {
             return Ok(Vec::new());
         }
-        let Ok(candidates) = evaluate(self, matchers);
+        let candidates = evaluate(self, matchers, bounds)?;
+        let count = usize::try_from(candidates.len()).unwrap_or(usize::MAX);
+        let _series = bounds.hold_all::<[SeriesId; 2]>(count)?;
         let candidates: Vec<SeriesId> = candidates.into_iter().map(SeriesId).collect();
-        let mut selected = Vec::with_capacity(candidates.len());
+        let mut selected = Vec::with_capacity(candidates.len().min(bounds.limit));
         for ids in candidates.chunk_by(|&a, &b| shard_of(a) == shard_of(b)) {
             let Some(shard) = ids.first().and_then(|&id| self.shards.get(shard_of(id))) else {
                 continue;
             };
             for ids in ids.chunks(SELECT_BATCH) {
+                bounds.check()?;
                 let shard = shard.read();
                 for &id in ids {
+                    if selected.len() == bounds.limit {
+                        return Ok(selected);
+                    }
                     if shard.has_sample(id, pin.seq(), range)? {
                         selected.push(id);
                     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::prelude::*;
 
 pub(crate) mod mixed;
+mod unbounded;
 
 use super::*;
 use crate::model::{

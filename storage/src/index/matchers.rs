@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use roaring::RoaringBitmap;
 
-use crate::model::{MatchOp, Matcher, SymbolId};
+use crate::model::{Ended, MatchOp, Matcher, ReadBounds, SymbolId};
 
 /// An index that matchers are evaluated over: that of a head, or that of a file.
 pub trait Searchable {
     /// Why a question may have no answer.
-    type Error;
+    type Error: From<Ended>;
 
     /// The symbol of a string; none where no series has it.
     fn lookup(&self, text: &str) -> Result<Option<SymbolId>, Self::Error>;
@@ -21,6 +21,7 @@ pub trait Searchable {
         name: SymbolId,
         pattern: Option<&str>,
         pick: &dyn Fn(&str) -> bool,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<SymbolId>, Self::Error>;
 
     /// Calls `read` with the lists of series, all of one moment.
@@ -39,7 +40,12 @@ pub trait SeriesLists<E> {
     fn postings(&self, name: SymbolId, value: SymbolId) -> Result<Cow<'_, RoaringBitmap>, E>;
 
     /// The series whose label `name` has one of `values`, which may be in any order and repeat.
-    fn union(&self, name: SymbolId, values: &[SymbolId]) -> Result<RoaringBitmap, E>;
+    fn union(
+        &self,
+        name: SymbolId,
+        values: &[SymbolId],
+        bounds: ReadBounds<'_>,
+    ) -> Result<RoaringBitmap, E>;
 }
 
 /// The series that pass all of `matchers`; every series if there is none.
@@ -50,25 +56,34 @@ pub trait SeriesLists<E> {
 /// may not be among the answer.
 ///
 /// # Errors
-/// Those of the index.
-pub fn evaluate<I: Searchable>(index: &I, matchers: &[Matcher]) -> Result<RoaringBitmap, I::Error> {
+/// Those of the index; the read was ended.
+pub fn evaluate<I: Searchable>(
+    index: &I,
+    matchers: &[Matcher],
+    bounds: ReadBounds<'_>,
+) -> Result<RoaringBitmap, I::Error> {
     let mut terms = Vec::with_capacity(matchers.len());
     for matcher in matchers {
-        match Term::of(index, matcher)? {
+        bounds.check()?;
+        match Term::of(index, matcher, bounds)? {
             Term::All => {}
             Term::Nothing => return Ok(RoaringBitmap::new()),
             term => terms.push(term),
         }
     }
-    index.with_lists(|lists| combine(lists, &terms))
+    index.with_lists(|lists| combine(lists, &terms, bounds))
 }
 
-fn combine<E>(lists: &dyn SeriesLists<E>, terms: &[Term]) -> Result<RoaringBitmap, E> {
+fn combine<E: From<Ended>>(
+    lists: &dyn SeriesLists<E>,
+    terms: &[Term],
+    bounds: ReadBounds<'_>,
+) -> Result<RoaringBitmap, E> {
     let mut included = Vec::new();
     let mut excluded = Vec::new();
     for term in terms {
         match term {
-            Term::Include(series) => included.push(series.resolve(lists)?),
+            Term::Include(series) => included.push(series.resolve(lists, bounds)?),
             Term::Exclude(series) => excluded.push(series),
             Term::All | Term::Nothing => {}
         }
@@ -80,13 +95,14 @@ fn combine<E>(lists: &dyn SeriesLists<E>, terms: &[Term]) -> Result<RoaringBitma
         None => lists.all()?.into_owned(),
     };
     for bitmap in included {
+        bounds.check()?;
         result &= &*bitmap;
     }
     for series in excluded {
         if result.is_empty() {
             return Ok(result);
         }
-        result -= &*series.resolve(lists)?;
+        result -= &*series.resolve(lists, bounds)?;
     }
     Ok(result)
 }
@@ -116,20 +132,29 @@ enum Set {
 }
 
 impl Set {
-    fn resolve<'a, E>(&self, lists: &'a dyn SeriesLists<E>) -> Result<Cow<'a, RoaringBitmap>, E> {
+    fn resolve<'a, E: From<Ended>>(
+        &self,
+        lists: &'a dyn SeriesLists<E>,
+        bounds: ReadBounds<'_>,
+    ) -> Result<Cow<'a, RoaringBitmap>, E> {
+        bounds.check()?;
         Ok(match self {
             Self::Present(name) => lists.present(*name)?,
             Self::Value(name, value) => lists.postings(*name, *value)?,
-            Self::Values(name, values) => Cow::Owned(lists.union(*name, values)?),
+            Self::Values(name, values) => Cow::Owned(lists.union(*name, values, bounds)?),
             Self::PresentExcept(name, values) => {
-                Cow::Owned(&*lists.present(*name)? - lists.union(*name, values)?)
+                Cow::Owned(&*lists.present(*name)? - lists.union(*name, values, bounds)?)
             }
         })
     }
 }
 
 impl Term {
-    fn of<I: Searchable>(index: &I, matcher: &Matcher) -> Result<Self, I::Error> {
+    fn of<I: Searchable>(
+        index: &I,
+        matcher: &Matcher,
+        bounds: ReadBounds<'_>,
+    ) -> Result<Self, I::Error> {
         let negated = matches!(matcher.op(), MatchOp::NotEqual | MatchOp::NotRegex);
         let is_regex = matches!(matcher.op(), MatchOp::Regex | MatchOp::NotRegex);
         if is_regex && matcher.value() == ".*" {
@@ -155,9 +180,8 @@ impl Term {
         // A regular expression: `matches` already turns `!~` around. Unless it matches `""`, the
         // values that count are those it matches.
         let pattern = (negated == passes_absent).then(|| matcher.value());
-        let picked = index.pick_values(name, pattern, &|text| {
-            matcher.matches(text) != passes_absent
-        })?;
+        let pick = |text: &str| matcher.matches(text) != passes_absent;
+        let picked = index.pick_values(name, pattern, &pick, bounds)?;
         Ok(match passes_absent {
             true => Self::Exclude(Set::Values(name, picked)),
             false => Self::Include(Set::Values(name, picked)),
@@ -200,8 +224,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::index::access::{SCAN_PACE, SCAN_WORK};
     use crate::index::{PostingsIndex, SymbolTable};
     use crate::model::SeriesId;
+    use crate::model::allowance::tests::Counted;
 
     /// Series by id, each as its labels.
     fn index_of(series: &[Vec<(&str, &str)>]) -> (PostingsIndex, SymbolTable) {
@@ -228,7 +254,7 @@ mod tests {
             .iter()
             .map(|&(op, name, value)| Matcher::new(op, name, value).unwrap())
             .collect();
-        let Ok(found) = evaluate(&(&index.0, &index.1), &matchers);
+        let found = evaluate(&(&index.0, &index.1), &matchers, ReadBounds::NONE).unwrap();
         found.iter().collect()
     }
 
@@ -279,6 +305,49 @@ mod tests {
         ];
         for (matchers, expected) in cases {
             assert_eq!(&ids(&index, matchers), expected, "{matchers:?}");
+        }
+    }
+
+    /// However long the list of values, an expression is tried on few of them once it is over.
+    #[test]
+    fn evaluation_ends_soon_after_it_is_told() {
+        const VALUES: u32 = 20_000;
+        let (mut index, mut symbols) = (PostingsIndex::default(), SymbolTable::default());
+        let name = symbols.intern("n").unwrap();
+        for id in 0..VALUES {
+            let value = symbols.intern(&format!("{id:0100}")).unwrap();
+            index.insert(SeriesId(id), [(name, value)]);
+        }
+        let searched = (&index, &symbols);
+        let tried = std::cell::Cell::new(0);
+        let pick = |_: &str| {
+            tried.set(tried.get() + 1);
+            true
+        };
+        for asks_max in [0, 1, 5, 20] {
+            let allowance = Counted::new(asks_max, usize::MAX);
+            tried.set(0);
+            let picked = searched.pick_values(name, None, &pick, ReadBounds::new(&allowance));
+            assert_eq!(picked.unwrap_err(), Ended);
+            let most = (asks_max + 1) * (SCAN_PACE / (100 + SCAN_WORK) + 1);
+            assert!(tried.get() <= most, "{} of {most}", tried.get());
+        }
+        let matcher = Matcher::new(MatchOp::Regex, "n", "0.*").unwrap();
+        let whole = Counted::new(usize::MAX, usize::MAX);
+        let found = evaluate(
+            &searched,
+            std::slice::from_ref(&matcher),
+            ReadBounds::new(&whole),
+        );
+        assert_eq!(found.unwrap().len(), u64::from(VALUES));
+        let asked = whole.asked.into_inner();
+        assert!(asked as u32 > VALUES * 132 / SCAN_PACE as u32, "{asked}");
+        for asks_max in 0..asked {
+            let allowance = Counted::new(asks_max, usize::MAX);
+            let bounds = ReadBounds::new(&allowance);
+            let found = evaluate(&searched, std::slice::from_ref(&matcher), bounds);
+            assert_eq!(found.unwrap_err(), Ended, "{asks_max}");
+            assert_eq!(allowance.asked.into_inner(), asks_max + 1);
         }
     }
 

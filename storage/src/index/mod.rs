@@ -4,10 +4,12 @@ mod access;
 mod matchers;
 mod postings;
 mod prefixes;
+mod sorted_list;
 pub mod stored;
 mod symbols;
 
 pub use access::IndexAccess;
 pub use matchers::evaluate;
 pub use postings::{Postings, PostingsIndex};
+pub use sorted_list::{SortedList, taken};
 pub use symbols::{SymbolTable, SymbolTableFull};

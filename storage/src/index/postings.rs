@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use roaring::{MultiOps, RoaringBitmap};
 
-use crate::model::{SeriesId, SymbolId};
+use crate::model::{Ended, ReadBounds, SeriesId, SymbolId};
+
+/// How many lists are joined from one check to the next.
+const UNION_BATCH: usize = 16 << 10;
 
 /// The series that have one label.
 #[derive(Clone, Debug)]
@@ -103,26 +106,40 @@ impl PostingsIndex {
         Some(&self.names.get(&name)?.present)
     }
 
+    /// How many values a label name has.
+    pub fn count_values(&self, name: SymbolId) -> usize {
+        self.names.get(&name).map_or(0, |label| label.values.len())
+    }
+
     /// The series whose label `name` has one of `values`.
+    ///
+    /// # Errors
+    /// The read was ended.
     pub fn union(
         &self,
         name: SymbolId,
-        values: impl IntoIterator<Item = SymbolId>,
-    ) -> RoaringBitmap {
+        values: &[SymbolId],
+        bounds: ReadBounds<'_>,
+    ) -> Result<RoaringBitmap, Ended> {
+        let mut found = RoaringBitmap::new();
         let Some(label) = self.names.get(&name) else {
-            return RoaringBitmap::new();
+            return Ok(found);
         };
-        let mut single = Vec::new();
-        let mut many = Vec::new();
-        for value in values {
-            match label.values.get(&value) {
-                Some(Postings::One(one)) => single.push(*one),
-                Some(Postings::Many(bitmap)) => many.push(&**bitmap),
-                None => {}
+        for values in values.chunks(UNION_BATCH) {
+            bounds.check()?;
+            let mut single = Vec::new();
+            let mut many = Vec::new();
+            for value in values {
+                match label.values.get(value) {
+                    Some(Postings::One(one)) => single.push(*one),
+                    Some(Postings::Many(bitmap)) => many.push(&**bitmap),
+                    None => {}
+                }
             }
+            single.sort_unstable();
+            found |= many.into_iter().union() | RoaringBitmap::from_iter(single);
         }
-        single.sort_unstable();
-        many.into_iter().union() | RoaringBitmap::from_iter(single)
+        Ok(found)
     }
 }
 
@@ -154,7 +171,8 @@ mod tests {
         values.sort();
         assert_eq!(values, [symbol(b'a'), symbol(b'b')]);
         assert_eq!(index.values(symbol(b'?')).count(), 0);
-        let union = index.union(job, [symbol(b'b'), symbol(b'a'), symbol(b'?')]);
+        let values = [symbol(b'b'), symbol(b'a'), symbol(b'?')];
+        let union = index.union(job, &values, ReadBounds::NONE).unwrap();
         assert_eq!(union.iter().collect::<Vec<_>>(), [3, 7, 9]);
         assert_eq!(index.present(zone).unwrap().len(), 1);
         assert_eq!(index.all().len(), 3);

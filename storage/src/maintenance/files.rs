@@ -308,6 +308,10 @@ pub fn file_error(cause: FileError) -> Error {
             source: IndexError::Section { source, .. },
             ..
         } if matches!(source, SectionError::Io { .. }) => ErrorKind::Io,
+        FileError::Index {
+            source: IndexError::Ended(_),
+            ..
+        } => ErrorKind::Ended,
         FileError::Newer { .. } => ErrorKind::Incompatible,
         _ => ErrorKind::Corrupt,
     };

@@ -26,6 +26,11 @@ pub struct SeriesExemplars {
 }
 
 impl Exemplar {
+    /// What it takes in memory, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.labels.text_bytes()
+    }
+
     /// Puts exemplars in order of time, then value and labels, and drops those that are there
     /// twice.
     pub(crate) fn sort(exemplars: &mut Vec<Self>) {

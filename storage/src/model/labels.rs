@@ -133,6 +133,11 @@ impl Labels {
         self.ends.is_empty()
     }
 
+    /// Bytes of all names and values.
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Names and values in order of name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + '_ {
         self.as_ref().iter()

@@ -2,6 +2,7 @@
 //!
 //! Nothing here touches a file, a clock or a lock.
 
+pub(crate) mod allowance;
 mod batch;
 mod exemplar;
 mod float_runs;
@@ -14,6 +15,8 @@ mod read_damage;
 mod sample;
 mod time_range;
 
+pub use allowance::{Allowance, Unbounded};
+pub(crate) use allowance::{Ended, Pace, ReadBounds, Tally};
 pub use batch::{
     Batch, ExemplarRow, FloatRow, FloatStart, HistogramRow, MetadataRow, SeriesDefinition,
 };

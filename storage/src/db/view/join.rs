@@ -6,11 +6,15 @@ use super::lists::{LabelLists, List, count};
 use super::part::{Part, RowLabels};
 use super::symbol_map::SymbolMap;
 use crate::error::{Error, ErrorKind};
-use crate::model::SymbolId;
+use crate::model::{Ended, ReadBounds, SymbolId, Tally};
 
 /// For how many series labels are asked for at once: of a file, what many have in common is read
 /// once.
 const BATCH: usize = 4096;
+/// How many series are put into the table from one check to the next.
+const INDEX_PACE: usize = 16 << 10;
+/// What a series takes in the table, at most.
+const TABLE_BYTES: usize = 12;
 
 /// Where a series stands in one source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,27 +47,42 @@ impl Places {
 ///
 /// # Errors
 /// Those of the sources' labels, with the place of the source; more labels, or bytes of them, than
-/// a u32 counts.
-pub(super) fn join(selected: &[(&Part, Vec<u32>)]) -> Result<(LabelLists, Places), (usize, Error)> {
-    let mut joiner = Joiner::default();
+/// a u32 counts; the read was ended.
+pub(super) fn join(
+    selected: &[(&Part, Vec<u32>)],
+    bounds: ReadBounds<'_>,
+) -> Result<(LabelLists, Places), (usize, Error)> {
+    let mut joiner = Joiner::new(bounds);
     let mut series = Vec::with_capacity(selected.len());
     for (place, (part, rows)) in selected.iter().enumerate() {
         series.push(joiner.add(part, rows).map_err(|error| (place, error))?);
     }
     let Joiner { mut lists, .. } = joiner;
     lists.shrink();
-    count(series.iter().map(Vec::len).sum()).map_err(|error| (0, error))?;
-    let places = places(selected, &series, lists.len());
+    let rows = series.iter().map(Vec::len).sum();
+    count(rows).map_err(|error| (0, error))?;
+    let ended = |ended: Ended| (0, ended.into());
+    let _places = bounds.hold_all::<Place>(rows).map_err(ended)?;
+    let _ends = bounds.hold_all::<u32>(lists.len()).map_err(ended)?;
+    let places = places(selected, &series, lists.len(), bounds).map_err(ended)?;
     Ok((lists, places))
 }
 
 /// Puts the rows of all sources in the order of their series; `series` tells for each source
 /// and row the number of its series. A u32 counts the rows.
-fn places(selected: &[(&Part, Vec<u32>)], series: &[Vec<u32>], count: usize) -> Places {
+fn places(
+    selected: &[(&Part, Vec<u32>)],
+    series: &[Vec<u32>],
+    count: usize,
+    bounds: ReadBounds<'_>,
+) -> Result<Places, Ended> {
     // First how many places each has, then where they start, and in the end where they end.
     let mut ends = vec![0u32; count];
-    for &one in series.iter().flatten() {
-        ends[one as usize] += 1;
+    for series in series {
+        bounds.check()?;
+        for &one in series {
+            ends[one as usize] += 1;
+        }
     }
     let mut start = 0;
     for end in &mut ends {
@@ -71,18 +90,20 @@ fn places(selected: &[(&Part, Vec<u32>)], series: &[Vec<u32>], count: usize) -> 
     }
     let mut all = vec![Place::default(); start as usize];
     for ((part, (_, rows)), series) in (0..).zip(selected).zip(series) {
+        bounds.check()?;
         for (&row, &one) in rows.iter().zip(series) {
             let end = &mut ends[one as usize];
             all[*end as usize] = Place { part, row };
             *end += 1;
         }
     }
-    Places { all, ends }
+    Ok(Places { all, ends })
 }
 
 /// Finds out which rows are the same series.
-#[derive(Default)]
-struct Joiner {
+struct Joiner<'b> {
+    bounds: ReadBounds<'b>,
+    tally: Tally<'b>,
     lists: LabelLists,
     /// Series by their labels: the first `indexed` of them. Sources mostly have their series in
     /// one order, and where the next row is the next series, no table is needed.
@@ -90,7 +111,17 @@ struct Joiner {
     indexed: usize,
 }
 
-impl Joiner {
+impl<'b> Joiner<'b> {
+    fn new(bounds: ReadBounds<'b>) -> Self {
+        Self {
+            bounds,
+            tally: Tally::new(bounds),
+            lists: LabelLists::default(),
+            table: HashTable::new(),
+            indexed: 0,
+        }
+    }
+
     /// The numbers of the series of a source's rows.
     fn add(&mut self, part: &Part, rows: &[u32]) -> Result<Vec<u32>, Error> {
         // The rows of one source are different series: only those of sources before it need to be
@@ -98,8 +129,11 @@ impl Joiner {
         let known = self.lists.len();
         let mut translation = Translation::default();
         let mut guess = 0;
+        self.tally.grow(size_of_val(rows))?;
         let mut series = Vec::with_capacity(rows.len());
         for rows in rows.chunks(BATCH) {
+            self.bounds.check()?;
+            let before = self.lists.bytes();
             translation.load(part, rows, &mut self.lists)?;
             let Translation {
                 map,
@@ -114,7 +148,7 @@ impl Joiner {
                 let found = if guess < known && self.lists.is(guess, list) {
                     Some(guess as u32)
                 } else {
-                    self.find(known, list)
+                    self.find(known, list)?
                 };
                 let number = match found {
                     Some(number) => {
@@ -125,32 +159,42 @@ impl Joiner {
                 };
                 series.push(number);
             }
+            self.tally.grow(self.lists.bytes() - before)?;
         }
         debug_assert_eq!(series.len(), rows.len());
         Ok(series)
     }
 
     /// Which of the first `known` series has these labels.
-    fn find(&mut self, known: usize, list: List<'_>) -> Option<u32> {
+    fn find(&mut self, known: usize, list: List<'_>) -> Result<Option<u32>, Ended> {
         let Self {
+            bounds,
+            tally,
             lists,
             table,
             indexed,
         } = self;
         if *indexed < known {
             let hash = |&one: &u32| lists.hash(lists.at(one as usize));
-            table.reserve(known - *indexed, hash);
+            tally.grow((known - *indexed) * TABLE_BYTES)?;
+            if table.capacity() < known {
+                // A table that grows hashes all it has in one go.
+                *table = HashTable::with_capacity(known);
+                *indexed = 0;
+            }
+            let mut pace = bounds.pace(INDEX_PACE);
             for one in *indexed..known {
+                pace.step(1)?;
                 let one = one as u32;
                 table.insert_unique(hash(&one), one, hash);
             }
             *indexed = known;
         }
         if known == 0 {
-            return None;
+            return Ok(None);
         }
         let is_it = |&one: &u32| lists.is(one as usize, list);
-        table.find(lists.hash(list), is_it).copied()
+        Ok(table.find(lists.hash(list), is_it).copied())
     }
 }
 

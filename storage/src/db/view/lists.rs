@@ -80,6 +80,16 @@ impl LabelLists {
         self.values.shrink_to_fit();
     }
 
+    /// What they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        /// What a string takes beside its bytes.
+        const SYMBOL_BYTES: usize = 16;
+        self.sets.capacity() * size_of::<Set>()
+            + self.values.capacity() * size_of::<u32>()
+            + self.symbols.text_bytes()
+            + self.symbols.len() * SYMBOL_BYTES
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.sets.len()

@@ -1,5 +1,6 @@
 //! What a query sees: the sources of a database at one moment, and their series joined by labels.
 
+mod bounded;
 mod damage;
 mod extras;
 mod join;
@@ -20,8 +21,11 @@ use super::Shared;
 use super::sources::Sources;
 use crate::error::Error;
 use crate::maintenance::stored::Stored;
-use crate::model::{Matcher, ReadDamage, TimeRange};
+use crate::model::{
+    Allowance, Matcher, Metadata, ReadBounds, ReadDamage, SeriesExemplars, TimeRange,
+};
 
+pub use self::bounded::Bounded;
 pub(super) use self::damage::DamageLog;
 pub use self::selection::Selection;
 
@@ -68,23 +72,63 @@ impl View {
         }
     }
 
-    /// The series for which all matchers hold and that have a sample (a stale marker counts) in
-    /// the range: in the order in which they were first written, as far as the sources of the
-    /// view still tell it. The same matchers and range give the same order each time.
+    /// The same with bounds on what its answers take.
+    pub fn bounded<'v, 'b>(&'v self, allowance: &'b dyn Allowance) -> Bounded<'v, 'b> {
+        Bounded::new(self, ReadBounds::new(allowance))
+    }
+
+    /// [`Bounded::select`] without bounds.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] where the system does not let data be read,
-    /// [`crate::ErrorKind::TooManySeries`] where the label strings selected take 4 GiB.
+    /// As there.
     pub fn select(&self, matchers: &[Matcher], range: TimeRange) -> Result<Selection<'_>, Error> {
-        let range = self.within_retention(range);
-        let mut selected = Vec::new();
-        for part in self.parts_in(range) {
-            let rows = self.damage.of_file(part, part.select(matchers, range))?;
-            if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
-                selected.push((part, rows));
-            }
-        }
-        Selection::new(selected, range, &self.damage)
+        self.unbounded().select(matchers, range)
+    }
+
+    /// All that [`Bounded::label_names`] can give, without bounds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, Error> {
+        self.unbounded().label_names(&[matchers], range, usize::MAX)
+    }
+
+    /// All that [`Bounded::label_values`] can give, without bounds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, Error> {
+        self.unbounded()
+            .label_values(name, &[matchers], range, usize::MAX)
+    }
+
+    /// [`Bounded::exemplars`] without bounds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn exemplars(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<SeriesExemplars>, Error> {
+        self.unbounded().exemplars(matchers, range)
+    }
+
+    /// [`Bounded::metadata`] without bounds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn metadata(&self, metric: Option<&str>) -> Result<Vec<(String, Metadata)>, Error> {
+        self.unbounded().metadata(metric)
     }
 
     /// What the answers of this view and of its selections were without so far, for damage: one
@@ -93,32 +137,8 @@ impl View {
         self.damage.list()
     }
 
-    /// Names of labels, sorted, of the series that match. Without a matcher, of all series of
-    /// the sources whose samples lie around the range.
-    ///
-    /// # Errors
-    /// Those of [`View::select`].
-    pub fn label_names(
-        &self,
-        matchers: &[Matcher],
-        range: TimeRange,
-    ) -> Result<Vec<String>, Error> {
-        let range = self.within_retention(range);
-        self.union(range, |part| part.label_names(matchers, range))
-    }
-
-    /// Values of a label, sorted, of the series that match; as [`View::label_names`].
-    ///
-    /// # Errors
-    /// Those of [`View::select`].
-    pub fn label_values(
-        &self,
-        name: &str,
-        matchers: &[Matcher],
-        range: TimeRange,
-    ) -> Result<Vec<String>, Error> {
-        let range = self.within_retention(range);
-        self.union(range, |part| part.label_values(name, matchers, range))
+    fn unbounded(&self) -> Bounded<'_, 'static> {
+        Bounded::new(self, ReadBounds::NONE)
     }
 
     /// The sources that may have samples in a range.
@@ -126,29 +146,6 @@ impl View {
         self.parts
             .iter()
             .filter(move |part| part.range().is_some_and(|own| own.overlaps(range)))
-    }
-
-    /// The strings of all sources, sorted, each once; `list` gives those of one, sorted.
-    fn union(
-        &self,
-        range: TimeRange,
-        list: impl Fn(&Part) -> Result<Vec<String>, Error>,
-    ) -> Result<Vec<String>, Error> {
-        let mut texts = Vec::new();
-        for part in self.parts_in(range) {
-            let Some(own) = self.damage.of_file(part, list(part))? else {
-                continue;
-            };
-            if texts.is_empty() {
-                texts = own;
-            } else if !own.is_empty() {
-                texts.extend(own);
-                // The stable sort finds the two runs and merges them.
-                texts.sort();
-                texts.dedup();
-            }
-        }
-        Ok(texts)
     }
 
     fn within_retention(&self, range: TimeRange) -> TimeRange {

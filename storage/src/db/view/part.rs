@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::{extras, stored};
 use crate::chunk::ChunkError;
 use crate::error::{Error, ErrorKind};
-use crate::head::{Head, Pin};
+use crate::head::{Head, Pin, ReadError};
 use crate::maintenance::files::file_error;
 use crate::maintenance::stored::{Stored, StoredReader};
 use crate::model::{
-    HistogramPoint, Labels, Matcher, Metadata, Sample, Samples, SeriesExemplars, SeriesId,
-    SymbolId, TimeRange,
+    HistogramPoint, Labels, Matcher, Metadata, ReadBounds, Sample, Samples, SeriesExemplars,
+    SeriesId, SymbolId, TimeRange,
 };
 
 /// How many series are looked at while no other can be registered, and how many strings.
@@ -57,59 +57,68 @@ impl Part {
     }
 
     /// The rows of the series for which all matchers hold and that have a sample in the range,
-    /// in rising order.
+    /// in rising order: as many of the first as the bounds say.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
-    pub(super) fn select(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<u32>, Error> {
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
+    pub(super) fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<u32>, Error> {
         match self {
             Self::Head(own) => {
-                let series = own.head.select(&own.pin, matchers, range);
+                let series = own.head.select_within(&own.pin, matchers, range, bounds);
                 // In place: the two have the same size.
                 Ok(series
-                    .map_err(corrupt)?
+                    .map_err(read_error)?
                     .into_iter()
                     .map(|id| id.0)
                     .collect())
             }
-            Self::Stored(own) => stored::select(own, matchers, range),
+            Self::Stored(own) => stored::select(own, matchers, range, bounds),
         }
     }
 
-    /// Names of labels, sorted, of the series that match; without a matcher of all series.
+    /// Names of labels, sorted, of the series that match; without a matcher of all series. As many
+    /// of the first as the bounds say.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
     pub(super) fn label_names(
         &self,
         matchers: &[Matcher],
         range: TimeRange,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<String>, Error> {
         match self {
             Self::Head(own) => own
                 .head
-                .label_names(&own.pin, matchers, range)
-                .map_err(corrupt),
-            Self::Stored(own) => stored::label_names(own, matchers, range),
+                .label_names_within(&own.pin, matchers, range, bounds)
+                .map_err(read_error),
+            Self::Stored(own) => stored::label_names(own, matchers, range, bounds),
         }
     }
 
-    /// Values of a label, sorted, of the series that match; without a matcher of all series.
+    /// Values of a label, sorted, of the series that match; without a matcher of all series. As
+    /// many of the first as the bounds say.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
     pub(super) fn label_values(
         &self,
         name: &str,
         matchers: &[Matcher],
         range: TimeRange,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<String>, Error> {
         match self {
             Self::Head(own) => own
                 .head
-                .label_values(&own.pin, name, matchers, range)
-                .map_err(corrupt),
-            Self::Stored(own) => stored::label_values(own, name, matchers, range),
+                .label_values_within(&own.pin, name, matchers, range, bounds)
+                .map_err(read_error),
+            Self::Stored(own) => stored::label_values(own, name, matchers, range, bounds),
         }
     }
 
@@ -145,15 +154,16 @@ impl Part {
     /// The exemplars in the range of the series for which all matchers hold.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
     pub(super) fn exemplars(
         &self,
         matchers: &[Matcher],
         range: TimeRange,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<SeriesExemplars>, Error> {
         match self {
-            Self::Head(own) => own.exemplars(matchers, range),
-            Self::Stored(own) => extras::of_file(own, matchers, range).map_err(file_error),
+            Self::Head(own) => own.exemplars(matchers, range, bounds),
+            Self::Stored(own) => extras::of_file(own, matchers, range, bounds),
         }
     }
 
@@ -323,9 +333,12 @@ impl PinnedHead {
         &self,
         matchers: &[Matcher],
         range: TimeRange,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<SeriesExemplars>, Error> {
-        let found = self.head.exemplars(&self.pin, matchers, range);
-        let found = found.map_err(corrupt)?.into_iter();
+        let found = self
+            .head
+            .exemplars_within(&self.pin, matchers, range, bounds);
+        let found = found.map_err(read_error)?.into_iter();
         Ok(found
             .map(|(id, exemplars)| SeriesExemplars {
                 labels: self.labels(id.0),
@@ -369,6 +382,13 @@ impl PinnedHead {
                 each(symbol, labels.symbols().text(symbol));
             }
         }
+    }
+}
+
+fn read_error(error: ReadError) -> Error {
+    match error {
+        ReadError::Chunk(error) => corrupt(error),
+        ReadError::Ended(ended) => ended.into(),
     }
 }
 

@@ -8,7 +8,9 @@ use super::lists::LabelLists;
 use super::merge::{lay_over, lay_points_over};
 use super::part::{Part, PartReader, PinnedHead};
 use crate::error::Error;
-use crate::model::{HistogramPoint, Labels, Sample, Samples, SymbolId, TimeRange, Value};
+use crate::model::{
+    HistogramPoint, Labels, ReadBounds, Sample, Samples, SymbolId, TimeRange, Value,
+};
 
 /// The series of a [`super::View`] that match and have a sample in the range; a series is named
 /// by its place, from 0. Read from several threads at once.
@@ -61,6 +63,7 @@ impl<'a> Selection<'a> {
         mut selected: Vec<(&'a Part, Vec<u32>)>,
         range: TimeRange,
         damage: &'a Damage,
+        bounds: ReadBounds<'_>,
     ) -> Result<Self, Error> {
         let series = match selected.as_mut_slice() {
             [(Part::Head(head), rows)] => Series::Head {
@@ -68,7 +71,7 @@ impl<'a> Selection<'a> {
                 rows: std::mem::take(rows),
             },
             _ => {
-                let (lists, places) = join_readable(&mut selected, damage)?;
+                let (lists, places) = join_readable(&mut selected, damage, bounds)?;
                 Series::Joined(Box::new(Joined {
                     parts: selected.into_iter().map(|(part, _)| part).collect(),
                     lists,
@@ -212,9 +215,10 @@ impl<'a> Joined<'a> {
 fn join_readable(
     selected: &mut Vec<(&Part, Vec<u32>)>,
     damage: &Damage,
+    bounds: ReadBounds<'_>,
 ) -> Result<(LabelLists, Places), Error> {
     loop {
-        match join(selected) {
+        match join(selected, bounds) {
             Ok(joined) => return Ok(joined),
             Err((place, error)) => {
                 let (part, _) = selected[place];

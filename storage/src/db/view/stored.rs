@@ -7,32 +7,46 @@ use crate::error::{Error, ErrorKind};
 use crate::immutable::FileError;
 use crate::maintenance::files::file_error;
 use crate::maintenance::stored::Stored;
-use crate::model::{Matcher, SymbolId, TimeRange};
+use crate::model::{Matcher, ReadBounds, SymbolId, TimeRange};
+
+/// How many rows are looked at from one check to the next.
+const SELECT_BATCH: usize = 512;
 
 /// The rows of the series for which all matchers hold and that have a sample in the range, in
-/// rising order; those too of which damage does not let it be told: reading them does.
+/// rising order; those too of which damage does not let it be told: reading them does. As many of
+/// the first as the bounds say.
 pub(super) fn select(
     file: &Stored,
     matchers: &[Matcher],
     range: TimeRange,
+    bounds: ReadBounds<'_>,
 ) -> Result<Vec<u32>, Error> {
-    let rows = file.with_index(|index| index.evaluate(matchers));
-    let rows: Vec<u32> = rows.map_err(file_error)?.into_iter().collect();
+    let rows = file.with_index(|index| index.evaluate_within(matchers, bounds));
+    let rows = rows.map_err(file_error)?;
+    let _rows = bounds.hold_all::<[u32; 2]>(usize::try_from(rows.len()).unwrap_or(usize::MAX))?;
+    let rows: Vec<u32> = rows.into_iter().collect();
     let mut reader = file.reader();
     let mut selected = Vec::new();
-    let mut left = vec![rows.as_slice()];
-    while let Some(rows) = left.pop() {
-        match reader.with_samples(rows, range).map_err(file_error) {
-            Ok(found) if selected.is_empty() => selected = found,
-            Ok(found) => selected.extend(found),
-            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            Err(_) if rows.len() <= 1 => selected.extend(rows),
-            Err(_) => {
-                let (first, second) = rows.split_at(rows.len() / 2);
-                left.extend([second, first]);
+    for rows in rows.chunks(SELECT_BATCH) {
+        bounds.check()?;
+        let mut left = vec![rows];
+        while let Some(rows) = left.pop() {
+            match reader.with_samples(rows, range).map_err(file_error) {
+                Ok(found) if selected.is_empty() => selected = found,
+                Ok(found) => selected.extend(found),
+                Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+                Err(_) if rows.len() <= 1 => selected.extend(rows),
+                Err(_) => {
+                    let (first, second) = rows.split_at(rows.len() / 2);
+                    left.extend([second, first]);
+                }
             }
         }
+        if selected.len() >= bounds.limit {
+            break;
+        }
     }
+    selected.truncate(bounds.limit);
     Ok(selected)
 }
 
@@ -41,9 +55,10 @@ pub(super) fn label_names(
     file: &Stored,
     matchers: &[Matcher],
     range: TimeRange,
+    bounds: ReadBounds<'_>,
 ) -> Result<Vec<String>, Error> {
-    let rows = matching(file, matchers, range)?;
-    let names = file.with_index(|index| index.label_names(rows.as_ref()));
+    let rows = matching(file, matchers, range, bounds)?;
+    let names = file.with_index(|index| index.label_names_within(rows.as_ref(), bounds));
     names.map_err(file_error)
 }
 
@@ -53,9 +68,10 @@ pub(super) fn label_values(
     name: &str,
     matchers: &[Matcher],
     range: TimeRange,
+    bounds: ReadBounds<'_>,
 ) -> Result<Vec<String>, Error> {
-    let rows = matching(file, matchers, range)?;
-    let values = file.with_index(|index| index.label_values(name, rows.as_ref()));
+    let rows = matching(file, matchers, range, bounds)?;
+    let values = file.with_index(|index| index.label_values_within(name, rows.as_ref(), bounds));
     values.map_err(file_error)
 }
 
@@ -64,11 +80,12 @@ fn matching(
     file: &Stored,
     matchers: &[Matcher],
     range: TimeRange,
+    bounds: ReadBounds<'_>,
 ) -> Result<Option<RoaringBitmap>, Error> {
     if matchers.is_empty() {
         return Ok(None);
     }
-    let rows = select(file, matchers, range)?;
+    let rows = select(file, matchers, range, bounds.of_all())?;
     Ok(Some(rows.into_iter().collect()))
 }
 

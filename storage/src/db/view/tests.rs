@@ -1,5 +1,6 @@
 //! A view of several heads against one head that got all writes.
 
+mod bounds;
 mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::index::evaluate;
 use crate::index::stored::{IndexRefs, StoredIndex, write};
-use crate::model::{Batch, Labels, MatchOp, Matcher, SeriesDefinition};
+use crate::model::{Batch, Labels, MatchOp, Matcher, ReadBounds, SeriesDefinition};
 use crate::section::FileWriter;
 use crate::sys::sim::SimDisk;
 use crate::sys::{File, Sys};
@@ -75,7 +75,7 @@ fn the_index_of_a_head_answers_as_the_head() {
         (MatchOp::Equal, "le", ""),
     ] {
         let matchers = [Matcher::new(op, name, value).unwrap()];
-        let Ok(expected) = evaluate(&head, &matchers);
+        let expected = evaluate(&head, &matchers, ReadBounds::NONE).unwrap();
         assert!(!expected.is_empty());
         assert_eq!(index.evaluate(&matchers).unwrap(), expected);
     }

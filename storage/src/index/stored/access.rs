@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
-use super::{IndexError, RowsAt, StoredIndex};
+use super::{IndexError, ListRef, RowsAt, StoredIndex};
+use crate::index::access::{SCAN_PACE, SCAN_WORK};
 use crate::index::matchers::{Searchable, SeriesLists, evaluate};
 use crate::index::prefixes::{after_prefix, prefixes};
-use crate::model::{Matcher, SymbolId};
+use crate::model::{Matcher, Pace, ReadBounds, SymbolId};
 
 /// Up to this many values are looked up one by one in a union, and more if they are fewer than
 /// this part of all.
@@ -17,14 +18,22 @@ const SINGLE_VALUES: usize = 16;
 const WHOLE_SCAN: u32 = 64;
 /// How many values a regular expression is tried on at once.
 const SCAN_BATCH: usize = 16 << 10;
+/// How many values are read from one check to the next, and as how many of them counts one that
+/// is looked up by itself.
+pub(super) const VALUES_PACE: usize = 64 << 10;
+const VALUE_WORK: usize = 64;
 
 impl StoredIndex {
     /// The rows that pass all of `matchers`; see [`evaluate`].
     ///
     /// # Errors
-    /// The index cannot be read.
-    pub fn evaluate(&self, matchers: &[Matcher]) -> Result<RoaringBitmap, IndexError> {
-        evaluate(self, matchers)
+    /// The index cannot be read; the read was ended.
+    pub fn evaluate_within(
+        &self,
+        matchers: &[Matcher],
+        bounds: ReadBounds<'_>,
+    ) -> Result<RoaringBitmap, IndexError> {
+        evaluate(self, matchers, bounds)
     }
 
     fn all_symbols(&self) -> Range<u32> {
@@ -55,13 +64,20 @@ impl StoredIndex {
         &self,
         values: &[SymbolId],
         pick: &dyn Fn(&str) -> bool,
+        pace: &mut Pace<'_>,
         out: &mut Vec<SymbolId>,
     ) -> Result<(), IndexError> {
+        let mut going_on = Ok(());
         self.symbols.texts(values, |symbol, text| {
-            if pick(text) {
+            // Once told to end, what is left of these is read and not looked at.
+            if going_on.is_ok() {
+                going_on = pace.step(SCAN_WORK + text.len());
+            }
+            if going_on.is_ok() && pick(text) {
                 out.push(symbol);
             }
-        })
+        })?;
+        Ok(going_on?)
     }
 }
 
@@ -77,7 +93,9 @@ impl Searchable for StoredIndex {
         name: SymbolId,
         pattern: Option<&str>,
         pick: &dyn Fn(&str) -> bool,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<SymbolId>, IndexError> {
+        let mut pace = bounds.pace(SCAN_PACE);
         let mut picked = Vec::new();
         let Some(name) = self.names.find(name.0)? else {
             return Ok(picked);
@@ -91,13 +109,13 @@ impl Searchable for StoredIndex {
             self.names.for_each_value(&name, range, |value| {
                 values.push(SymbolId(value.symbol));
                 if values.len() >= SCAN_BATCH {
-                    self.pick(&values, pick, &mut picked)?;
+                    self.pick(&values, pick, &mut pace, &mut picked)?;
                     values.clear();
                 }
                 Ok(())
             })?;
         }
-        self.pick(&values, pick, &mut picked)?;
+        self.pick(&values, pick, &mut pace, &mut picked)?;
         Ok(picked)
     }
 
@@ -133,13 +151,21 @@ impl SeriesLists<IndexError> for StoredIndex {
         }
     }
 
-    fn union(&self, name: SymbolId, values: &[SymbolId]) -> Result<RoaringBitmap, IndexError> {
+    fn union(
+        &self,
+        name: SymbolId,
+        values: &[SymbolId],
+        bounds: ReadBounds<'_>,
+    ) -> Result<RoaringBitmap, IndexError> {
         let Some(name) = self.names.find(name.0)? else {
             return Ok(RoaringBitmap::new());
         };
         let mut values: Vec<u32> = values.iter().map(|value| value.0).collect();
+        let _lists = bounds.hold_all::<ListRef>(values.len())?;
         values.sort_unstable();
         values.dedup();
+        bounds.check()?;
+        let mut pace = bounds.pace(VALUES_PACE);
         let (mut one, mut lists) = (Vec::new(), Vec::new());
         let mut take = |rows: RowsAt| match rows {
             RowsAt::One(row) => one.push(row),
@@ -148,6 +174,7 @@ impl SeriesLists<IndexError> for StoredIndex {
         let few = SINGLE_VALUES.max(name.values as usize / SINGLE_VALUES);
         if values.len() <= few {
             for &value in &values {
+                pace.step(VALUE_WORK)?;
                 if let Some(value) = self.names.value(&name, value)? {
                     take(value.rows);
                 }
@@ -159,6 +186,7 @@ impl SeriesLists<IndexError> for StoredIndex {
             };
             let mut wanted = values.iter().peekable();
             self.names.for_each_value(&name, range, |value| {
+                pace.step(1)?;
                 while wanted.next_if(|&&symbol| symbol < value.symbol).is_some() {}
                 if wanted.next_if_eq(&&value.symbol).is_some() {
                     take(value.rows);
@@ -166,6 +194,6 @@ impl SeriesLists<IndexError> for StoredIndex {
                 Ok(())
             })?;
         }
-        self.lists.union(&one, &lists)
+        self.lists.union(&one, &lists, bounds)
     }
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::model::Ended;
 use crate::section::SectionError;
 
 /// Why a question to a stored index has no answer.
@@ -25,4 +26,7 @@ pub enum IndexError {
         /// What is wrong.
         what: &'static str,
     },
+    /// Nothing is wrong: whoever asked wants no answer any more.
+    #[error(transparent)]
+    Ended(#[from] Ended),
 }

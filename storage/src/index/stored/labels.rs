@@ -1,10 +1,14 @@
 //! Label names, values and label sets of a stored index.
 
+use std::ops::ControlFlow;
+
 use roaring::RoaringBitmap;
 
+use super::access::VALUES_PACE;
 use super::names::Name;
-use super::{IndexError, RowsAt, StoredIndex};
-use crate::model::SymbolId;
+use super::{IndexError, ListRef, RowsAt, StoredIndex};
+use crate::index::taken;
+use crate::model::{ReadBounds, SymbolId, Tally};
 
 /// What reading the labels of a row costs, where a byte of a list costs 1.
 const ROW_COST: u64 = 24;
@@ -14,6 +18,8 @@ const VALUE_COST: u64 = 5;
 const ROWS_A_NAME: u64 = 64;
 /// How many rows' labels are asked for at once.
 const ROWS_BATCH: usize = 4096;
+/// How many strings are read at once.
+const TEXTS_BATCH: usize = 4096;
 /// How many symbols are gathered at least before those that repeat are taken out.
 const SYMBOLS_UNSORTED: usize = 64 << 10;
 
@@ -70,17 +76,22 @@ impl StoredIndex {
         self.series.labels(rows, each)
     }
 
-    /// The label names, sorted, of all rows or of some.
+    /// The label names, sorted, of all rows or of some: as many of the first as the bounds say.
     ///
     /// # Errors
-    /// The index cannot be read.
-    pub fn label_names(&self, rows: Option<&RoaringBitmap>) -> Result<Vec<String>, IndexError> {
+    /// The index cannot be read; the read was ended.
+    pub fn label_names_within(
+        &self,
+        rows: Option<&RoaringBitmap>,
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<String>, IndexError> {
         let mut names = Vec::new();
         match rows {
             Some(rows) if rows.len() < ROWS_A_NAME * u64::from(self.names.count()) => {
-                self.collect(rows, &mut names, |name, _| Some(name))?;
+                self.collect(rows, &mut names, bounds, |name, _| Some(name))?;
             }
             _ => self.names.for_each(|name| {
+                bounds.check()?;
                 let has_any = match rows {
                     Some(rows) => !rows.is_disjoint(&self.lists.get(RowsAt::List(name.present))?),
                     None => true,
@@ -91,17 +102,19 @@ impl StoredIndex {
                 Ok(())
             })?,
         }
-        self.sorted_texts(&names)
+        self.sorted_texts(&names, bounds)
     }
 
-    /// The values of a label, sorted, of all rows or of some.
+    /// The values of a label, sorted, of all rows or of some: as many of the first as the bounds
+    /// say.
     ///
     /// # Errors
-    /// The index cannot be read.
-    pub fn label_values(
+    /// The index cannot be read; the read was ended.
+    pub fn label_values_within(
         &self,
         name: &str,
         rows: Option<&RoaringBitmap>,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<String>, IndexError> {
         let name = match self.symbols.lookup(name)? {
             Some(symbol) => self.names.find(symbol.0)?,
@@ -111,17 +124,31 @@ impl StoredIndex {
             return Ok(Vec::new());
         };
         let values = match rows {
-            Some(rows) => self.values_of_rows(&name, rows)?,
-            None => {
-                let mut values = Vec::new();
-                self.names.for_each_value(&name, 0..u32::MAX, |value| {
-                    values.push(SymbolId(value.symbol));
-                    Ok(())
-                })?;
-                values
-            }
+            Some(rows) => self.values_of_rows(&name, rows, bounds)?,
+            None => self.first_values(&name, bounds)?,
         };
-        self.sorted_texts(&values)
+        self.sorted_texts(&values, bounds)
+    }
+
+    /// The values of a name, sorted, as many as the bounds say.
+    fn first_values(
+        &self,
+        name: &Name,
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<SymbolId>, IndexError> {
+        let count = bounds.limit.min(name.values as usize);
+        let _values = bounds.hold_all::<SymbolId>(count)?;
+        let mut pace = bounds.pace(VALUES_PACE);
+        let mut values = Vec::new();
+        self.names.while_value(name, 0..u32::MAX, |value| {
+            if values.len() == count {
+                return Ok(ControlFlow::Break(()));
+            }
+            pace.step(1)?;
+            values.push(SymbolId(value.symbol));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(values)
     }
 
     /// The values that some rows have of a name, sorted.
@@ -129,15 +156,19 @@ impl StoredIndex {
         &self,
         name: &Name,
         rows: &RoaringBitmap,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<SymbolId>, IndexError> {
         let by_rows = rows.len().saturating_mul(ROW_COST);
         let of_values = u64::from(name.values) * VALUE_COST;
         if by_rows < of_values {
-            return self.values_by_rows(name, rows);
+            return self.values_by_rows(name, rows, bounds);
         }
         let (mut values, mut lists, mut symbols) = (Vec::new(), Vec::new(), Vec::new());
         let mut bytes = 0u64;
+        let _lists = bounds.hold_all::<(ListRef, SymbolId)>(name.values as usize)?;
+        let mut pace = bounds.pace(VALUES_PACE);
         self.names.for_each_value(name, 0..u32::MAX, |value| {
+            pace.step(1)?;
             match value.rows {
                 RowsAt::One(row) if rows.contains(row) => values.push(SymbolId(value.symbol)),
                 RowsAt::One(_) => {}
@@ -150,11 +181,11 @@ impl StoredIndex {
             Ok(())
         })?;
         if by_rows < of_values.saturating_add(bytes) {
-            return self.values_by_rows(name, rows);
+            return self.values_by_rows(name, rows, bounds);
         }
         let mut symbols = symbols.into_iter();
         self.lists
-            .for_each_intersecting(&lists, rows, |intersects| {
+            .for_each_intersecting(&lists, rows, bounds, |intersects| {
                 values.extend(symbols.next().filter(|_| intersects));
             })?;
         values.sort_unstable();
@@ -165,9 +196,10 @@ impl StoredIndex {
         &self,
         name: &Name,
         rows: &RoaringBitmap,
+        bounds: ReadBounds<'_>,
     ) -> Result<Vec<SymbolId>, IndexError> {
         let mut values = Vec::new();
-        self.collect(rows, &mut values, |own, value| {
+        self.collect(rows, &mut values, bounds, |own, value| {
             (own.0 == name.symbol).then_some(value)
         })?;
         Ok(values)
@@ -178,11 +210,15 @@ impl StoredIndex {
         &self,
         rows: &RoaringBitmap,
         out: &mut Vec<SymbolId>,
+        bounds: ReadBounds<'_>,
         pick: impl Fn(SymbolId, SymbolId) -> Option<SymbolId>,
     ) -> Result<(), IndexError> {
         let mut rows = rows.iter();
         let mut length_max = SYMBOLS_UNSORTED;
+        let mut tally = Tally::new(bounds);
+        tally.grow(length_max * size_of::<SymbolId>())?;
         loop {
+            bounds.check()?;
             let batch: Vec<u32> = rows.by_ref().take(ROWS_BATCH).collect();
             self.series.labels(&batch, |_, labels| {
                 out.extend(labels.iter().filter_map(|&(name, value)| pick(name, value)));
@@ -191,7 +227,9 @@ impl StoredIndex {
                 out.sort_unstable();
                 out.dedup();
                 // Twice as many, so that they are not sorted again and again.
-                length_max = out.len() * 2 + SYMBOLS_UNSORTED;
+                let twice = out.len() * 2 + SYMBOLS_UNSORTED;
+                tally.grow(twice.saturating_sub(length_max) * size_of::<SymbolId>())?;
+                length_max = twice;
             }
             if batch.is_empty() {
                 return Ok(());
@@ -199,10 +237,25 @@ impl StoredIndex {
         }
     }
 
-    fn sorted_texts(&self, symbols: &[SymbolId]) -> Result<Vec<String>, IndexError> {
-        let mut texts = Vec::with_capacity(symbols.len());
-        self.symbols
-            .texts(symbols, |_, text| texts.push(text.to_owned()))?;
+    /// The strings of symbols, which rise: as many as the bounds say.
+    fn sorted_texts(
+        &self,
+        symbols: &[SymbolId],
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<String>, IndexError> {
+        let symbols = symbols.get(..bounds.limit).unwrap_or(symbols);
+        let mut texts = Vec::new();
+        let mut tally = Tally::new(bounds);
+        for symbols in symbols.chunks(TEXTS_BATCH) {
+            bounds.check()?;
+            let mut held = Ok(());
+            self.symbols.texts(symbols, |_, text| {
+                let text = text.to_owned();
+                held = held.and_then(|()| tally.grow(taken(&text)));
+                texts.push(text);
+            })?;
+            held?;
+        }
         Ok(texts)
     }
 }

@@ -11,6 +11,7 @@ use roaring::{MultiOps, RoaringBitmap};
 use super::IndexError;
 use super::part::Part;
 use crate::codec::varint;
+use crate::model::ReadBounds;
 use crate::section::Bytes;
 
 /// A run of this many rows is added to a bitmap at once.
@@ -21,6 +22,13 @@ const DENSE_ROWS: u64 = 64;
 const READ_BYTES: u64 = 128 << 10;
 /// To mark this many rows as bits costs less than it saves a byte of lists that is compared.
 const MARKS_A_BYTE: u64 = 9;
+
+/// How many bytes of lists are taken apart from one check to the next, and what a list adds to
+/// that.
+const LISTS_PACE: usize = 256 << 10;
+const LIST_WORK: usize = 16;
+/// How many bitmaps are joined at once.
+const UNION_BATCH: usize = 1024;
 
 /// How a list is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,25 +192,34 @@ impl Lists {
         &self,
         one: &[u32],
         lists: &[ListRef],
+        bounds: ReadBounds<'_>,
     ) -> Result<RoaringBitmap, IndexError> {
         let bytes = lists.iter().fold(one.len() as u64, |bytes, list| {
             bytes.saturating_add(list.bytes)
         });
         let mut sink = Sink::new(bytes, self.rows);
         let mut bitmaps = Vec::new();
+        let mut pace = bounds.pace(LISTS_PACE);
         for &row in one {
+            pace.step(1)?;
             self.check_row(row)?;
             sink.add(row, row);
         }
         self.for_each(lists, |list, bytes| {
+            pace.step(LIST_WORK + bytes.len())?;
             match list.form {
                 Form::Runs => {
                     self.for_each_run(list, bytes, |first, last| sink.add(first, last))?;
                 }
                 Form::Roaring => bitmaps.push(self.decode(list, bytes)?),
             }
+            if bitmaps.len() >= UNION_BATCH {
+                let joined = bitmaps.drain(..).union();
+                bitmaps.push(joined);
+            }
             Ok(())
         })?;
+        bounds.check()?;
         bitmaps.push(sink.into_bitmap());
         Ok(bitmaps.union())
     }
@@ -212,8 +229,10 @@ impl Lists {
         &self,
         lists: &[ListRef],
         rows: &RoaringBitmap,
+        bounds: ReadBounds<'_>,
         mut each: impl FnMut(bool),
     ) -> Result<(), IndexError> {
+        let mut pace = bounds.pace(LISTS_PACE);
         // Bits answer quickly and take time to set.
         let bytes = lists
             .iter()
@@ -221,6 +240,7 @@ impl Lists {
         let is_marked = rows.len() < bytes.saturating_mul(MARKS_A_BYTE);
         let bits = is_marked.then(|| self.bits(rows));
         self.for_each(lists, |list, bytes| {
+            pace.step(LIST_WORK + bytes.len())?;
             let mut found = false;
             match (list.form, &bits) {
                 (Form::Roaring, _) => found = !rows.is_disjoint(&self.decode(list, bytes)?),

@@ -1,6 +1,6 @@
 //! Reading the label table.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::{GROUP, HEAD_BYTES, NAME_BYTES, Name};
 use crate::index::stored::IndexError;
@@ -107,6 +107,18 @@ impl Names {
         range: Range<u32>,
         mut each: impl FnMut(Value) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
+        self.while_value(name, range, |value| {
+            each(value).map(|()| ControlFlow::Continue(()))
+        })
+    }
+
+    /// The same until `each` wants no more.
+    pub(in crate::index::stored) fn while_value(
+        &self,
+        name: &Name,
+        range: Range<u32>,
+        mut each: impl FnMut(Value) -> Result<ControlFlow<()>, IndexError>,
+    ) -> Result<(), IndexError> {
         let Some(last) = range.end.checked_sub(1) else {
             return Ok(());
         };
@@ -118,12 +130,16 @@ impl Names {
         while group <= last {
             let window = values.groups.window(&self.part, group, last)?;
             while group < window.end() {
+                let mut flow = ControlFlow::Continue(());
                 values.for_each_of_group(&window, group, |value| {
-                    match range.contains(&value.symbol) {
-                        true => each(value),
-                        false => Ok(()),
+                    if range.contains(&value.symbol) && flow.is_continue() {
+                        flow = each(value)?;
                     }
+                    Ok(())
                 })?;
+                if flow.is_break() {
+                    return Ok(());
+                }
                 group += 1;
             }
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::index::evaluate;
-use crate::model::{MatchOp, Matcher};
+use crate::model::MatchOp;
 
 const OPS: [MatchOp; 4] = [
     MatchOp::Equal,
@@ -61,7 +61,7 @@ proptest! {
     #[test]
     fn matchers_find_what_they_find_in_memory(rows in any_rows(), matchers in any_matchers()) {
         let table = Table::new(&rows);
-        let Ok(expected) = evaluate(&table.access(), &matchers);
+        let expected = evaluate(&table.access(), &matchers, ReadBounds::NONE).unwrap();
         let (file, refs) = written(&table);
         let index = StoredIndex::open(&file, &refs).unwrap();
         prop_assert_eq!(index.evaluate(&matchers).unwrap(), expected);
@@ -110,10 +110,12 @@ fn a_prefix_narrows_what_is_tried() {
         true
     };
     let picked = index
-        .pick_values(name, Some("v12.*|v9[01].*"), &pick)
+        .pick_values(name, Some("v12.*|v9[01].*"), &pick, ReadBounds::NONE)
         .unwrap();
     assert_eq!((picked.len(), tried.take()), (30, 30));
-    let picked = index.pick_values(name, Some(".*1"), &pick).unwrap();
+    let picked = index
+        .pick_values(name, Some(".*1"), &pick, ReadBounds::NONE)
+        .unwrap();
     assert_eq!((picked.len(), tried.take()), (1000, 1000));
 }
 
@@ -149,7 +151,7 @@ fn many_values_are_searched_as_few() {
         for name in ["a", "b", "c"] {
             for op in [MatchOp::Regex, MatchOp::NotRegex] {
                 let matchers = [Matcher::new(op, name, pattern).unwrap()];
-                let Ok(expected) = evaluate(&table.access(), &matchers);
+                let expected = evaluate(&table.access(), &matchers, ReadBounds::NONE).unwrap();
                 assert_eq!(index.evaluate(&matchers).unwrap(), expected, "{matchers:?}");
             }
         }

@@ -12,13 +12,32 @@ use roaring::RoaringBitmap;
 
 use super::{IndexError, IndexInput, IndexRefs, InputRows, StoredIndex, write};
 use crate::index::{Postings, PostingsIndex, SymbolTable};
-use crate::model::{SeriesId, SymbolId};
+use crate::model::{Matcher, ReadBounds, SeriesId, SymbolId};
 use crate::section::{Bytes, FileWriter, SectionError, SectionRef};
 use crate::sys::File;
 use crate::sys::sim::SimDisk;
 
 /// A row's labels, sorted by name; none for a row without a series.
 type Row = Option<Vec<(String, String)>>;
+
+/// Questions without bounds.
+impl StoredIndex {
+    pub fn evaluate(&self, matchers: &[Matcher]) -> Result<RoaringBitmap, IndexError> {
+        self.evaluate_within(matchers, ReadBounds::NONE)
+    }
+
+    pub fn label_names(&self, rows: Option<&RoaringBitmap>) -> Result<Vec<String>, IndexError> {
+        self.label_names_within(rows, ReadBounds::NONE)
+    }
+
+    pub fn label_values(
+        &self,
+        name: &str,
+        rows: Option<&RoaringBitmap>,
+    ) -> Result<Vec<String>, IndexError> {
+        self.label_values_within(name, rows, ReadBounds::NONE)
+    }
+}
 
 /// Series in memory.
 #[derive(Default)]

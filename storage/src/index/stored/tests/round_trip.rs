@@ -81,7 +81,7 @@ fn long_strings_and_lists() {
         let symbol = index.lookup(&long(n)).unwrap().unwrap();
         assert_eq!(texts[symbol.index()], long(n));
     }
-    let matcher = crate::model::Matcher::new(crate::model::MatchOp::Equal, "bit", "1").unwrap();
+    let matcher = Matcher::new(crate::model::MatchOp::Equal, "bit", "1").unwrap();
     let found = index.evaluate(&[matcher]).unwrap();
     let expected: RoaringBitmap = (10..70_000).filter(|&n| bit(n)).collect();
     assert_eq!(found, expected);
