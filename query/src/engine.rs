@@ -13,7 +13,9 @@ pub use self::features::Feature;
 use self::stack::{depth, stack_bytes, with_room};
 use crate::eval::native::FloatsOnly;
 use crate::eval::{Crew, Evaluator, Grid, Notes, SharedRows, Stats, Trace};
-use crate::limits::{BYTES_MAX_DEFAULT, Budget, Limits, Loan, SAMPLES_MAX_DEFAULT};
+use crate::limits::{
+    BYTES_MAX_DEFAULT, Budget, Limits, Loan, PARSED_BYTES, ReadLimits, SAMPLES_MAX_DEFAULT,
+};
 use crate::parse::ast::{Expr, ValueType};
 use crate::parse::{self, parse};
 use crate::plan::{Node, QueryTimes, lower};
@@ -27,9 +29,6 @@ pub const LOOKBACK_DELTA_MS_DEFAULT: i64 = 300_000;
 /// How often a subquery that does not say so is evaluated: each minute, Prometheus's default
 /// evaluation interval.
 pub const SUBQUERY_STEP_MS_DEFAULT: i64 = 60_000;
-
-/// What the tree and the plan of a query take at most for each byte of its text.
-const PARSED_BYTES: usize = 256;
 
 /// What holds for all queries of an engine.
 #[derive(Clone, Debug)]
@@ -130,6 +129,16 @@ impl Engine {
     /// How many bytes its queries hold, answers that are still to be sent among them.
     pub fn bytes_held(&self) -> u64 {
         self.budget.bytes_held()
+    }
+
+    /// Bounds for a read beside its queries, which shares their memory: it may take `timeout` from
+    /// now on, and ends once `cancel` is true.
+    pub fn read_limits<'e>(
+        &'e self,
+        timeout: Option<Duration>,
+        cancel: Option<&'e AtomicBool>,
+    ) -> ReadLimits<'e> {
+        ReadLimits::new(&self.budget, timeout, cancel)
     }
 
     /// Which parts of PromQL it takes.

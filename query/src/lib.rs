@@ -25,6 +25,6 @@ pub use error::{Error, ErrorKind, Position, position};
 pub use float_text::{write_plain_float, write_scientific_float};
 pub use histogram::{Bucket, CUSTOM_SCHEMA, FloatHistogram, ResetHint};
 pub use labels::Labels;
-pub use limits::Reservation;
+pub use limits::{ReadLimits, Reservation};
 pub use stats::{PlanNode, QueryStats};
 pub use value::{InstantSample, QueryResult, RangeSeries, Value};

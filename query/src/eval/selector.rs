@@ -1,5 +1,7 @@
 //! Selectors: samples from the source, and the one that counts at each step.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::column::{ABSENT, cell, is_absent};
 use super::rows::Row;
 use super::stream::{Selected, Stream, Yields};
@@ -9,7 +11,7 @@ use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::parse::ast::RangeEdges;
 use crate::parse::pattern::compiled_bytes;
 use crate::plan::{Selector, When};
-use crate::source::{Cursor, MatchOp, Matcher, Selection, SeriesSet, Values};
+use crate::source::{Allowance, Cursor, MatchOp, Matcher, Selection, SeriesSet, Values};
 use crate::{Error, ErrorKind};
 
 /// The most that a compiled regular expression takes: it is refused beyond that.
@@ -243,6 +245,27 @@ impl Reader<'_> {
     }
 }
 
+/// What a selection may use while it is made.
+#[derive(Debug)]
+struct Selecting<'l>(Mutex<Loan<'l>>);
+
+impl Allowance for Selecting<'_> {
+    fn check(&self) -> Result<(), Error> {
+        let loan = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loan.limits().check()
+    }
+
+    fn hold(&self, bytes: usize) -> Result<(), Error> {
+        let mut loan = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loan.add(0, bytes)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let mut loan = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loan.give_back(0, bytes);
+    }
+}
+
 impl<'e> Evaluator<'e> {
     /// The series that match and have samples at the times looked at.
     pub(super) fn select(
@@ -250,7 +273,15 @@ impl<'e> Evaluator<'e> {
         matchers: &'e [Matcher],
         times: &LookTimes,
     ) -> Result<StoredSeries<'e>, Error> {
-        let (start_ms, end_ms) = times.bounds();
+        self.select_between(matchers, times.bounds())
+    }
+
+    /// The series that match and have samples between two times.
+    pub(super) fn select_between(
+        &self,
+        matchers: &'e [Matcher],
+        (start_ms, end_ms): (i64, i64),
+    ) -> Result<StoredSeries<'e>, Error> {
         // Given back when the source has compiled and used them.
         let mut patterns = Loan::new(self.limits);
         for matcher in matchers {
@@ -260,11 +291,14 @@ impl<'e> Evaluator<'e> {
                 patterns.add(0, bytes)?;
             }
         }
+        let selecting = Selecting(Mutex::new(Loan::new(self.limits)));
         let set = self.view.select(&Selection {
             matchers,
             start_ms,
             end_ms,
+            allowance: &selecting,
         })?;
+        drop(selecting);
         let mut loan = Loan::new(self.limits);
         loan.add(0, set.len().saturating_mul(SELECTED_BYTES))?;
         Ok(Held::new(set, loan))

@@ -2,6 +2,7 @@
 
 mod budget;
 mod loan;
+mod read;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) use self::budget::Budget;
 pub use self::budget::Reservation;
 pub(crate) use self::loan::{Held, Loan, bytes_of, heap_bytes};
+pub use self::read::ReadLimits;
 use crate::{Error, ErrorKind};
 
 /// Samples that the queries of Prometheus may hold unless told otherwise.
@@ -17,6 +19,9 @@ pub(crate) const SAMPLES_MAX_DEFAULT: u64 = 50_000_000;
 
 /// Bytes that all queries together may hold unless told otherwise.
 pub(crate) const BYTES_MAX_DEFAULT: u64 = 1 << 30;
+
+/// What the tree and the plan of a query take at most for each byte of its text.
+pub(crate) const PARSED_BYTES: usize = 256;
 
 /// How many samples are looked at from one check of time to the next within a series: a few
 /// milliseconds of work.
@@ -40,6 +45,8 @@ pub(crate) struct Limits<'a> {
     cancel: Option<&'a AtomicBool>,
     series_read: AtomicU64,
     samples_read: AtomicU64,
+    /// Of a list rather than of a query: its errors say so.
+    is_list: bool,
 }
 
 impl<'a> Limits<'a> {
@@ -64,7 +71,14 @@ impl<'a> Limits<'a> {
             cancel,
             series_read: AtomicU64::new(0),
             samples_read: AtomicU64::new(0),
+            is_list: false,
         }
+    }
+
+    /// The same of a list.
+    pub(crate) fn of_list(mut self) -> Self {
+        self.is_list = true;
+        self
     }
 
     /// Whether the query may go on. Asked once a series.
@@ -73,24 +87,34 @@ impl<'a> Limits<'a> {
     /// [`ErrorKind::Canceled`] and [`ErrorKind::Timeout`].
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            return Err(Error::new(
-                ErrorKind::Canceled,
-                "query was canceled in expression evaluation",
-            ));
+            let message = match self.is_list {
+                false => "query was canceled in expression evaluation",
+                true => "the request was canceled",
+            };
+            return Err(Error::new(ErrorKind::Canceled, message));
         }
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| now >= deadline) {
-            return Err(Error::new(
-                ErrorKind::Timeout,
-                format!(
-                    "query timed out in expression evaluation: {:.3} s are over (--query-timeout \
-                     or the timeout of the request) after {}",
-                    now.duration_since(self.started).as_secs_f64(),
-                    self.progress(),
-                ),
-            ));
+            return Err(self.timed_out(now));
         }
         Ok(())
+    }
+
+    fn timed_out(&self, now: Instant) -> Error {
+        let seconds = now.duration_since(self.started).as_secs_f64();
+        let message = match self.is_list {
+            false => format!(
+                "query timed out in expression evaluation: {seconds:.3} s are over \
+                 (--query-timeout or the timeout of the request) after {}",
+                self.progress(),
+            ),
+            true => format!(
+                "the request timed out: {seconds:.3} s are over (--query-timeout) after {} of its \
+                 answer",
+                Bytes(self.bytes_held()),
+            ),
+        };
+        Error::new(ErrorKind::Timeout, message)
     }
 
     /// The same in the middle of a loop, asked once in so much `work` (in samples looked at) as
@@ -190,19 +214,23 @@ impl<'a> Limits<'a> {
     }
 
     fn too_many_bytes(&self, more: u64, of_all: u64) -> Error {
-        let own = self.bytes_held.load(Ordering::Relaxed);
-        Error::new(
-            ErrorKind::Execution,
-            format!(
-                "query processing would use too much memory: {} more, where this query holds {} \
-                 and others {} of the {} for all queries together (--query-max-bytes), after {}",
-                Bytes(more),
-                Bytes(own),
-                Bytes(of_all.saturating_sub(own)),
-                Bytes(self.budget.bytes_max()),
-                self.progress(),
-            ),
-        )
+        let own = self.bytes_held();
+        let (what, who) = match self.is_list {
+            false => ("query processing", "query"),
+            true => ("the answer", "request"),
+        };
+        let mut message = format!(
+            "{what} would use too much memory: {} more, where this {who} holds {} and others {} \
+             of the {} for all queries together (--query-max-bytes)",
+            Bytes(more),
+            Bytes(own),
+            Bytes(of_all.saturating_sub(own)),
+            Bytes(self.budget.bytes_max()),
+        );
+        if !self.is_list {
+            message.push_str(&format!(", after {}", self.progress()));
+        }
+        Error::new(ErrorKind::Execution, message)
     }
 
     /// How long ago the query began.
@@ -222,7 +250,6 @@ impl<'a> Limits<'a> {
     }
 
     /// How many bytes are held.
-    #[cfg(test)]
     pub(crate) fn bytes_held(&self) -> u64 {
         self.bytes_held.load(Ordering::Relaxed)
     }

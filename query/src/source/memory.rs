@@ -46,6 +46,7 @@ impl View for MemoryView<'_> {
         };
         let mut set = MemorySet::default();
         for (labels, samples) in &self.0.series {
+            selection.allowance.check()?;
             let range = selection.start_ms..=selection.end_ms;
             if range.is_empty() || !holds(labels) {
                 continue;

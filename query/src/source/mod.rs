@@ -10,7 +10,11 @@ pub mod memory;
 #[cfg(feature = "storage")]
 mod silverback;
 
+use std::fmt;
 use std::sync::Arc;
+
+#[cfg(feature = "storage")]
+pub use self::silverback::StorageAllowance;
 
 use crate::{Error, FloatHistogram, Labels};
 
@@ -38,6 +42,25 @@ pub struct Matcher {
     pub value: String,
 }
 
+/// What a source may use while it looks for an answer.
+pub trait Allowance: Sync + fmt::Debug {
+    /// Whether the source should go on. To be asked once in so much work as takes a millisecond or
+    /// less.
+    ///
+    /// # Errors
+    /// It should not; this is the answer then.
+    fn check(&self) -> Result<(), Error>;
+
+    /// Whether it may hold so many bytes more; to be asked before it does.
+    ///
+    /// # Errors
+    /// It may not; this is the answer then.
+    fn hold(&self, bytes: usize) -> Result<(), Error>;
+
+    /// Takes back bytes that were held.
+    fn give_back(&self, bytes: usize);
+}
+
 /// What a query asks of a source: series by matchers, within a closed range of time.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
@@ -47,6 +70,8 @@ pub struct Selection<'a> {
     pub start_ms: i64,
     /// Last timestamp of interest, in milliseconds.
     pub end_ms: i64,
+    /// What the source may use until it has answered.
+    pub allowance: &'a dyn Allowance,
 }
 
 /// A database that can be queried.
@@ -65,7 +90,7 @@ pub trait View: Send + Sync {
     ///
     /// # Errors
     /// [`crate::ErrorKind::BadData`] for a regular expression that does not compile,
-    /// [`crate::ErrorKind::Source`] where the database cannot be read.
+    /// [`crate::ErrorKind::Source`] where the database cannot be read; that of the allowance.
     fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SeriesSet + '_>, Error>;
 
     /// What selections of this view, and what was read of them, were without so far, a sentence

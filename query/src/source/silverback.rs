@@ -2,10 +2,11 @@
 
 use silverback_storage::{self as storage, model};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Column, Cursor, HistogramSample, MatchOp, Selection, SeriesSet, Source, Symbol, Values, View,
+    Allowance, Column, Cursor, HistogramSample, MatchOp, Selection, SeriesSet, Source, Symbol,
+    Values, View,
 };
 use crate::{Error, ErrorKind, FloatHistogram, Labels, ResetHint};
 
@@ -23,14 +24,63 @@ impl View for storage::View {
             .map(storage::Matcher::try_from)
             .collect::<Result<Vec<_>, _>>()?;
         let range = storage::TimeRange::new(selection.start_ms, selection.end_ms);
-        let selected =
-            storage::View::select(self, &matchers, range).map_err(Error::source_failed)?;
-        Ok(Box::new(selected))
+        let asked = StorageAllowance::new(selection.allowance);
+        let selected = self.bounded(&asked).select(&matchers, range);
+        Ok(Box::new(selected.map_err(|error| asked.error(error))?))
     }
 
     fn warnings(&self) -> Vec<String> {
         let damage = self.read_damage();
         damage.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// An [`Allowance`] as storage asks for it: storage hears yes or no, and why is kept.
+#[derive(Debug)]
+pub struct StorageAllowance<'a> {
+    allowance: &'a dyn Allowance,
+    refusal: Mutex<Option<Error>>,
+}
+
+impl<'a> StorageAllowance<'a> {
+    /// For one question to storage.
+    pub fn new(allowance: &'a dyn Allowance) -> Self {
+        Self {
+            allowance,
+            refusal: Mutex::default(),
+        }
+    }
+
+    fn is_granted(&self, answer: Result<(), Error>) -> bool {
+        let Err(refusal) = answer else {
+            return true;
+        };
+        let mut kept = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert(refusal);
+        false
+    }
+
+    /// What an error of storage means: where the allowance said no, why.
+    pub fn error(self, error: storage::Error) -> Error {
+        let refusal = self.refusal.into_inner();
+        match refusal.unwrap_or_else(PoisonError::into_inner) {
+            Some(refusal) if error.kind() == storage::ErrorKind::Ended => refusal,
+            _ => Error::source_failed(error),
+        }
+    }
+}
+
+impl storage::Allowance for StorageAllowance<'_> {
+    fn may_go_on(&self) -> bool {
+        self.is_granted(self.allowance.check())
+    }
+
+    fn may_hold(&self, bytes: usize) -> bool {
+        self.is_granted(self.allowance.hold(bytes))
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.allowance.give_back(bytes);
     }
 }
 

@@ -12,8 +12,10 @@ use silverback_storage::{Labels, Matcher, TimeRange};
 
 use super::json;
 use super::params::Params;
-use super::response::{ApiError, success};
-use super::run::{Bounds, run};
+use super::query_body::{List, QueryBody};
+use super::response::ApiError;
+use super::run::{GiveBack, Reading, run};
+use super::series::bytes;
 use crate::app::App;
 
 /// The exemplars of every series that a selector of the expression selects.
@@ -31,19 +33,31 @@ pub(crate) async fn query_exemplars(
         ));
     }
     let query = params.get("query").to_owned();
-    run(&app, None, move |app, bounds| {
+    let give_back = GiveBack::new(&app);
+    let body = run(&app, None, move |app, bounds| {
+        let reading = bounds.reading(app);
+        reading.hold_parsed(&query)?;
         let expr = parse(&query, app.engine.parse_options())
             .map_err(|error| ApiError::bad_data(error.to_string()))?;
-        let found = select(app, &expr, range, &bounds)?;
-        let mut data = vec![b'['];
-        for (i, (labels, exemplars)) in found.iter().enumerate() {
-            separate(&mut data, i);
-            write_series(&mut data, labels, exemplars);
-        }
-        data.push(b']');
-        Ok(success(&data, &[]))
+        let found = select(app, &expr, range, &reading)?;
+        drop(expr);
+        let bytes = found.iter().map(|(labels, them)| taken(labels, them));
+        let memory = reading.answer(bytes.sum())?;
+        let found: Vec<_> = found.into_iter().collect();
+        let list = List::array(found, |out, (labels, exemplars)| {
+            write_series(out, labels, exemplars);
+        });
+        let body = QueryBody::of_list(list, &[], memory, bounds.into_turn());
+        Ok(body.giving_back(give_back))
     })
-    .await
+    .await?;
+    Ok(body.into_response())
+}
+
+/// What a series with its exemplars takes, about.
+fn taken(labels: &Labels, exemplars: &[Exemplar]) -> usize {
+    let own = exemplars.iter().map(|one| 16 + bytes(&one.labels));
+    2 * bytes(labels) + own.sum::<usize>()
 }
 
 /// The series with their exemplars, each once, in order of their labels.
@@ -51,19 +65,19 @@ fn select(
     app: &App,
     expr: &Expr,
     range: TimeRange,
-    bounds: &Bounds,
+    reading: &Reading<'_>,
 ) -> Result<BTreeMap<Labels, Vec<Exemplar>>, ApiError> {
     let view = app.db.view();
     let mut found = BTreeMap::new();
     for selector in selectors(expr) {
-        bounds.check()?;
         let matchers = selector.matchers.iter().map(Matcher::try_from);
         let matchers = matchers
             .collect::<Result<Vec<Matcher>, _>>()
             .map_err(|error| ApiError::query(&error))?;
-        let series = view
-            .exemplars(&matchers, range)
-            .map_err(|error| ApiError::storage(&error))?;
+        let series =
+            reading.ask(|allowance| view.bounded(allowance).exemplars(&matchers, range))?;
+        let bytes = series.iter().map(|one| taken(&one.labels, &one.exemplars));
+        reading.hold(bytes.sum())?;
         found.extend(series.into_iter().map(|one| (one.labels, one.exemplars)));
     }
     Ok(found)

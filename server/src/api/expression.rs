@@ -47,7 +47,9 @@ async fn with_expression(
     data: impl FnOnce(&Expr) -> Result<Vec<u8>, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let query = params.get("query").to_owned();
-    run(app, None, move |app, _| {
+    run(app, None, move |app, bounds| {
+        let reading = bounds.reading(app);
+        reading.hold_parsed(&query)?;
         let expr = parse(&query, app.engine.parse_options())
             .map_err(|error| ApiError::parameter("query", error))?;
         Ok(success(&data(&expr)?, &[]))

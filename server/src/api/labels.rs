@@ -1,19 +1,21 @@
 //! `/api/v1/labels` and `/api/v1/label/<name>/values`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::FromRequest;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use silverback_storage::{Error, Matcher, TimeRange, View};
+use silverback_storage::{Bounded, Error, TimeRange};
 
 use super::form::{Plus, percent_decode};
 use super::go_text::{quote, quote_bytes, unescape_name};
 use super::json;
-use super::params::Params;
-use super::response::{ApiError, success, warnings};
-use super::run::run;
+use super::matchers::MatcherSet;
+use super::params::{Params, cut, one_more};
+use super::query_body::{List, QueryBody};
+use super::response::{ApiError, warnings};
+use super::run::{GiveBack, run};
+use super::series::ALLOCATED_BYTES;
 use crate::app::{App, AppRef};
 
 /// The names of the labels of the series that match.
@@ -22,8 +24,8 @@ pub(crate) async fn label_names(
     params: Params,
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?;
-    respond(&app, &params, limit, |view, matchers, range| {
-        view.label_names(matchers, range)
+    respond(&app, &params, limit, |view, sets, range, limit| {
+        view.label_names(sets, range, limit)
     })
     .await
 }
@@ -36,8 +38,8 @@ pub(crate) async fn label_values(
     let name = label_of_path(request.uri().path())?;
     let params = Params::from_request(request, &app).await?;
     let limit = params.limit()?;
-    respond(&app, &params, limit, move |view, matchers, range| {
-        view.label_values(&name, matchers, range)
+    respond(&app, &params, limit, move |view, sets, range, limit| {
+        view.label_values(&name, sets, range, limit)
     })
     .await
 }
@@ -57,36 +59,36 @@ fn label_of_path(path: &str) -> Result<String, ApiError> {
     Ok(name)
 }
 
-/// Asks once for each selector and joins the answers.
+/// Answers with a list of strings.
 async fn respond(
     app: &Arc<App>,
     params: &Params,
     limit: Option<usize>,
-    ask: impl Fn(&View, &[Matcher], TimeRange) -> Result<Vec<String>, Error> + Send + 'static,
+    ask: impl FnOnce(&Bounded<'_, '_>, &[MatcherSet], TimeRange, usize) -> Result<Vec<String>, Error>
+    + Send
+    + 'static,
 ) -> Result<Response, ApiError> {
     let range = params.time_range()?;
-    let sets = params.matcher_sets().map_err(ApiError::bad_data)?;
-    run(app, None, move |app, bounds| {
+    let mut sets = params.matcher_sets().map_err(ApiError::bad_data)?;
+    if sets.is_empty() {
+        sets.push(MatcherSet::new());
+    }
+    let give_back = GiveBack::new(app);
+    let body = run(app, None, move |app, bounds| {
         let view = app.db.view();
-        let mut texts = match sets.as_slice() {
-            [] => ask(&view, &[], range).map_err(|error| ApiError::storage(&error))?,
-            sets => {
-                let mut joined = BTreeSet::new();
-                for set in sets {
-                    bounds.check()?;
-                    let some = ask(&view, set, range).map_err(|error| ApiError::storage(&error))?;
-                    joined.extend(some);
-                }
-                joined.into_iter().collect()
-            }
-        };
-        let truncated = limit.is_some_and(|limit| texts.len() > limit);
-        texts.truncate(limit.unwrap_or(usize::MAX));
-        let mut data = Vec::new();
-        json::html_strings(&mut data, &texts);
-        Ok(success(&data, &warnings(&view, truncated)))
+        let reading = bounds.reading(app);
+        let mut texts = reading
+            .ask(|allowance| ask(&view.bounded(allowance), &sets, range, one_more(limit)))?;
+        let is_cut = cut(&mut texts, limit);
+        let bytes = |text: &String| size_of::<String>() + text.len() + ALLOCATED_BYTES;
+        let memory = reading.answer(texts.iter().map(bytes).sum())?;
+        let list = List::array(texts, |out, text| json::html_string(out, text));
+        let warnings = warnings(&view, is_cut);
+        let body = QueryBody::of_list(list, &warnings, memory, bounds.into_turn());
+        Ok(body.giving_back(give_back))
     })
-    .await
+    .await?;
+    Ok(body.into_response())
 }
 
 #[cfg(test)]

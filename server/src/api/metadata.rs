@@ -8,8 +8,10 @@ use silverback_storage::model::{Metadata, MetricType};
 
 use super::json;
 use super::params::Params;
-use super::response::{ApiError, success};
-use super::run::run;
+use super::query_body::{List, QueryBody};
+use super::response::ApiError;
+use super::run::{GiveBack, run};
+use super::series::ALLOCATED_BYTES;
 use crate::app::App;
 
 /// What senders said of metric families. One metadata is kept of each, so `limit_per_metric` only
@@ -21,26 +23,28 @@ pub(crate) async fn metadata(
     let limit = number(&params, "limit")?;
     number(&params, "limit_per_metric")?;
     let metric = params.get("metric").to_owned();
-    run(&app, None, move |app, _| {
+    let give_back = GiveBack::new(&app);
+    let body = run(&app, None, move |app, bounds| {
         let metric = (!metric.is_empty()).then_some(metric.as_str());
-        let families = app
-            .db
-            .view()
-            .metadata(metric)
-            .map_err(|error| ApiError::storage(&error))?;
-        let mut data = vec![b'{'];
-        for (i, (name, metadata)) in families.iter().take(limit).enumerate() {
-            if i > 0 {
-                data.push(b',');
-            }
-            json::html_string(&mut data, name);
-            data.push(b':');
-            write_metadata(&mut data, metadata);
-        }
-        data.push(b'}');
-        Ok(success(&data, &[]))
+        let view = app.db.view();
+        let reading = bounds.reading(app);
+        let mut families = reading.ask(|allowance| view.bounded(allowance).metadata(metric))?;
+        families.truncate(limit);
+        let bytes = |(name, metadata): &(String, Metadata)| {
+            let texts = name.len() + metadata.unit.len() + metadata.help.len();
+            size_of::<(String, Metadata)>() + texts + 3 * ALLOCATED_BYTES
+        };
+        let memory = reading.answer(families.iter().map(bytes).sum())?;
+        let list = List::object(families, |out, (name, metadata)| {
+            json::html_string(out, name);
+            out.push(b':');
+            write_metadata(out, metadata);
+        });
+        let body = QueryBody::of_list(list, &[], memory, bounds.into_turn());
+        Ok(body.giving_back(give_back))
     })
-    .await
+    .await?;
+    Ok(body.into_response())
 }
 
 /// A limit; negative ones, like none, let everything through.

@@ -140,6 +140,19 @@ impl Params {
     }
 }
 
+/// How many elements to ask for so that it shows whether there are more than the limit.
+pub(super) fn one_more(limit: Option<usize>) -> usize {
+    limit.map_or(usize::MAX, |limit| limit.saturating_add(1))
+}
+
+/// Cuts a list to its limit; says whether anything was lost.
+pub(super) fn cut<T>(list: &mut Vec<T>, limit: Option<usize>) -> bool {
+    let limit = limit.unwrap_or(usize::MAX);
+    let is_cut = list.len() > limit;
+    list.truncate(limit);
+    is_cut
+}
+
 #[cfg(test)]
 impl Params {
     /// The parameters of a query string, for tests.

@@ -2,6 +2,7 @@
 //! text of a large result never stands in memory as a whole.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -48,6 +49,59 @@ enum Rest {
         series: vec::IntoIter<RangeSeries>,
         open: Option<OpenSeries>,
     },
+    List(List),
+}
+
+/// What is left of a list, written by a function of its own.
+pub(super) struct List {
+    next: Box<dyn FnMut(&mut Vec<u8>) -> bool + Send>,
+    open: u8,
+    close: u8,
+}
+
+impl List {
+    /// An array; `write` writes an element.
+    pub(super) fn array<T: Send + 'static>(
+        elements: Vec<T>,
+        write: impl Fn(&mut Vec<u8>, &T) + Send + 'static,
+    ) -> Self {
+        Self::of(elements, [b'[', b']'], write)
+    }
+
+    /// An object; `write` writes a name, a colon and a value.
+    pub(super) fn object<T: Send + 'static>(
+        elements: Vec<T>,
+        write: impl Fn(&mut Vec<u8>, &T) + Send + 'static,
+    ) -> Self {
+        Self::of(elements, [b'{', b'}'], write)
+    }
+
+    fn of<T: Send + 'static>(
+        elements: Vec<T>,
+        [open, close]: [u8; 2],
+        write: impl Fn(&mut Vec<u8>, &T) + Send + 'static,
+    ) -> Self {
+        let mut elements = elements.into_iter();
+        let next = move |out: &mut Vec<u8>| {
+            let Some(element) = elements.next() else {
+                return false;
+            };
+            write(out, &element);
+            separate(out, elements.len());
+            true
+        };
+        Self {
+            next: Box::new(next),
+            open,
+            close,
+        }
+    }
+}
+
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("List").finish_non_exhaustive()
+    }
 }
 
 /// A series whose points are being written.
@@ -109,12 +163,35 @@ impl QueryBody {
         }
         tail.push(b'}');
         finish(&mut tail, &result.warnings, &result.infos);
+        Self::of_rest(rest, piece, tail, (result.memory, turn))
+    }
+
+    /// Of a list, which holds `memory` and its turn until it is sent.
+    pub(super) fn of_list(
+        list: List,
+        warnings: &[String],
+        memory: Reservation,
+        turn: Turn,
+    ) -> Self {
+        let mut piece = SUCCESS.to_vec();
+        piece.push(list.open);
+        let mut tail = vec![list.close];
+        finish(&mut tail, warnings, &[]);
+        Self::of_rest(Rest::List(list), piece, tail, (memory, turn))
+    }
+
+    fn of_rest(
+        rest: Rest,
+        piece: Vec<u8>,
+        tail: Vec<u8>,
+        (memory, turn): (Reservation, Turn),
+    ) -> Self {
         let mut body = Self {
             rest,
             piece,
             tail,
             done: false,
-            _memory: result.memory,
+            _memory: memory,
             _give_back: None,
             _turn: turn,
         };
@@ -146,6 +223,7 @@ impl QueryBody {
                 Rest::Nothing => false,
                 Rest::Vector(samples) => write_sample(piece, samples),
                 Rest::Matrix { series, open } => write_points(piece, series, open),
+                Rest::List(list) => (list.next)(piece),
             };
             if !more {
                 piece.append(tail);

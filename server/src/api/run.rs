@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use silverback_query::source::{Allowance, StorageAllowance};
+use silverback_query::{ReadLimits, Reservation};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::response::{ApiError, ErrorType};
@@ -61,26 +63,61 @@ impl Bounds {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// Bounds for what it reads beside queries.
+    pub(super) fn reading<'b>(&'b self, app: &'b App) -> Reading<'b> {
+        Reading(
+            app.engine
+                .read_limits(Some(self.time_left()), Some(self.cancelled())),
+        )
+    }
+
     /// The turn alone, for a result that is held until the client has it.
     pub(super) fn into_turn(self) -> Turn {
         self.turn
     }
+}
 
-    /// For reads that check by themselves, every now and then.
+/// A read of the database that is no query.
+#[derive(Debug)]
+pub(super) struct Reading<'b>(ReadLimits<'b>);
+
+impl Reading<'_> {
+    /// Asks the database, which goes on as long as it may.
     ///
     /// # Errors
-    /// Nobody waits any more, or the time is up.
-    pub(super) fn check(&self) -> Result<(), ApiError> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(ApiError::new(
-                ErrorType::Canceled,
-                "the request was canceled",
-            ));
-        }
-        if self.time_left().is_zero() {
-            return Err(ApiError::new(ErrorType::Timeout, "the request timed out"));
-        }
-        Ok(())
+    /// Those of the database; nobody waits any more; a limit, by its name.
+    pub(super) fn ask<T>(
+        &self,
+        ask: impl FnOnce(&dyn silverback_storage::Allowance) -> Result<T, silverback_storage::Error>,
+    ) -> Result<T, ApiError> {
+        let allowance = StorageAllowance::new(&self.0);
+        ask(&allowance).map_err(|error| ApiError::query(&allowance.error(error)))
+    }
+
+    /// Holds so many bytes more.
+    ///
+    /// # Errors
+    /// There is no room for them.
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), ApiError> {
+        self.0.hold(bytes).map_err(|error| ApiError::query(&error))
+    }
+
+    /// Holds what the tree of an expression takes.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub(super) fn hold_parsed(&self, text: &str) -> Result<(), ApiError> {
+        let held = self.0.hold_parsed(text);
+        held.map_err(|error| ApiError::query(&error))
+    }
+
+    /// The end of the read, whose answer takes so many bytes until the client has it.
+    ///
+    /// # Errors
+    /// There is no room for them; nobody waits any more, or the time is up.
+    pub(super) fn answer(self, bytes: usize) -> Result<Reservation, ApiError> {
+        let held = self.0.answer(bytes);
+        held.map_err(|error| ApiError::query(&error))
     }
 }
 
@@ -182,11 +219,12 @@ mod tests {
         let app = TestApp::new().app;
         let (began, begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
-        let reading = run(&app, None, move |_, bounds| {
+        let reading = run(&app, None, move |app, bounds| {
             let _ = began.send(());
+            let reading = bounds.reading(app);
             let error = loop {
-                if let Err(error) = bounds.check() {
-                    break error;
+                if let Err(error) = reading.0.check() {
+                    break ApiError::query(&error);
                 }
                 std::thread::yield_now();
             };

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use silverback_storage::{Labels, TimeRange, View};
+use silverback_storage::Labels;
 
 use super::json;
-use super::matchers::MatcherSet;
-use super::params::Params;
-use super::response::{ApiError, success, warnings};
-use super::run::{Bounds, run};
+use super::params::{Params, cut, one_more};
+use super::query_body::{List, QueryBody};
+use super::response::{ApiError, warnings};
+use super::run::{GiveBack, run};
 use crate::app::App;
 
-/// How many series are read between two looks at the time limit.
-const CHECK_EVERY: usize = 4096;
+/// What the allocator adds to a piece of memory, at most.
+pub(super) const ALLOCATED_BYTES: usize = 24;
 
 /// The label sets of the series that match, sorted.
 pub(crate) async fn series(
@@ -34,50 +34,27 @@ pub(crate) async fn series(
     let sets = params
         .matcher_sets()
         .map_err(|error| ApiError::parameter("match[]", error))?;
-    run(&app, None, move |app, bounds| {
+    let give_back = GiveBack::new(&app);
+    let body = run(&app, None, move |app, bounds| {
         let view = app.db.view();
-        let mut found = select(&view, &sets, range, limit, &bounds)?;
-        let truncated = limit.is_some_and(|limit| found.len() > limit);
-        found.truncate(limit.unwrap_or(usize::MAX));
-        let mut data = vec![b'['];
-        for (i, labels) in found.iter().enumerate() {
-            if i > 0 {
-                data.push(b',');
-            }
-            json::labels(&mut data, labels.iter());
-        }
-        data.push(b']');
-        Ok(success(&data, &warnings(&view, truncated)))
+        let reading = bounds.reading(app);
+        let mut found = reading.ask(|allowance| {
+            let bounded = view.bounded(allowance);
+            bounded.series(&sets, range, one_more(limit))
+        })?;
+        let is_cut = cut(&mut found, limit);
+        let memory = reading.answer(found.iter().map(bytes).sum())?;
+        let list = List::array(found, |out, labels| json::labels(out, labels.iter()));
+        let warnings = warnings(&view, is_cut);
+        let body = QueryBody::of_list(list, &warnings, memory, bounds.into_turn());
+        Ok(body.giving_back(give_back))
     })
-    .await
+    .await?;
+    Ok(body.into_response())
 }
 
-/// The series of all selectors, each once. With a limit and one selector no more than the limit
-/// and one are read.
-fn select(
-    view: &View,
-    sets: &[MatcherSet],
-    range: TimeRange,
-    limit: Option<usize>,
-    bounds: &Bounds,
-) -> Result<Vec<Labels>, ApiError> {
-    let mut found = Vec::new();
-    for set in sets {
-        let selection = view
-            .select(set, range)
-            .map_err(|error| ApiError::storage(&error))?;
-        let count = match (limit, sets) {
-            (Some(limit), [_]) => selection.len().min(limit.saturating_add(1)),
-            _ => selection.len(),
-        };
-        for place in 0..count {
-            if place % CHECK_EVERY == 0 {
-                bounds.check()?;
-            }
-            found.push(selection.labels(place));
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
+/// What a label set takes, about.
+pub(super) fn bytes(labels: &Labels) -> usize {
+    const OF_LABEL: usize = 8;
+    size_of::<Labels>() + labels.text_bytes() + OF_LABEL * labels.len() + 2 * ALLOCATED_BYTES
 }

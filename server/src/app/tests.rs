@@ -12,6 +12,7 @@ use super::*;
 use crate::clock;
 use crate::remote_write::test_encoder::{self, TestSeries, snappy, write_request};
 
+mod lists;
 mod rules;
 mod writes;
 

@@ -6,10 +6,10 @@ use super::cells::{Cell, MixedRow, merged};
 use crate::Error;
 use crate::eval::Evaluator;
 use crate::eval::column::is_absent;
-use crate::eval::selector::{LookTimes, Reader};
+use crate::eval::selector::{LookTimes, Reader, StoredSeries};
 use crate::histogram::{FloatHistogram, ResetHint};
 use crate::plan::Selector;
-use crate::source::{HistogramSample, Matcher, Selection, SeriesSet};
+use crate::source::{HistogramSample, Matcher, SeriesSet};
 
 /// The bits of a sum that mark a series as gone.
 fn is_stale(sample: &HistogramSample) -> bool {
@@ -86,13 +86,10 @@ impl<'e> Evaluator<'e> {
         &self,
         matchers: &'e [Matcher],
         times: &LookTimes,
-    ) -> Result<Box<dyn SeriesSet + 'e>, Error> {
+    ) -> Result<StoredSeries<'e>, Error> {
         let (start_ms, end_ms) = times.bounds();
-        self.view.select(&Selection {
-            matchers,
-            start_ms: start_ms.saturating_sub(self.lookback_ms),
-            end_ms,
-        })
+        let start_ms = start_ms.saturating_sub(self.lookback_ms);
+        self.select_between(matchers, (start_ms, end_ms))
     }
 
     /// The last sample up to each step, or its time.
@@ -110,7 +107,7 @@ impl<'e> Evaluator<'e> {
         let mut rows = Vec::new();
         for series in 0..set.len() {
             self.limits.check()?;
-            let mut points = points(&*set, series, self)?;
+            let mut points = points(&**set, series, self)?;
             let labels = set.labels(series);
             let cells = if smoothed {
                 points.retain(|point| !point.value.is_absent());

@@ -9,7 +9,7 @@ use super::{Given, unsupported};
 use crate::eval::Evaluator;
 use crate::eval::grid::Grid;
 use crate::eval::rows::Rows;
-use crate::eval::selector::LookTimes;
+use crate::eval::selector::{LookTimes, StoredSeries};
 use crate::eval::window::multiple_from;
 use crate::functions::extended::Edges;
 use crate::functions::regression::check_factors;
@@ -18,13 +18,12 @@ use crate::histogram::ResetHint;
 use crate::labels::{METRIC_NAME, METRIC_TYPE};
 use crate::parse::ast::RangeEdges;
 use crate::plan::{RangeNode, Samples, VectorNode, WindowCall};
-use crate::source::SeriesSet;
 use crate::value::RangeSeries;
 use crate::{Error, ErrorKind, FloatHistogram, Labels};
 
 /// Where the samples of windows are.
 enum Input<'e> {
-    Stored(Box<dyn SeriesSet + 'e>),
+    Stored(StoredSeries<'e>),
     Made(Mixed<'e>, Grid),
 }
 
@@ -151,7 +150,8 @@ impl<'e> Evaluator<'e> {
         if let Input::Stored(set) = &input {
             let mut any = false;
             for series in 0..set.len() {
-                any |= set.has_histograms(series)?;
+                self.limits.check()?;
+                any = any || set.has_histograms(series)?;
             }
             if !any {
                 return Ok(of_rows(self.with_given(node, &given)?, self.grid.count));
@@ -215,7 +215,7 @@ impl<'e> Evaluator<'e> {
     fn read_mixed(&self, input: &Input<'e>, series: usize) -> Result<Series, Error> {
         Ok(match input {
             Input::Stored(set) => {
-                let points = points(&**set, series, self)?;
+                let points = points(&***set, series, self)?;
                 Series::new(set.labels(series), false, points)
             }
             Input::Made(rows, grid) => {
