@@ -8,6 +8,9 @@ mod error;
 mod eval;
 mod float_text;
 pub mod functions;
+#[cfg(feature = "fuzz-internals")]
+#[doc(hidden)]
+pub mod fuzz;
 mod histogram;
 mod labels;
 mod limits;

@@ -11,6 +11,9 @@ mod clock;
 mod config;
 mod connections;
 mod features;
+#[cfg(feature = "fuzz-internals")]
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod logging;
 mod memory;

@@ -20,6 +20,9 @@ mod column;
 mod config;
 mod db;
 mod error;
+#[cfg(feature = "fuzz-internals")]
+#[doc(hidden)]
+pub mod fuzz;
 mod head;
 mod immutable;
 mod index;

@@ -7,6 +7,8 @@ mod durability;
 #[cfg(test)]
 mod flush;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod peers;

@@ -6,6 +6,7 @@ mod process;
 
 pub mod api;
 pub mod compare;
+pub mod corpus;
 pub mod exporter;
 pub mod peers;
 pub mod recording;

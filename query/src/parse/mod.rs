@@ -13,7 +13,11 @@ mod check;
 mod copy;
 mod duration;
 mod error;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod lexer;
+#[cfg(any(test, feature = "fuzz-internals"))]
+mod normal;
 mod number;
 mod parser;
 pub(crate) mod pattern;

@@ -8,6 +8,8 @@ mod ast;
 mod exemplars;
 mod expression;
 mod form;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod go_text;
 mod histogram;
 mod json;

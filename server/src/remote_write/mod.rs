@@ -11,6 +11,8 @@ mod beside;
 mod body;
 mod compression;
 mod decode_error;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod ha;
 mod handler;
 mod headers;
@@ -24,7 +26,11 @@ mod said;
 mod scratch;
 mod shape;
 mod tally;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz-internals"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "some of it is used by tests alone")
+)]
 pub(crate) mod test_encoder;
 mod v1;
 mod v2;

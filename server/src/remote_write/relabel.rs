@@ -1,6 +1,8 @@
 //! `--relabel-config`: rules that change or drop series as they come in, in Prometheus's syntax
 //! and with its meaning (`model/relabel`).
 
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod md5;
 mod rule;
 

@@ -228,6 +228,7 @@ pub(crate) fn histogram(histogram: &Histogram, timestamp_ms: i64, start_ms: i64)
 }
 
 /// The same, compressed.
+#[cfg(test)]
 pub(crate) fn snappy(body: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(body).unwrap()
 }

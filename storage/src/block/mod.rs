@@ -11,6 +11,8 @@
 //! [`Reader`] reads rows.
 
 mod footer;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod group;
 mod histograms;
 mod ints;

@@ -10,6 +10,8 @@
 //! that Prometheus has.
 
 mod beside;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod overlay;
 mod parts;
 mod times;

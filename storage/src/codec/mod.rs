@@ -2,6 +2,8 @@
 
 pub(crate) mod bits;
 pub(crate) mod exemplars;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 pub(crate) mod histogram;
 pub(crate) mod label_fields;
 pub(crate) mod label_hash;

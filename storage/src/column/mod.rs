@@ -11,6 +11,8 @@ mod bitpack;
 mod chunks;
 mod divisor;
 mod error;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod integers;
 mod residuals;
 mod stats;

@@ -12,6 +12,8 @@ mod fill;
 mod flusher;
 mod flushing;
 mod freeze;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod recovery;
 mod replay;
 mod report;

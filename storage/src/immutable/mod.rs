@@ -9,6 +9,8 @@ mod error;
 mod exemplars;
 mod footer;
 mod format;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod metadata;
 mod new_file;
 mod opened;

@@ -1,6 +1,8 @@
 //! The inverted index: which series have which label.
 
 mod access;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod matchers;
 mod postings;
 mod prefixes;

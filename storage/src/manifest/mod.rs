@@ -7,6 +7,8 @@
 mod codec;
 mod error;
 mod file;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,8 @@
 //! [`Segment`] opens it, [`Reader`] reads rows.
 
 mod footer;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod histograms;
 mod reader;
 mod record;

@@ -11,6 +11,8 @@ mod error;
 mod file;
 mod files;
 mod frame;
+#[cfg(feature = "fuzz-internals")]
+pub(crate) mod fuzz;
 mod ledger;
 pub mod record;
 mod recovery;

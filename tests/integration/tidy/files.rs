@@ -82,6 +82,8 @@ impl SourceFile {
             [_, "src", "lib.rs" | "main.rs"] | [_, "src", "bin", _] => true,
             [_, "build.rs"] | [_, "examples", _] => true,
             ["tests", "support", "lib.rs"] | ["tests", "integration", "main.rs"] => true,
+            ["tests", "fuzz", "src", "lib.rs"] => true,
+            ["tests", "fuzz", "fuzz_targets" | "examples", _] => true,
             [package, "tests", _] => package != "tests",
             ["benches", file] | [_, "benches", file] => file.ends_with(".rs"),
             _ => false,

@@ -1,0 +1,4 @@
+//! See `storage/src/column/fuzz.rs`.
+#![no_main]
+
+silverback_fuzz::target!("column_times", 2 << 20, 512);

@@ -1,0 +1,4 @@
+//! See `storage/src/codec/fuzz.rs`.
+#![no_main]
+
+silverback_fuzz::target!("histogram", 2 << 20, 512);
