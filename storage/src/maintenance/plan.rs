@@ -276,11 +276,17 @@ impl<'a> Sorted<'a> {
         Some(self.plan(&chosen))
     }
 
-    /// A merge of some files into one for each range.
+    /// A merge of some files into one for each range. Who asks for it wants few: what is of a few
+    /// hours becomes one block.
     fn cut(&self, places: &[usize]) -> Option<Plan> {
-        let horizon_ms = self.situation.horizon_ms;
-        let chosen = self.close(places, |hull| {
-            windows::ranges(hull, horizon_ms, self.widest)
+        let Situation {
+            horizon_ms,
+            is_forced,
+            ..
+        } = *self.situation;
+        let chosen = self.close(places, |hull| match is_forced {
+            true if windows::is_short(hull, self.widest) => vec![TimeRange::ALL],
+            _ => windows::ranges(hull, horizon_ms, self.widest),
         })?;
         Some(self.plan(&chosen))
     }

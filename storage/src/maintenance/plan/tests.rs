@@ -108,6 +108,24 @@ fn segments_wait_until_their_time_is_over_unless_they_are_many_or_it_is_asked_fo
 }
 
 #[test]
+fn what_is_of_a_few_hours_becomes_one_block_where_that_is_asked_for() {
+    let mut world = World::default();
+    world.flush(&[101 * HOUR, 103 * HOUR], 100);
+    let forced = |world: &World| world.situation(true).next_merge().unwrap().ranges;
+    assert_eq!(forced(&world), [TimeRange::ALL]);
+    world.now_ms = Some(200 * HOUR);
+    let ended = world.situation(false).next_merge().unwrap();
+    assert_eq!(ended.ranges.len(), 2, "{ended:?}");
+    // Not across a border of the widest ranges, which a tenth of the retention allows.
+    world.retention = Some(Duration::from_secs(79 * 3600));
+    assert_eq!(forced(&world).len(), 2);
+    world.retention = None;
+    // Nor with a sample of long ago.
+    world.flush(&[50 * HOUR], 100);
+    assert!(forced(&world).len() > 1);
+}
+
+#[test]
 fn a_source_between_the_inputs_that_overlaps_them_is_merged_along() {
     let mut world = World::default();
     // The second overlaps neither of the others, which overlap each other around it.

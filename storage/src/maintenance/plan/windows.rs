@@ -103,6 +103,18 @@ pub(super) fn ranges(range: Option<TimeRange>, horizon_ms: i64, widest: Width) -
     ranges
 }
 
+/// Whether samples within `range` are of a few of the narrowest windows and lie in one window that
+/// is no wider than `widest`, so that a block of all of them is none that a merge could not write.
+pub(super) fn is_short(range: Option<TimeRange>, widest: Width) -> bool {
+    range.is_none_or(|range| {
+        let widths = std::iter::successors(Some(Width::MIN), |width| width.wider());
+        let lies_in_one = widths
+            .take_while(|&width| width <= widest)
+            .any(|width| width.count(range) == 1);
+        lies_in_one && Width::MIN.count(range) <= RANGES_WANTED
+    })
+}
+
 fn width_for(range: TimeRange, widest: Width) -> Width {
     let mut width = Width::MIN;
     loop {
@@ -226,6 +238,23 @@ mod tests {
                 prop_assert!(width.is_some_and(|width| width <= limit));
             }
         }
+    }
+
+    #[test]
+    fn a_few_hours_are_short_where_one_window_holds_them() {
+        let is_short = |hours: std::ops::Range<i64>, widest: i64| {
+            let range = TimeRange::new(hours.start * HOUR, hours.end * HOUR - 1);
+            is_short(Some(range), Width(widest * HOUR))
+        };
+        // Across a border of 2 h, of 8 h, of 32 h.
+        for (hours, widest) in [(1..3, 8), (7..9, 32), (31..33, 128), (0..2, 2)] {
+            assert!(is_short(hours.clone(), widest), "{hours:?}");
+            let narrower = Width(widest * HOUR).narrower() < Width(widest * HOUR);
+            assert!(!narrower || !is_short(hours, widest / 4));
+        }
+        assert!(is_short(0..16, 512) && !is_short(0..17, 512));
+        assert!(!is_short(-1..1, 512), "all windows meet in the epoch");
+        assert!(super::is_short(None, Width::MIN));
     }
 
     #[test]
