@@ -2,6 +2,7 @@
 
 mod fixture;
 mod measure;
+mod weigh;
 
 use std::borrow::Cow;
 use std::io;
