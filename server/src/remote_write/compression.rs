@@ -4,6 +4,7 @@
 use zstd::zstd_safe;
 
 use super::refusal::{Reason, Refusal};
+use super::snappy;
 
 /// The first bytes of a frame of zstd. No body in snappy's block format begins so: after the
 /// length (0x28) would come a copy of bytes before the first one.
@@ -41,7 +42,7 @@ impl Compression {
     /// No header, or more bytes than `bytes_max`.
     pub(super) fn decoded_len(self, body: &[u8], bytes_max: usize) -> Result<usize, Refusal> {
         let len = match self {
-            Self::Snappy => snap::raw::decompress_len(body).map_err(|error| self.broken(&error))?,
+            Self::Snappy => snappy::decoded_len(body).map_err(|error| self.broken(&error))?,
             Self::Zstd => match zstd_safe::get_frame_content_size(body) {
                 Ok(Some(len)) => usize::try_from(len).unwrap_or(usize::MAX),
                 // A sender that streams does not say.
@@ -58,23 +59,31 @@ impl Compression {
         Ok(len)
     }
 
-    /// Decompresses a body into `out`, which has room for what [`Compression::decoded_len`] said.
-    /// Returns how many bytes there are.
+    /// Decompresses a body that [`Compression::decoded_len`] said this length of, into memory that
+    /// is used again.
     ///
     /// # Errors
     /// A body that is not what it seems, or longer than its header says.
-    pub(super) fn decode(self, body: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
-        match self {
-            Self::Snappy => snap::raw::Decoder::new()
-                .decompress(body, out)
-                .map_err(|error| self.broken(&error)),
-            Self::Zstd => zstd_safe::decompress(out, body).map_err(|code| {
-                match zstd_safe::get_error_name(code) {
-                    "Destination buffer is too small" => longer_than(out.len()),
-                    error => self.broken(&error),
-                }
-            }),
+    pub(super) fn decode<'a>(
+        self,
+        body: &[u8],
+        decoded_len: usize,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], Refusal> {
+        if self == Self::Snappy {
+            return snappy::decode(body, buffer).map_err(|error| self.broken(&error));
         }
+        if buffer.len() < decoded_len {
+            buffer.resize(decoded_len, 0);
+        }
+        let out = buffer.get_mut(..decoded_len).unwrap_or_default();
+        let written = zstd_safe::decompress(out, body).map_err(|code| {
+            match zstd_safe::get_error_name(code) {
+                "Destination buffer is too small" => longer_than(out.len()),
+                error => self.broken(&error),
+            }
+        })?;
+        Ok(out.get(..written).unwrap_or_default())
     }
 
     fn broken(self, error: &dyn std::fmt::Display) -> Refusal {
@@ -107,10 +116,9 @@ mod tests {
         let told = |refusal: Refusal| (refusal.reason(), refusal.to_string());
         let compression = Compression::of(body);
         let len = compression.decoded_len(body, BYTES_MAX).map_err(told)?;
-        let mut out = vec![0; len];
-        let written = compression.decode(body, &mut out).map_err(told)?;
-        out.truncate(written);
-        Ok(out)
+        let mut buffer = Vec::new();
+        let decoded = compression.decode(body, len, &mut buffer).map_err(told)?;
+        Ok(decoded.to_vec())
     }
 
     /// A frame that does not say how long it gets.

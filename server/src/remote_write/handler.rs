@@ -11,7 +11,7 @@ use silverback_storage::{Submitted, WriteReport};
 
 use super::body::{Room, Shortage, read_body};
 use super::compression::Compression;
-use super::receive::{decompress, fill};
+use super::receive::fill;
 use super::refusal::{Reason, Refusal};
 use super::scratch::Scratch;
 use super::tally::{LeftOut, Tally};
@@ -219,7 +219,7 @@ fn submit(
         row_bytes,
     } = scratch;
     let (compression, bytes) = (request.compression, request.decoded_bytes);
-    let decoded = decompress(compression, request.body, bytes, decoded)?;
+    let decoded = compression.decode(request.body, bytes, decoded)?;
     let (mut tally, rules) = (Tally::default(), &app.write_rules);
     let filled = fill(&app.db, rules, request.version, decoded, batch, &mut tally);
     *row_bytes = tally.row_bytes;

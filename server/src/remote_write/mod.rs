@@ -1,7 +1,7 @@
 //! Remote write: what Prometheus, Alloy, vmagent and the OpenTelemetry collector push.
 //!
 //! `headers` says whether a request can be read, `body` reads it within bounds, `compression`
-//! says what it decompresses to. `v1` and `v2` walk the message of a version over the wire format
+//! says what it decompresses to, `snappy` decompresses one form. `v1` and `v2` walk the message of a version over the wire format
 //! of `protobuf`; what both have stands in `histogram` and `beside`. `rules` are the limits on
 //! labels, `tally` puts what keeps them into a batch and counts the rest, `receive` joins all that,
 //! `handler` stores it and answers, `refusal` is every way in which it cannot. `relabel` and `ha`
@@ -25,6 +25,7 @@ mod rules;
 mod said;
 mod scratch;
 mod shape;
+mod snappy;
 mod tally;
 #[cfg(any(test, feature = "fuzz-internals"))]
 #[cfg_attr(

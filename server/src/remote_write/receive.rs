@@ -2,31 +2,10 @@
 
 use silverback_storage::{Db, Filler, WriteBatch};
 
-use super::compression::Compression;
 use super::decode_error::DecodeError;
-use super::refusal::Refusal;
 use super::rules::Rules;
 use super::tally::Tally;
 use super::{Version, v1, v2};
-
-/// The message of a body, whose decoded length was checked before, in a buffer that is used
-/// again.
-///
-/// # Errors
-/// Bytes that are not of this compression.
-pub(super) fn decompress<'a>(
-    compression: Compression,
-    body: &[u8],
-    decoded_bytes: usize,
-    buffer: &'a mut Vec<u8>,
-) -> Result<&'a [u8], Refusal> {
-    if buffer.len() < decoded_bytes {
-        buffer.resize(decoded_bytes, 0);
-    }
-    let out = buffer.get_mut(..decoded_bytes).unwrap_or_default();
-    let written = compression.decode(body, out)?;
-    Ok(buffer.get(..written).unwrap_or_default())
-}
 
 /// Fills a batch with what a message says.
 ///
@@ -93,8 +72,9 @@ impl<'m> v1::Taker<'m> for Taking<'_, '_> {
 pub mod bench {
     use silverback_storage::Submitted;
 
+    use super::super::compression::Compression;
     use super::super::scratch::Scratch;
-    use super::{Compression, Db, Rules, Tally, Version, decompress, fill};
+    use super::{Db, Rules, Tally, Version, fill};
     use crate::config::LabelLimits;
 
     /// Takes the bodies of write requests one after the other.
@@ -121,7 +101,8 @@ pub mod bench {
             let compression = Compression::of(body);
             let len = compression.decoded_len(body, usize::MAX);
             let len = len.map_err(|refusal| refusal.to_string())?;
-            decompress(compression, body, len, &mut self.scratch.decoded)
+            compression
+                .decode(body, len, &mut self.scratch.decoded)
                 .map_err(|refusal| refusal.to_string())
         }
 
@@ -149,11 +130,12 @@ pub mod bench {
         /// # Errors
         /// Whatever would be refused.
         pub fn submit(&mut self, body: &[u8]) -> Result<Submitted, String> {
-            self.decompressed(body)?;
-            let len = Compression::of(body).decoded_len(body, usize::MAX);
+            let compression = Compression::of(body);
+            let len = compression.decoded_len(body, usize::MAX);
             let len = len.map_err(|refusal| refusal.to_string())?;
             let Scratch { decoded, batch, .. } = &mut self.scratch;
-            let decoded = decoded.get(..len).unwrap_or_default();
+            let decoded = compression.decode(body, len, decoded);
+            let decoded = decoded.map_err(|refusal| refusal.to_string())?;
             let mut tally = Tally::default();
             fill(
                 &self.db,

@@ -15,7 +15,7 @@ const KEPT_SAMPLES_MAX: usize = 64 << 10;
 /// The buffers of one request.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// The decompressed body; at least as long as the longest one so far.
+    /// Memory to decompress into; it has what the longest body so far took.
     pub(super) decoded: Vec<u8>,
     /// What the body says.
     pub(super) batch: WriteBatch,
