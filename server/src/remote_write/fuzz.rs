@@ -6,7 +6,7 @@ use silverback_storage::sys::sim::SimDisk;
 use silverback_storage::{Db, Options, WriteBatch};
 
 use super::compression::Compression;
-use super::receive::{decompress, fill};
+use super::receive::fill;
 use super::rules::Rules;
 use super::tally::Tally;
 use super::test_encoder::v2::{Request, histogram_field, sample};
@@ -26,8 +26,8 @@ const ROW_BYTES_MAX: usize = 4 << 20;
 /// After so many requests a database is put in the place of the one that took them.
 const REQUESTS_MAX: usize = 200;
 
-/// A compressed body. It is refused, or decoded to no more bytes than it said and than is taken;
-/// whatever is compressed comes back.
+/// A compressed body. It is refused, or decoded to no more bytes than it said and than is taken, and
+/// to what another decoder of snappy makes of it; whatever is compressed comes back.
 pub(crate) fn compression(data: &[u8]) -> bool {
     let decoded = decoded(data);
     assert!(
@@ -35,6 +35,12 @@ pub(crate) fn compression(data: &[u8]) -> bool {
             .as_ref()
             .is_none_or(|decoded| decoded.len() <= DECODED_BYTES_MAX)
     );
+    if Compression::of(data) == Compression::Snappy
+        && snap::raw::decompress_len(data).is_ok_and(|bytes| bytes <= DECODED_BYTES_MAX)
+    {
+        let theirs = snap::raw::Decoder::new().decompress_vec(data);
+        assert_eq!(decoded, theirs.ok());
+    }
     if data.len() <= DECODED_BYTES_MAX {
         let bodies = [
             snap::raw::Encoder::new().compress_vec(data).ok(),
@@ -53,7 +59,7 @@ fn decoded(body: &[u8]) -> Option<Vec<u8>> {
     let compression = Compression::of(body);
     let bytes = compression.decoded_len(body, DECODED_BYTES_MAX).ok()?;
     let mut buffer = Vec::new();
-    let message = decompress(compression, body, bytes, &mut buffer).ok()?;
+    let message = compression.decode(body, bytes, &mut buffer).ok()?;
     assert!(message.len() <= bytes);
     Some(message.to_vec())
 }

@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::prefixes::{after_prefix, prefixes};
 use super::stored::{IndexRefs, StoredIndex};
 use crate::fuzz::{Input, Raw, join, parts};
-use crate::model::{MatchOp, Matcher, SymbolId};
+use crate::model::{MatchOp, Matcher, ReadBounds, SymbolId};
 use crate::section::{Bytes, SectionRef};
 
 /// How many rows, symbols and values are asked about.
@@ -40,18 +40,31 @@ pub(crate) fn ask(index: &StoredIndex) -> bool {
     let mut is_whole = true;
     let mut note = |is_ok: bool| is_whole &= is_ok;
     let asked: RoaringBitmap = (0..index.rows().min(ASKED_MAX)).collect();
-    let names = index.label_names(None);
-    note(names.is_ok() && index.label_names(Some(&asked)).is_ok());
+    let names = index.label_names_within(None, ReadBounds::NONE);
+    note(
+        names.is_ok()
+            && index
+                .label_names_within(Some(&asked), ReadBounds::NONE)
+                .is_ok(),
+    );
     for name in names.unwrap_or_default().iter().take(4) {
-        note(index.label_values(name, None).is_ok());
-        note(index.label_values(name, Some(&asked)).is_ok());
+        note(
+            index
+                .label_values_within(name, None, ReadBounds::NONE)
+                .is_ok(),
+        );
+        note(
+            index
+                .label_values_within(name, Some(&asked), ReadBounds::NONE)
+                .is_ok(),
+        );
         for (op, value) in [
             (MatchOp::Equal, "node"),
             (MatchOp::NotEqual, ""),
             (MatchOp::Regex, "node|up"),
         ] {
             if let Ok(matcher) = Matcher::new(op, name, value) {
-                note(index.evaluate(&[matcher]).is_ok());
+                note(index.evaluate_within(&[matcher], ReadBounds::NONE).is_ok());
             }
         }
         let symbol = index.lookup(name);
@@ -63,10 +76,10 @@ pub(crate) fn ask(index: &StoredIndex) -> bool {
     // To compile these takes longer than all the rest, so one name has to do.
     for (op, value) in [(MatchOp::Regex, "host-1.*|x"), (MatchOp::NotRegex, ".*1|")] {
         if let Ok(matcher) = Matcher::new(op, "instance", value) {
-            note(index.evaluate(&[matcher]).is_ok());
+            note(index.evaluate_within(&[matcher], ReadBounds::NONE).is_ok());
         }
     }
-    note(index.evaluate(&[]).is_ok() && index.rows_without(None).is_ok());
+    note(index.evaluate_within(&[], ReadBounds::NONE).is_ok() && index.rows_without(None).is_ok());
     note(ask_rows(index, &asked));
     is_whole
 }

@@ -6,7 +6,7 @@ use crate::model::{Exemplar, Matcher, ReadBounds, SeriesId, TimeRange};
 const NONE: ReadBounds<'_> = ReadBounds::NONE;
 
 impl Head {
-    pub fn select(
+    pub(crate) fn select(
         &self,
         pin: &Pin,
         matchers: &[Matcher],
@@ -15,7 +15,7 @@ impl Head {
         self.select_within(pin, matchers, range, NONE)
     }
 
-    pub fn label_names(
+    pub(crate) fn label_names(
         &self,
         pin: &Pin,
         matchers: &[Matcher],
@@ -24,7 +24,7 @@ impl Head {
         self.label_names_within(pin, matchers, range, NONE)
     }
 
-    pub fn label_values(
+    pub(crate) fn label_values(
         &self,
         pin: &Pin,
         name: &str,
@@ -34,7 +34,7 @@ impl Head {
         self.label_values_within(pin, name, matchers, range, NONE)
     }
 
-    pub fn exemplars(
+    pub(crate) fn exemplars(
         &self,
         pin: &Pin,
         matchers: &[Matcher],
