@@ -31,11 +31,20 @@ struct SealedList {
 }
 
 /// Where a timestamp was found for one series, and so may be for the next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     column: ColumnId,
-    /// 0 where none was found yet: no sample goes on at the beginning of a column.
+    /// Beyond all columns where none was found yet.
     place: usize,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            column: ColumnId::default(),
+            place: usize::MAX,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -113,28 +122,24 @@ impl InOrder {
         Some(after as isize - before as isize)
     }
 
-    /// Whether a sample at that time goes on in the open chunk, beside a timestamp that the column
-    /// then has; by how many bytes the columns grew for it.
+    /// Whether a sample with a timestamp that was found for another series goes on in the open
+    /// chunk.
     #[inline]
+    pub(super) fn is_at(&self, found: Found) -> bool {
+        (self.column == found.column) & (self.next_place() == found.place)
+    }
+
+    /// Whether a sample at that time goes on in the open chunk, beside a timestamp that the column
+    /// then has; where it was found, and by how many bytes the columns grew for it.
     pub(super) fn goes_on(
         &self,
         times: &mut TimeColumns,
         timestamp_ms: i64,
-        found: &mut Found,
-    ) -> Option<usize> {
-        let here = Found {
-            column: self.column,
-            place: self.next_place(),
-        };
-        if *found == here && here.place > 0 {
-            return Some(0);
-        }
+    ) -> Option<(Found, usize)> {
+        let (column, place) = (self.column, self.next_place());
         let before = times.bytes();
-        let goes_on = here.place > 0 && times.advance(here.column, here.place, timestamp_ms);
-        goes_on.then(|| {
-            *found = here;
-            times.bytes() - before
-        })
+        let goes_on = place > 0 && times.advance(column, place, timestamp_ms);
+        goes_on.then(|| (Found { column, place }, times.bytes() - before))
     }
 
     /// Adds the value of a sample that goes on in the open chunk, if that takes no room; says

@@ -56,7 +56,6 @@ impl Shard {
         group: &Group<'_>,
         mut each: impl FnMut(&FloatRow, Option<Placed>),
     ) -> (u64, isize) {
-        let takes_two = rows.len() >= TWO_PASSES_MIN;
         let mut pass = FirstPass {
             seq: group.seq,
             floor: group.floor(),
@@ -66,21 +65,16 @@ impl Shard {
             grown: 0,
         };
         let (mut at, mut count) = (0, 0);
-        let mut nobody_waits = self.older.is_empty();
-        while let Some(row) = rows.get(at) {
-            let own = match nobody_waits && takes_two {
-                true => self.series.get_mut(place_of(row.series)),
-                false => None,
-            };
-            if let Some(Some(own)) = own
-                && pass.go_on(own, &mut self.times, &row, at)
-            {
-                count += 1;
-            } else {
-                each(&row, self.append(&row, group));
-                nobody_waits = self.older.is_empty();
+        while at < rows.len() {
+            if self.older.is_empty() && rows.len() >= TWO_PASSES_MIN {
+                let end = pass.go_on(&mut self.series, &mut self.times, rows, at);
+                count += (end - at) as u64;
+                at = end;
             }
-            at += 1;
+            if let Some(row) = rows.get(at) {
+                each(&row, self.append(&row, group));
+                at += 1;
+            }
         }
         let coded = pass.coded.get(..pass.codes).unwrap_or_default();
         (count, pass.grown + self.push_coded(rows, coded))
@@ -124,33 +118,48 @@ struct FirstPass {
 }
 
 impl FirstPass {
-    /// Adds the timestamp of a sample that goes on in the chunk of its series, and the value if it
-    /// repeats. Leaves one alone that does not, or whose series has a state that a reader may
-    /// need; says whether it went on.
-    #[inline]
+    /// Adds the timestamps of samples that go on in the chunks of their series, and the values that
+    /// repeat, from the row at `at` on. Stops at one that does not go on, or whose series has a
+    /// state that a reader may need; returns its place.
+    #[inline(never)]
     fn go_on(
         &mut self,
-        own: &mut Series,
+        series: &mut [Option<Series>],
         times: &mut TimeColumns,
-        row: &FloatRow,
-        at: usize,
-    ) -> bool {
-        let last = own.last_seq();
-        if last > self.floor && last != self.seq {
-            return false;
+        rows: impl Scrape,
+        mut at: usize,
+    ) -> usize {
+        let Self { seq, floor, .. } = *self;
+        let mut codes = self.codes;
+        while let Some(row) = rows.get(at)
+            && let Some(Some(own)) = series.get_mut(place_of(row.series))
+        {
+            let last = own.last_seq();
+            if last > floor && last != seq {
+                break;
+            }
+            if !own.in_order.is_at(self.found) && !self.find(own, times, row.timestamp_ms) {
+                break;
+            }
+            own.count_in(seq);
+            // Without a branch, as values that repeat come in no order.
+            let slot = codes % self.coded.len();
+            self.coded[slot] = at as u16;
+            codes += usize::from(!own.in_order.repeat(row.value));
+            at += 1;
         }
-        let went = own
-            .in_order
-            .goes_on(times, row.timestamp_ms, &mut self.found);
-        let Some(grown) = went else {
+        self.codes = codes;
+        at
+    }
+
+    /// Finds where a timestamp is to be for a series, if that is where its chunk goes on.
+    #[inline(never)]
+    fn find(&mut self, own: &Series, times: &mut TimeColumns, timestamp_ms: i64) -> bool {
+        let Some((found, grown)) = own.in_order.goes_on(times, timestamp_ms) else {
             return false;
         };
+        self.found = found;
         self.grown += grown as isize;
-        own.count_in(self.seq);
-        // Without a branch, as values that repeat come in no order.
-        let slot = self.codes % self.coded.len();
-        self.coded[slot] = at as u16;
-        self.codes += usize::from(!own.in_order.repeat(row.value));
         true
     }
 }
