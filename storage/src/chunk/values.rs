@@ -85,12 +85,11 @@ impl Decimal {
         }
     }
 
+    #[inline]
     fn remember(&mut self, delta: i64) {
-        let [a, b, c, ..] = delta.to_le_bytes();
+        let is_short = delta << 40 >> 40 == delta;
+        let [a, b, c, ..] = if is_short { delta } else { 0 }.to_le_bytes();
         self.delta = [a, b, c];
-        if self.delta() != delta {
-            self.delta = [0; 3];
-        }
     }
 
     #[inline]
@@ -98,18 +97,65 @@ impl Decimal {
         let [a, b, c] = self.delta;
         i64::from(i32::from_le_bytes([0, a, b, c]) >> 8)
     }
+
+    /// The code of a value that is an integer of the exponent and not too far from the value
+    /// before, or is that value, and how many bits it has: that of nearly all.
+    ///
+    /// The value before is an integer of the exponent or an exception. What exceptions are taken
+    /// for here is 0, as it should be.
+    #[inline]
+    fn code(&mut self, last: u64, bits: u64) -> Option<(u64, u32)> {
+        if bits == last {
+            return Some((0, 1));
+        }
+        let (before, _) = nearest(last, self.exponent);
+        debug_assert_eq!(before, to_integer(last, self.exponent).unwrap_or(0));
+        let (integer, is_small) = nearest(bits, self.exponent);
+        let delta = integer - before;
+        let zigzag = ((delta << 1) ^ (delta >> 63)) as u64;
+        let (class, width) = *CLASS_OF_BITS.get(64 - zigzag.leading_zeros() as usize)?;
+        if !is_small | (from_integer(integer, self.exponent) != bits) {
+            return None;
+        }
+        if (delta == self.delta()) & (delta != 0) {
+            return Some((0b10, 2));
+        }
+        self.remember(delta);
+        let (class, width) = (u64::from(class), u32::from(width));
+        Some(((0b11000 | class) << width | zigzag, 5 + width))
+    }
+}
+
+/// The class of a delta by the bits that it needs in zigzag form, and the bits of the class.
+const CLASS_OF_BITS: [(u8, u8); DELTA_BITS[6] as usize + 1] = {
+    let mut classes = [(0, 0); DELTA_BITS[6] as usize + 1];
+    let (mut bits, mut class) = (0, 0);
+    while bits < classes.len() {
+        if bits > DELTA_BITS[class] as usize {
+            class += 1;
+        }
+        classes[bits] = (class as u8, DELTA_BITS[class] as u8);
+        bits += 1;
+    }
+    classes
+};
+
+/// The integer that is nearest to a value times a power of ten, and true; 0 and false if that is
+/// too large.
+#[inline]
+fn nearest(bits: u64, exponent: u8) -> (i64, bool) {
+    let scaled = f64::from_bits(bits) * POWERS[usize::from(exponent & 15)];
+    // NaN is not below.
+    let is_small = scaled.abs() < INTEGER_END;
+    let integer = (scaled + 0.5f64.copysign(scaled)) as i64;
+    (if is_small { integer } else { 0 }, is_small)
 }
 
 /// The integer that a value is at an exponent, if it is one to the bit.
 #[inline]
 fn to_integer(bits: u64, exponent: u8) -> Option<i64> {
-    let scaled = f64::from_bits(bits) * POWERS[usize::from(exponent & 15)];
-    // NaN is not below.
-    if scaled.abs() < INTEGER_END {
-        let integer = (scaled + 0.5f64.copysign(scaled)) as i64;
-        return (from_integer(integer, exponent) == bits).then_some(integer);
-    }
-    None
+    let (integer, is_small) = nearest(bits, exponent);
+    (is_small && from_integer(integer, exponent) == bits).then_some(integer)
 }
 
 #[inline]
@@ -161,6 +207,20 @@ impl OpenValues {
     }
 
     fn push_code(&mut self, bits: u64) {
+        if let Form::Decimal(decimal) = &mut self.form
+            && let Some((code, count)) = decimal.code(self.last, bits)
+        {
+            let mut writer = BitWriter::resume(&mut self.bytes, u32::from(self.position));
+            writer.write(code, count);
+            self.position = writer.position() as u16;
+            self.last = bits;
+            return;
+        }
+        self.push_long_code(bits);
+    }
+
+    /// Adds what [`Decimal::code`] has no code for.
+    fn push_long_code(&mut self, bits: u64) {
         let mut writer = BitWriter::resume(&mut self.bytes, u32::from(self.position));
         if let Form::Constant = self.form {
             self.form = first_form(self.last, bits);
@@ -279,12 +339,10 @@ fn add_decimal(
         return true;
     }
     let zigzag = ((delta << 1) ^ (delta >> 63)) as u64;
-    let bits_needed = 64 - zigzag.leading_zeros();
-    let class = (0u64..)
-        .zip(DELTA_BITS)
-        .find(|class| bits_needed <= class.1);
-    match class {
-        Some((class, width)) => {
+    let bits_needed = 64 - zigzag.leading_zeros() as usize;
+    match CLASS_OF_BITS.get(bits_needed) {
+        Some(&(class, width)) => {
+            let (class, width) = (u64::from(class), u32::from(width));
             pending.add(writer, (0b11000 | class) << width | zigzag, 5 + width);
             decimal.remember(delta);
         }

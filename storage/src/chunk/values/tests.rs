@@ -193,6 +193,22 @@ proptest! {
     }
 
     #[test]
+    fn the_quick_way_to_a_code_gives_the_bits_of_the_long_one(
+        values in prop_oneof![values(), prop::collection::vec(any::<f64>().prop_map(f64::to_bits), 0..120)],
+    ) {
+        let (mut quick, mut long) = (OpenValues::default(), OpenValues::default());
+        for &bits in &values {
+            quick.push(f64::from_bits(bits));
+            if long.count > 0 && (bits != long.last || !matches!(long.form, Form::Constant)) {
+                long.push_long_code(bits);
+            }
+            long.last = bits;
+            long.count += 1;
+            prop_assert_eq!(format!("{quick:?}"), format!("{long:?}"));
+        }
+    }
+
+    #[test]
     fn any_bits_come_back(values in prop::collection::vec(any::<u64>(), 0..120)) {
         let open = open_of(&values);
         prop_assert_eq!(read(open.values(), values.len()), Ok(values));
