@@ -45,7 +45,7 @@ const FORMAT: Format = Format {
     noun: "block",
     magic: *b"SBKBLK\r\n",
     extension: "blk",
-    version: 1,
+    version: 2,
     main_section: footer::Kind::Data.name(),
 };
 

@@ -69,6 +69,37 @@ impl Plan {
         Some(scaled.plan(form, &estimates))
     }
 
+    /// Plain ones, whatever the other forms would take; of at least one integer.
+    pub(super) fn plain(integers: Vec<i64>) -> Option<Self> {
+        let scaled = Scaled::new(integers)?;
+        let mut estimates = Estimates::default();
+        for heights in scaled.heights.chunks(BLOCK) {
+            let mut widths = Widths::new();
+            heights.iter().for_each(|&height| widths.add(height));
+            estimates.plain.add(&widths, heights.len());
+        }
+        Some(scaled.plan(Form::Plain, &estimates))
+    }
+
+    /// How many integers there are.
+    pub(super) fn len(&self) -> usize {
+        self.heights.len()
+    }
+
+    /// Whether they are not predicted from each other.
+    pub(super) fn is_plain(&self) -> bool {
+        self.form == Form::Plain
+    }
+
+    /// The integers, of a plan of plain ones.
+    pub(super) fn integers(&self) -> impl Iterator<Item = i64> {
+        let integer = |height: &u64| {
+            let height = height.wrapping_mul(self.divisor) as i64;
+            self.origin.wrapping_add(height)
+        };
+        self.heights.iter().map(integer)
+    }
+
     /// One form, if the integers have it.
     #[cfg(test)]
     pub(super) fn of(integers: Vec<i64>, form: Form) -> Option<Self> {

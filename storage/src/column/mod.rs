@@ -26,7 +26,25 @@ pub use stats::ColumnStats;
 ///
 /// That the bytes give the values back, to the bit, has been checked when this returns.
 pub fn encode_values(values: &[f64], out: &mut Vec<u8>) -> ColumnStats {
-    values::encode(values, out)
+    values::Encoder::default().encode(values, out)
+}
+
+/// Encodes columns of values one after the other. What it learns of one it knows in the next: it
+/// finds more than [`encode_values`], which has one column to learn from.
+#[derive(Debug)]
+pub struct ValuesEncoder(values::Encoder);
+
+impl Default for ValuesEncoder {
+    fn default() -> Self {
+        Self(values::Encoder::learning())
+    }
+}
+
+impl ValuesEncoder {
+    /// As [`encode_values`].
+    pub fn encode(&mut self, values: &[f64], out: &mut Vec<u8>) -> ColumnStats {
+        self.0.encode(values, out)
+    }
 }
 
 /// Reads all values of a column: as many as `out` takes.

@@ -1,3 +1,4 @@
+mod clocks;
 mod damage;
 mod fixtures;
 mod round_trip;

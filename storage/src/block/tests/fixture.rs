@@ -1,5 +1,5 @@
-//! A block as version 1 of the format wrote it: what once was written must be read for ever. That
-//! it is also what is written today may change; then the file stays, and is only read.
+//! Blocks as versions of the format wrote them: what once was written must be read for ever. That the
+//! last one is also what is written today may change; then the file stays, and is only read.
 //!
 //! `SILVERBACK_FIXTURE_DIR=<dir> cargo test -p silverback-storage --lib -- --ignored
 //! a_fixture_is_written` writes one.
@@ -8,6 +8,7 @@ use super::*;
 use crate::model::{BucketSpan, HistogramCounts, Labels, MetricType, ResetHint, Samples};
 
 const V1: &[u8] = include_bytes!("fixture-v1.blk");
+const V2: &[u8] = include_bytes!("fixture-v2.blk");
 
 fn histogram(n: i64) -> Histogram {
     Histogram {
@@ -66,6 +67,16 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// Those, and durations by a clock whose ticks have 125/3 ns.
+fn rows_v2() -> Vec<Row> {
+    let shown = |ticks: i64| ticks * 125 / 3;
+    let duration = |i: i64| (shown(i * 7_919 + 500 + i * i % 397) - shown(i * 7_919)) as f64 / 1e9;
+    let durations = (0..480).map(|i| (1_700_000_000_000 + i * 15_000, duration(i).to_bits()));
+    let mut rows = rows();
+    rows.push(Row::floats(durations));
+    rows
+}
+
 fn families() -> Vec<(String, Metadata)> {
     let metadata = Metadata {
         metric_type: MetricType::Counter,
@@ -77,27 +88,36 @@ fn families() -> Vec<(String, Metadata)> {
 
 #[test]
 fn a_block_of_version_1_is_read() {
+    is_read(V1, &rows());
+}
+
+#[test]
+fn a_block_of_version_2_is_read() {
+    is_read(V2, &rows_v2());
+}
+
+fn is_read(fixture: &[u8], rows: &[Row]) {
     let sys = SimDisk::new(1).sys(0);
     let path = path(Path::new(DIR), 5);
     sys.disk.create_dir_all(Path::new(DIR)).unwrap();
     let file = sys.disk.create_new(&path).unwrap();
-    file.write_all_at(V1, 0).unwrap();
+    file.write_all_at(fixture, 0).unwrap();
     let block = Block::open(&sys, &path).unwrap();
-    let rows = rows();
+    let samples = rows.iter().map(|row| row.points.len() as u64).sum();
     let expected = BlockInfo {
         number: 5,
         seqs: origin().seqs,
         range: Some(TimeRange::new(1_700_000_000_000, 1_700_014_985_000)),
-        rows: 6,
-        samples: 2100,
-        bytes: V1.len() as u64,
+        rows: rows.len() as u32,
+        samples,
+        bytes: fixture.len() as u64,
         inputs: origin().inputs,
         outputs: origin().outputs,
     };
     assert_eq!(block.info(), &expected);
     let mut reader = block.reader();
     let (mut floats, mut points) = (Samples::default(), Vec::new());
-    for (number, row) in (0..).zip(&rows) {
+    for (number, row) in (0..).zip(rows) {
         reader.read(number, TimeRange::ALL, &mut floats).unwrap();
         let read: Vec<_> = floats.iter().map(|(t, v)| (t, v.to_bits())).collect();
         assert_eq!(read, row.expected(TimeRange::ALL), "row {number}");
@@ -113,12 +133,13 @@ fn a_block_of_version_1_is_read() {
     assert_eq!(exemplars, [(5, rows[5].exemplars.clone())]);
     assert_eq!(block.metadata(None).unwrap(), families());
     let names = block.with_index(|index| index.label_values("__name__", None));
-    assert_eq!(names.unwrap().last().unwrap(), "00005");
+    let last = format!("{:05}", rows.len() - 1);
+    assert_eq!(names.unwrap().last(), Some(&last));
 }
 
 #[test]
 #[ignore = "writes a file"]
 fn a_fixture_is_written() {
     let dir = std::env::var("SILVERBACK_FIXTURE_DIR").unwrap();
-    write(&Sys::real(), Path::new(&dir), &rows(), &families());
+    write(&Sys::real(), Path::new(&dir), &rows_v2(), &families());
 }

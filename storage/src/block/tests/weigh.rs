@@ -76,6 +76,7 @@ fn encoding(piece: &[u8]) -> String {
         0x62 => "XOR".to_owned(),
         0x63 => "raw".to_owned(),
         0x64 => "exceptions".to_owned(),
+        0x80..0xa0 => "ticks".to_owned(),
         tag => format!("tag {tag:#x}"),
     }
 }

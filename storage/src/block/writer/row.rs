@@ -4,7 +4,7 @@ use crate::block::SLICE_SAMPLES;
 use crate::block::group::{LaneKind, PIECES_MAX, RowKind};
 use crate::block::histograms::put_histograms;
 use crate::block::lists::{Marks, put_all_exemplars};
-use crate::column::encode_values;
+use crate::column::ValuesEncoder;
 use crate::model::{Exemplar, Histogram};
 
 /// What a row is made from: points in strictly rising order of time, and exemplars.
@@ -56,6 +56,7 @@ pub(super) struct EncodedRow {
     pub(super) lanes: [Pieces; 4],
     /// The floats of a row that has histograms too.
     floats: Vec<f64>,
+    encoder: ValuesEncoder,
 }
 
 /// Pieces of a lane, one after the other.
@@ -88,6 +89,7 @@ impl Default for EncodedRow {
             constant: 0.0,
             lanes: Default::default(),
             floats: Vec::new(),
+            encoder: ValuesEncoder::default(),
         }
     }
 }
@@ -119,7 +121,7 @@ impl EncodedRow {
         if self.kind == RowKind::COLUMN {
             for slice in floats.chunks(SLICE_SAMPLES) {
                 values.add(|out| {
-                    encode_values(slice, out);
+                    self.encoder.encode(slice, out);
                 })?;
             }
         }

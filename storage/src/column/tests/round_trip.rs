@@ -19,6 +19,8 @@ fn encodings() -> impl Iterator<Item = Encoding> {
     let plain = [
         Encoding::Constant,
         Encoding::NearDecimals,
+        Encoding::Ticks(10.5),
+        Encoding::Ticks(41.667),
         Encoding::Xor,
         Encoding::Raw,
     ];

@@ -1,8 +1,12 @@
 //! Which encoding a chunk takes.
 
+#[cfg(test)]
+use super::clocks::Clock;
+use super::clocks::Clocks;
 use super::decimal::Decimals;
 use super::exceptions::{Split, is_exception};
 use super::near_decimal::NearDecimals;
+use super::ticks::Ticks;
 use super::{constant, decode_chunk, ordered_bits, raw, xor};
 #[cfg(test)]
 use crate::column::integers::Form;
@@ -15,12 +19,14 @@ const DEAR_BITS: usize = 24;
 #[derive(Debug, Default)]
 pub(in crate::column) struct Chooser {
     decoded: Vec<f64>,
+    clocks: Clocks,
 }
 
 /// A way to encode values, and all that it needs.
 #[derive(Debug)]
 enum Candidate {
     Decimals(Decimals),
+    Ticks(Ticks),
     NearDecimals(NearDecimals),
     OrderedBits(Plan),
     Xor { bytes: usize },
@@ -31,6 +37,7 @@ impl Candidate {
     fn bytes(&self) -> usize {
         match self {
             Self::Decimals(decimals) => decimals.bytes(),
+            Self::Ticks(ticks) => ticks.bytes(),
             Self::NearDecimals(decimals) => decimals.bytes(),
             Self::OrderedBits(plan) => 1 + plan.bytes,
             Self::Xor { bytes } | Self::Raw { bytes } => *bytes,
@@ -40,6 +47,7 @@ impl Candidate {
     fn encode(&self, values: &[f64], out: &mut Vec<u8>) {
         match self {
             Self::Decimals(decimals) => decimals.encode(out),
+            Self::Ticks(ticks) => ticks.encode(out),
             Self::NearDecimals(decimals) => decimals.encode(out),
             Self::OrderedBits(plan) => ordered_bits::encode(plan, out),
             Self::Xor { .. } => xor::encode(values, out),
@@ -49,6 +57,14 @@ impl Candidate {
 }
 
 impl Chooser {
+    /// One for many columns, which learns what clocks there are.
+    pub(in crate::column) fn learning() -> Self {
+        Self {
+            clocks: Clocks::searching(),
+            ..Self::default()
+        }
+    }
+
     /// Appends a chunk of at least one value.
     pub(in crate::column) fn encode(&mut self, values: &[f64], out: &mut Vec<u8>) {
         if let Some(value) = constant::value_of(values) {
@@ -76,7 +92,7 @@ impl Chooser {
     /// Appends values that are not all the same, in the smallest encoding that gives them back.
     fn encode_others(&mut self, values: &[f64], out: &mut Vec<u8>) {
         let start = out.len();
-        for candidate in candidates(values) {
+        for candidate in candidates(values, &mut self.clocks) {
             candidate.encode(values, out);
             let encoded = out.get(start..).unwrap_or_default();
             let short = encoded.len() <= raw::bytes(values.len());
@@ -102,9 +118,12 @@ impl Chooser {
 }
 
 /// The encodings that may be the smallest, the smallest first. All are planned, none is written.
-fn candidates(values: &[f64]) -> Vec<Candidate> {
+fn candidates(values: &[f64], clocks: &mut Clocks) -> Vec<Candidate> {
     let mut found = Vec::new();
     if let Some(decimals) = Decimals::best(values) {
+        let ticks = clocks.ticks(&decimals);
+        let ticks = ticks.filter(|ticks| ticks.bytes() < decimals.bytes());
+        found.extend(ticks.map(Candidate::Ticks));
         let dear = decimals.bytes() * 8 > values.len() * DEAR_BITS;
         found.push(Candidate::Decimals(decimals));
         if !dear {
@@ -126,10 +145,12 @@ fn candidates(values: &[f64]) -> Vec<Candidate> {
 
 /// An encoding, named.
 #[cfg(test)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(in crate::column) enum Encoding {
     Constant,
     Decimals(Form),
+    /// Ticks of so many units.
+    Ticks(f64),
     NearDecimals,
     OrderedBits(Form),
     Xor,
@@ -146,6 +167,10 @@ pub(in crate::column) fn encode_as(encoding: Encoding, values: &[f64], out: &mut
             return value.is_some();
         }
         Encoding::Decimals(form) => Decimals::of(values, form).map(Candidate::Decimals),
+        Encoding::Ticks(units) => Decimals::of(values, Form::Plain).and_then(|decimals| {
+            let clock = Clock::new(decimals.exponent(), units)?;
+            Ticks::split_all(&decimals, clock).map(Candidate::Ticks)
+        }),
         Encoding::NearDecimals => NearDecimals::best(values).map(Candidate::NearDecimals),
         Encoding::OrderedBits(form) => {
             ordered_bits::plan_of(values, form).map(Candidate::OrderedBits)

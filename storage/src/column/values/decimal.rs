@@ -142,6 +142,26 @@ impl Decimals {
         1 + self.plan.bytes
     }
 
+    /// The power of ten that the integers are over.
+    pub(super) fn exponent(&self) -> u8 {
+        self.exponent
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.plan.len()
+    }
+
+    /// Whether they are not predicted from each other.
+    pub(super) fn are_plain(&self) -> bool {
+        self.plan.is_plain()
+    }
+
+    /// The integers.
+    pub(super) fn integers(&self) -> impl Iterator<Item = i64> {
+        self.plan.integers()
+    }
+
     /// Appends the values.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.push(tag::DECIMAL | self.exponent);

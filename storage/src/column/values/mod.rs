@@ -4,12 +4,14 @@
 //! arm in [`decode_chunk`].
 
 mod choose;
+mod clocks;
 mod constant;
 mod decimal;
 mod exceptions;
 mod near_decimal;
 mod ordered_bits;
 mod raw;
+mod ticks;
 mod xor;
 
 use super::chunks::{self, CHUNK_SAMPLES};
@@ -26,6 +28,7 @@ pub(super) mod tag {
     pub(crate) const CONSTANT_DECIMAL: u8 = 0x00;
     pub(crate) const DECIMAL: u8 = 0x20;
     pub(crate) const NEAR_DECIMAL: u8 = 0x40;
+    pub(crate) const TICKS: u8 = 0x80;
     pub(crate) const CONSTANT_BITS: u8 = 0x60;
     pub(crate) const ORDERED_BITS: u8 = 0x61;
     pub(crate) const XOR: u8 = 0x62;
@@ -35,19 +38,34 @@ pub(super) mod tag {
     pub(crate) const EXPONENT_MASK: u8 = 0x1f;
 }
 
-/// Appends values, and says what they come to.
-pub(super) fn encode(values: &[f64], out: &mut Vec<u8>) -> ColumnStats {
-    // However long, one value is not cut into chunks.
-    if let Some(value) = constant::value_of(values) {
-        if values.len() > CHUNK_SAMPLES {
-            out.push(chunks::UNCUT);
+/// Encodes columns. By default it learns nothing.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    chooser: Chooser,
+}
+
+impl Encoder {
+    /// One that knows in a column what it learned of those before.
+    pub(super) fn learning() -> Self {
+        Self {
+            chooser: Chooser::learning(),
         }
-        constant::encode(value, out);
-        return ColumnStats::of_constant(value, values.len());
     }
-    let mut chooser = Chooser::default();
-    chunks::encode(values, out, |chunk, out| chooser.encode(chunk, out));
-    ColumnStats::of(values)
+
+    /// Appends values, and says what they come to.
+    pub(super) fn encode(&mut self, values: &[f64], out: &mut Vec<u8>) -> ColumnStats {
+        // However long, one value is not cut into chunks.
+        if let Some(value) = constant::value_of(values) {
+            if values.len() > CHUNK_SAMPLES {
+                out.push(chunks::UNCUT);
+            }
+            constant::encode(value, out);
+            return ColumnStats::of_constant(value, values.len());
+        }
+        let chooser = &mut self.chooser;
+        chunks::encode(values, out, |chunk, out| chooser.encode(chunk, out));
+        ColumnStats::of(values)
+    }
 }
 
 /// Reads values from `start` on, as many as `out` takes, of the `count` in `bytes`.
@@ -93,6 +111,7 @@ fn decode_encoding(input: &mut &[u8], out: &mut [f64]) -> Result<(), Fault> {
         tag::CONSTANT_DECIMAL => out.fill(constant::decode_decimal(exponent, input)?),
         tag::DECIMAL => decimal::decode(exponent, input, out)?,
         tag::NEAR_DECIMAL => near_decimal::decode(exponent, input, out)?,
+        tag::TICKS => ticks::decode(exponent, input, out)?,
         _ => match tag {
             tag::CONSTANT_BITS => out.fill(constant::decode_bits(input)?),
             tag::ORDERED_BITS => ordered_bits::decode(input, out)?,
