@@ -187,6 +187,10 @@ fn weigh_values(
         let at = bytes.len() - rest.len();
         let (piece, after) = rest.split_at(length as usize);
         rest = after;
+        // A row may have fewer slices than others.
+        if piece.is_empty() {
+            continue;
+        }
         let share = shares.get(at / PAGE_BYTES).copied().unwrap_or(0.0);
         let stored = f64::from(length) * share;
         all.encodings.add(encoding(piece), length.into(), stored);
