@@ -10,6 +10,8 @@ use crate::model::{Ended, Labels, ReadBounds, Tally};
 
 /// How many elements are sorted at once, and how many are merged from one check to the next.
 const RUN: usize = 1024;
+/// How many are sorted at once where fewer are wanted.
+const RUN_MIN: usize = 32;
 
 /// Something of which there can be so much that its memory counts.
 pub trait Weighed: Ord + Clone {
@@ -124,12 +126,14 @@ impl<'a, T: Weighed> SortedList<'a, T> {
     fn add(&mut self, element: T) -> Result<(), Ended> {
         self.tally.grow(taken(&element))?;
         self.last.push(element);
-        if self.last.len() < RUN {
+        // Few are wanted: few are kept.
+        let twice = self.bounds.limit.saturating_mul(2);
+        let run = twice.clamp(RUN_MIN, RUN);
+        if self.last.len() < run {
             return Ok(());
         }
         self.end_run()?;
-        let many = self.bounds.limit.saturating_mul(2).saturating_add(RUN);
-        if self.in_runs > many {
+        if self.in_runs > twice.saturating_add(run) {
             let first = self.merge()?;
             if first.len() == self.bounds.limit {
                 self.beyond = first.last().cloned();
@@ -245,7 +249,8 @@ mod tests {
             assert_eq!(found, expected);
             assert_eq!(allowance.held.into_inner(), 0);
             let held = allowance.peak.into_inner();
-            let most = (2 * limit + 2 * RUN) * (taken(&text(0)) + size_of::<String>()) * 9 / 8;
+            let run = (2 * limit).clamp(RUN_MIN, RUN);
+            let most = (3 * limit + 3 * run) * (taken(&text(0)) + size_of::<String>()) * 9 / 8;
             assert!(held <= most, "{limit}: {held} of {most}");
         }
     }
