@@ -65,7 +65,7 @@ pub(crate) struct Evaluator<'e> {
     /// Tell by the label `__type__` whether a metric is a counter.
     pub(crate) type_and_unit_labels: bool,
     /// Rows that stand for nodes, where histograms are about.
-    pub(crate) given: Option<&'e Given>,
+    pub(crate) given: Option<&'e Given<'e>>,
     /// Histograms are told apart from resets as they are read: no more than their count and sum
     /// is asked for.
     pub(crate) tells_resets: bool,

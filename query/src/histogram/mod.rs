@@ -7,6 +7,8 @@ mod reset;
 mod text;
 mod trim;
 
+use crate::limits::{bytes_of, heap_bytes};
+
 pub(crate) use arithmetic::{HistogramSum, Incompatible, Reconciled};
 pub use bounds::Bucket;
 pub(crate) use question::Quantile;
@@ -128,6 +130,15 @@ impl FloatHistogram {
             && self.custom_bounds == other.custom_bounds
             && buckets(&self.positive, &other.positive)
             && buckets(&self.negative, &other.negative)
+    }
+
+    /// What it takes where it stands alone, with room for more buckets than it has.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        // Two counts of references stand before it.
+        let own = heap_bytes(2 * size_of::<usize>() + size_of::<Self>());
+        let buckets = |buckets: &Vec<(i32, f64)>| bytes_of::<(i32, f64)>(buckets.capacity());
+        let bounds = bytes_of::<f64>(self.custom_bounds.capacity());
+        own + buckets(&self.positive) + buckets(&self.negative) + bounds
     }
 
     /// How many samples of eight bytes it is counted as.

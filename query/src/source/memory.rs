@@ -1,27 +1,47 @@
 //! A source in memory, for tests.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::condition::Condition;
-use super::{Column, Cursor, Selection, SeriesSet, Source, Symbol, Values, View};
-use crate::{Error, Labels};
+use super::{Column, Cursor, HistogramSample, Selection, SeriesSet, Source, Symbol, Values, View};
+use crate::{Error, FloatHistogram, Labels};
 
 /// Series in the order in which they were first met, each with its samples by time.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySource {
     places: HashMap<Labels, usize>,
     series: Vec<(Labels, BTreeMap<i64, f64>)>,
+    /// By the place of their series.
+    histograms: HashMap<usize, BTreeMap<i64, FloatHistogram>>,
 }
 
 impl MemorySource {
     /// Adds a sample; at a time that has one already, in its place.
     pub fn push(&mut self, labels: &Labels, timestamp_ms: i64, value: f64) {
+        let place = self.place(labels);
+        self.series[place].1.insert(timestamp_ms, value);
+    }
+
+    /// Adds a native histogram.
+    pub fn push_histogram(
+        &mut self,
+        labels: &Labels,
+        timestamp_ms: i64,
+        histogram: FloatHistogram,
+    ) {
+        let place = self.place(labels);
+        let histograms = self.histograms.entry(place).or_default();
+        histograms.insert(timestamp_ms, histogram);
+    }
+
+    fn place(&mut self, labels: &Labels) -> usize {
         let next = self.series.len();
         let place = *self.places.entry(labels.clone()).or_insert(next);
         if place == next {
             self.series.push((labels.clone(), BTreeMap::new()));
         }
-        self.series[place].1.insert(timestamp_ms, value);
+        place
     }
 }
 
@@ -45,18 +65,24 @@ impl View for MemoryView<'_> {
             conditions.all(|condition| condition.holds(labels.get(condition.label())))
         };
         let mut set = MemorySet::default();
-        for (labels, samples) in &self.0.series {
+        for (place, (labels, samples)) in self.0.series.iter().enumerate() {
             selection.allowance.check()?;
             let range = selection.start_ms..=selection.end_ms;
             if range.is_empty() || !holds(labels) {
                 continue;
             }
+            let histograms = self.0.histograms.get(&place).into_iter();
+            let histograms: Vec<_> = histograms
+                .flat_map(|all| all.range(range.clone()))
+                .map(|(&timestamp_ms, histogram)| (timestamp_ms, histogram.clone()))
+                .collect();
             let samples: Vec<(i64, f64)> = samples
                 .range(range)
                 .map(|(&at, &value)| (at, value))
                 .collect();
-            if !samples.is_empty() {
+            if !(samples.is_empty() && histograms.is_empty()) {
                 set.push(labels, samples);
+                set.histograms.push(histograms);
             }
         }
         Ok(Box::new(set))
@@ -68,6 +94,7 @@ struct MemorySet {
     symbols: Vec<String>,
     labels: Vec<Vec<(Symbol, Symbol)>>,
     samples: Vec<Vec<(i64, f64)>>,
+    histograms: Vec<Vec<(i64, FloatHistogram)>>,
 }
 
 impl MemorySet {
@@ -133,6 +160,24 @@ impl SeriesSet for MemorySet {
                 timestamps_ms: &cursor.timestamps_ms,
                 values,
                 statistics: None,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn has_histograms(&self, series: usize) -> Result<bool, Error> {
+        Ok(!self.histograms[series].is_empty())
+    }
+
+    fn histograms(
+        &self,
+        series: usize,
+        each: &mut dyn FnMut(HistogramSample) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for (timestamp_ms, histogram) in &self.histograms[series] {
+            each(HistogramSample {
+                timestamp_ms: *timestamp_ms,
+                histogram: Arc::new(histogram.clone()),
             })?;
         }
         Ok(())

@@ -144,13 +144,16 @@ pub trait SeriesSet: Send + Sync {
         Ok(false)
     }
 
-    /// Puts the histograms of a series, stale ones included, in rising order of time into `out`
-    /// (emptied first): what stands beside [`SeriesSet::columns`], no timestamp in both.
+    /// Calls `each` with the histograms of a series, stale ones included, in rising order of time:
+    /// what stands beside [`SeriesSet::columns`], no timestamp in both.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Source`] for bytes that could not be read.
-    fn histograms(&self, _series: usize, out: &mut Vec<HistogramSample>) -> Result<(), Error> {
-        out.clear();
+    /// [`crate::ErrorKind::Source`] for bytes that could not be read, and what `each` returns.
+    fn histograms(
+        &self,
+        _series: usize,
+        _each: &mut dyn FnMut(HistogramSample) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         Ok(())
     }
 }

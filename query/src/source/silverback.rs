@@ -159,22 +159,64 @@ impl SeriesSet for storage::Selection<'_> {
     }
 
     fn has_histograms(&self, series: usize) -> Result<bool, Error> {
-        let mut points = Vec::new();
-        let read = storage::Selection::histograms(self, series, &mut points);
-        read.map_err(Error::source_failed)?;
-        Ok(!points.is_empty())
+        let mut has_any = false;
+        for_each_piece(self, series, &mut |points| {
+            has_any = !points.is_empty();
+            Ok(has_any)
+        })?;
+        Ok(has_any)
     }
 
-    fn histograms(&self, series: usize, out: &mut Vec<HistogramSample>) -> Result<(), Error> {
-        out.clear();
-        let mut points = Vec::new();
-        let read = storage::Selection::histograms(self, series, &mut points);
+    fn histograms(
+        &self,
+        series: usize,
+        each: &mut dyn FnMut(HistogramSample) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for_each_piece(self, series, &mut |points| {
+            for point in points.drain(..) {
+                each(HistogramSample {
+                    timestamp_ms: point.timestamp_ms,
+                    histogram: Arc::new(point.histogram.into()),
+                })?;
+            }
+            Ok(false)
+        })
+    }
+}
+
+/// How long a piece of a series is at first that is read at once, in milliseconds.
+const PIECE_MS: u64 = 3_600_000;
+/// How many histograms a piece should have: pieces are made longer or shorter until they do.
+const PIECE_HISTOGRAMS: std::ops::Range<usize> = 128..1024;
+
+/// Calls `each` with the histograms of a series, piece by piece, until it is true. A histogram may
+/// have thousands of buckets, so that not all of them should stand in memory in two forms at once.
+fn for_each_piece(
+    set: &storage::Selection<'_>,
+    series: usize,
+    each: &mut dyn FnMut(&mut Vec<model::HistogramPoint>) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let Some(range) = set.histogram_range(series).map_err(Error::source_failed)? else {
+        return Ok(());
+    };
+    let mut points = Vec::new();
+    let (mut start_ms, mut length_ms) = (range.start_ms, PIECE_MS);
+    loop {
+        let end_ms = start_ms
+            .saturating_add_unsigned(length_ms - 1)
+            .min(range.end_ms);
+        let piece = storage::TimeRange::new(start_ms, end_ms);
+        let read = set.histograms_in(series, piece, &mut points);
         read.map_err(Error::source_failed)?;
-        out.extend(points.into_iter().map(|point| HistogramSample {
-            timestamp_ms: point.timestamp_ms,
-            histogram: Arc::new(point.histogram.into()),
-        }));
-        Ok(())
+        if points.len() < PIECE_HISTOGRAMS.start {
+            length_ms = length_ms.saturating_mul(4);
+        } else if points.len() >= PIECE_HISTOGRAMS.end {
+            length_ms = (length_ms / 4).max(1);
+        }
+        if each(&mut points)? || end_ms >= range.end_ms {
+            return Ok(());
+        }
+        start_ms = end_ms + 1;
     }
 }
 

@@ -28,6 +28,14 @@ impl TimeRange {
         self.start_ms <= timestamp_ms && timestamp_ms <= self.end_ms
     }
 
+    /// What lies in both; it may hold nothing.
+    pub fn within(self, other: Self) -> Self {
+        Self {
+            start_ms: self.start_ms.max(other.start_ms),
+            end_ms: self.end_ms.min(other.end_ms),
+        }
+    }
+
     /// Whether the two share a timestamp.
     pub fn overlaps(self, other: Self) -> bool {
         self.start_ms.max(other.start_ms) <= self.end_ms.min(other.end_ms)

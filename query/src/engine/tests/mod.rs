@@ -2,6 +2,7 @@
 //! the scripts of `tests/promql`, which `query/tests/scripts.rs` runs.
 
 mod ends;
+mod histograms;
 mod limits;
 mod steps;
 mod threads;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::cells::{Cell, MixedRow, copied, decoded, encoded, numbered};
+use super::cells::{Cell, Charge, Mixed, decoded, encoded, numbered};
 use super::notes::Purpose;
 use super::{Given, unsupported};
 use crate::Error;
 use crate::eval::Evaluator;
 use crate::eval::binary::arithmetic;
 use crate::histogram::{FloatHistogram, Keep, ResetHint};
+use crate::limits::Held;
 use crate::parse::ast::{BinaryOp, Span};
 use crate::plan::{Chain, Match, Operation, WithScalar};
 
@@ -16,7 +17,7 @@ use crate::plan::{Chain, Match, Operation, WithScalar};
 const LEFT_UNIT: usize = 1 << 26;
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn mixed_chain(&self, chain: &'e Chain) -> Result<Vec<MixedRow>, Error> {
+    pub(super) fn mixed_chain(&self, chain: &'e Chain) -> Result<Mixed<'e>, Error> {
         let trims = chain.rest.iter().any(|operation| match operation {
             Operation::WithScalar(node) => arithmetic::is_trim(node.op),
             Operation::Match(node) => arithmetic::is_trim(node.op),
@@ -29,25 +30,25 @@ impl<'e> Evaluator<'e> {
             };
             return whole.mixed_chain(chain);
         }
-        let mut rows = self.mixed(&chain.first)?.into_parts().0;
+        let mut rows = self.mixed(&chain.first)?;
         for operation in &chain.rest {
             self.limits.check()?;
             rows = match operation {
                 Operation::WithScalar(node) => self.mixed_with_scalar(rows, node)?,
-                Operation::Match(node) if node.op.is_set() => self.mixed_set(&rows, node)?,
-                Operation::Match(node) => self.mixed_match(&rows, node)?,
+                Operation::Match(node) if node.op.is_set() => self.mixed_set(rows, node)?,
+                Operation::Match(node) => self.mixed_match(rows, node)?,
             };
         }
         Ok(rows)
     }
 
-    fn mixed_with_scalar(
-        &self,
-        mut rows: Vec<MixedRow>,
-        node: &'e WithScalar,
-    ) -> Result<Vec<MixedRow>, Error> {
+    fn mixed_with_scalar(&self, rows: Mixed<'e>, node: &'e WithScalar) -> Result<Mixed<'e>, Error> {
         let scalar = self.scalar_with_histograms(&node.scalar)?;
+        // What they were is held until they all are something else.
+        let (mut rows, _before) = rows.into_parts();
+        let mut charge = Charge::new(self.limits);
         for row in &mut rows {
+            charge.row(&row.labels, row.cells.len())?;
             let mut floats: Vec<f64> = row.cells.iter().map(Cell::float).collect();
             arithmetic::with_scalar(
                 node.op,
@@ -56,7 +57,7 @@ impl<'e> Evaluator<'e> {
                 node.scalar_left,
                 node.return_bool,
             );
-            for ((cell, float), &scalar) in row.cells.iter_mut().zip(floats).zip(&scalar) {
+            for ((cell, float), &scalar) in row.cells.iter_mut().zip(floats).zip(scalar.iter()) {
                 *cell = match cell {
                     Cell::Histogram(_) if node.scalar_left => {
                         self.operate(node.op, &Cell::Float(scalar), cell, node.span)
@@ -71,9 +72,11 @@ impl<'e> Evaluator<'e> {
                     }
                     _ => Cell::of_column(float),
                 };
+                charge.cell(cell)?;
             }
         }
         rows.retain(|row| !row.is_empty());
+        let rows = Held::new(rows, charge.into_loan());
         if arithmetic::changes_meaning(node.op) || node.return_bool {
             self.renamed(rows)
         } else {
@@ -82,28 +85,31 @@ impl<'e> Evaluator<'e> {
     }
 
     /// `and`, `or`, `unless`: whether elements are there is all that counts.
-    fn mixed_set(&self, lhs: &[MixedRow], node: &'e Match) -> Result<Vec<MixedRow>, Error> {
+    fn mixed_set(&self, lhs: Mixed<'e>, node: &'e Match) -> Result<Mixed<'e>, Error> {
         let rhs = self.mixed(&node.rhs)?;
         let mut given = Given::default();
-        given.insert(&node.rhs, encoded(&rhs, lhs.len()));
+        given.insert(&node.rhs, encoded(&rhs, lhs.len(), self.limits)?);
         let evaluator = Evaluator {
             given: Some(&given),
             ..*self
         };
-        let left = copied(&encoded(lhs, 0), self.limits)?;
+        let left = encoded(&lhs, 0, self.limits)?;
         let rows = evaluator.match_vectors(node, left)?;
+        let (lhs, mut loan) = lhs.into_parts();
+        let (rhs, other) = rhs.into_parts();
+        loan.absorb(other);
         let cell = |number: f64, step| {
             let right = number - lhs.len() as f64;
             if right < 0.0 {
-                numbered(lhs, number, step)
+                numbered(&lhs, number, step)
             } else {
                 numbered(&rhs, right, step)
             }
         };
-        Ok(decoded(rows, self.grid.count, cell))
+        decoded(rows, self.grid.count, self.limits, Some(loan), cell)
     }
 
-    fn mixed_match(&self, lhs: &[MixedRow], node: &'e Match) -> Result<Vec<MixedRow>, Error> {
+    fn mixed_match(&self, lhs: Mixed<'e>, node: &'e Match) -> Result<Mixed<'e>, Error> {
         let rhs = self.mixed(&node.rhs)?;
         let matching = &node.matching;
         if matching.fill_left.is_some() || matching.fill_right.is_some() {
@@ -116,23 +122,23 @@ impl<'e> Evaluator<'e> {
             pairs: true,
             ..Given::default()
         };
-        given.insert(&node.rhs, encoded(&rhs, 0));
+        given.insert(&node.rhs, encoded(&rhs, 0, self.limits)?);
         let evaluator = Evaluator {
             given: Some(&given),
             ..*self
         };
-        let mut left = encoded(lhs, 0);
+        let mut left = encoded(&lhs, 0, self.limits)?;
         for value in left.iter_mut().flat_map(|row| &mut row.values) {
             *value *= LEFT_UNIT as f64;
         }
-        let rows = evaluator.match_vectors(node, copied(&left, self.limits)?)?;
+        let rows = evaluator.match_vectors(node, left)?;
         let cell = |number: f64, step| {
             let (left, right) = (number as usize / LEFT_UNIT, number as usize % LEFT_UNIT);
-            let left = numbered(lhs, left as f64, step);
+            let left = numbered(&lhs, left as f64, step);
             let right = numbered(&rhs, right as f64, step);
             self.pair(node, &left, &right)
         };
-        Ok(decoded(rows, self.grid.count, cell))
+        decoded(rows, self.grid.count, self.limits, None, cell)
     }
 
     /// The result of two elements that meet.

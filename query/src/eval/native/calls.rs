@@ -3,35 +3,47 @@
 use std::sync::Arc;
 
 use super::Given;
-use super::cells::{Cell, MixedRow, floats, merged, of_rows};
+use super::cells::{Cell, Charge, Mixed, MixedRow, floats, keep, merged, of_rows};
 use crate::Error;
 use crate::eval::Evaluator;
 use crate::eval::column::is_present;
+use crate::eval::rows::WORK_A_LABEL_SET;
 use crate::functions::numeric::open_metrics_float;
 use crate::histogram::Quantile;
 use crate::labels::{BUCKET, METRIC_NAME};
+use crate::limits::{Held, Loan};
 use crate::plan::{HistogramCall, HistogramNumber, HistogramQuestion, VectorNode};
 use crate::{FloatHistogram, Labels};
 
 /// What is asked of histograms, its numbers evaluated.
 enum Asked<'n> {
     /// A column, and the label that tells answers apart.
-    Quantile(Vec<f64>, Option<&'n str>),
-    Fraction(Vec<f64>, Vec<f64>),
+    Quantile(&'n [f64], Option<&'n str>),
+    Fraction(&'n [f64], &'n [f64]),
 }
 
 impl<'e> Evaluator<'e> {
     /// `-`: below zero nothing counts.
-    pub(super) fn negated(&self, child: &'e VectorNode) -> Result<Vec<MixedRow>, Error> {
-        let mut rows = self.mixed(child)?.into_parts().0;
+    pub(super) fn negated(&self, child: &'e VectorNode) -> Result<Mixed<'e>, Error> {
+        let (mut rows, loan) = self.mixed(child)?.into_parts();
+        let mut charge = Charge::new(self.limits);
+        charge.absorb(loan);
+        let mut work = 0;
         for cell in rows.iter_mut().flat_map(|row| &mut row.cells) {
             match cell {
                 Cell::Absent => {}
                 Cell::Float(value) => *value = -*value,
-                Cell::Histogram(histogram) => Arc::make_mut(histogram).scale(-1.0),
+                Cell::Histogram(histogram) => {
+                    self.limits.check_work(&mut work, histogram.cells())?;
+                    // One that stands at several steps becomes several.
+                    if Arc::get_mut(histogram).is_none() {
+                        charge.bytes(histogram.heap_bytes())?;
+                    }
+                    Arc::make_mut(histogram).scale(-1.0);
+                }
             }
         }
-        self.renamed(rows)
+        self.renamed(Held::new(rows, charge.into_loan()))
     }
 
     /// A number of each histogram; floats have none.
@@ -39,7 +51,7 @@ impl<'e> Evaluator<'e> {
         &self,
         child: &'e VectorNode,
         what: HistogramNumber,
-    ) -> Result<Vec<MixedRow>, Error> {
+    ) -> Result<Mixed<'e>, Error> {
         let number = |histogram: &FloatHistogram| match what {
             HistogramNumber::Avg => histogram.sum / histogram.count,
             HistogramNumber::Count => histogram.count,
@@ -52,21 +64,22 @@ impl<'e> Evaluator<'e> {
                 || self.tells_resets,
             ..*self
         };
-        let rows = evaluator
-            .mixed(child)?
-            .into_parts()
-            .0
-            .into_iter()
-            .map(|mut row| {
-                for cell in &mut row.cells {
-                    *cell = match cell.histogram() {
-                        Some(histogram) => Cell::Float(number(histogram)),
-                        None => Cell::Absent,
-                    };
-                }
-                row
-            });
-        self.renamed(rows.filter(|row| !row.is_empty()).collect())
+        let (rows, _histograms) = evaluator.mixed(child)?.into_parts();
+        let mut numbers = Vec::with_capacity(rows.len());
+        let mut all = Charge::new(self.limits);
+        for mut row in rows {
+            let mut charge = Charge::new(self.limits);
+            charge.row(&row.labels, row.cells.len())?;
+            for cell in &mut row.cells {
+                *cell = match cell.histogram() {
+                    Some(histogram) => Cell::Float(number(histogram)),
+                    None => Cell::Absent,
+                };
+                charge.cell(cell)?;
+            }
+            keep(row, charge, &mut numbers, &mut all);
+        }
+        self.renamed(Held::new(numbers, all.into_loan()))
     }
 
     /// `histogram_quantile`, `histogram_quantiles` and `histogram_fraction` of native
@@ -75,7 +88,7 @@ impl<'e> Evaluator<'e> {
         &self,
         node: &'e VectorNode,
         call: &'e HistogramCall,
-    ) -> Result<Vec<MixedRow>, Error> {
+    ) -> Result<Mixed<'e>, Error> {
         let mut given = Given::default();
         self.give_scalars(node, &mut given)?;
         let whole = Self {
@@ -83,8 +96,8 @@ impl<'e> Evaluator<'e> {
             ..*self
         };
         let mut rows = whole.mixed(&call.child)?;
-        self.part_classic(&mut rows, call);
-        let mut results = Vec::new();
+        self.part_classic(&mut rows, call)?;
+        let mut results = Mixed::new(Vec::new(), Loan::new(self.limits));
         let with_given = Evaluator {
             given: Some(&given),
             ..*self
@@ -94,36 +107,45 @@ impl<'e> Evaluator<'e> {
                 for (quantile, span) in quantiles {
                     let column = with_given.scalar(quantile)?;
                     column.iter().for_each(|&q| self.notes.quantile(q, *span));
-                    let asked = Asked::Quantile(column.to_vec(), label.as_deref());
-                    self.answers(&rows, &asked, call, &mut results);
+                    let asked = Asked::Quantile(&column, label.as_deref());
+                    self.answers(&rows, &asked, call, &mut results)?;
                 }
             }
             HistogramQuestion::Fraction { lower, upper } => {
                 let (lower, upper) = (with_given.scalar(lower)?, with_given.scalar(upper)?);
-                let asked = Asked::Fraction(lower.to_vec(), upper.to_vec());
-                self.answers(&rows, &asked, call, &mut results);
+                let asked = Asked::Fraction(&lower, &upper);
+                self.answers(&rows, &asked, call, &mut results)?;
             }
         }
         let mut results = self.renamed(results)?;
-        given.insert(&call.child, floats(&rows));
+        given.insert(&call.child, floats(&rows, self.limits)?);
+        drop(rows);
         let classic = self.with_given(node, &given)?;
-        results.extend(of_rows(classic, self.grid.count));
+        let (mut classic, loan) = of_rows(classic, self.grid.count, self.limits)?.into_parts();
+        let (rows, all) = results.parts_mut();
+        rows.append(&mut classic);
+        all.absorb(loan);
         merged(results)
     }
 
     /// Takes away native histograms, and buckets of classic ones, that differ in nothing else.
-    fn part_classic(&self, rows: &mut [MixedRow], call: &HistogramCall) {
-        let buckets: Vec<(usize, Labels)> = rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| !row.labels.get(BUCKET).is_empty())
-            .map(|(at, row)| (at, row.labels.with(BUCKET, "")))
-            .collect();
+    fn part_classic(&self, rows: &mut [MixedRow], call: &HistogramCall) -> Result<(), Error> {
+        let mut charge = Charge::new(self.limits);
+        let mut buckets: Vec<(usize, Labels)> = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            if !row.labels.get(BUCKET).is_empty() {
+                charge.row(&row.labels, 0)?;
+                buckets.push((at, row.labels.with(BUCKET, "")));
+            }
+        }
+        let mut work = 0;
         for at in 0..rows.len() {
             for step in 0..self.grid.count {
                 if rows[at].cells[step].histogram().is_none() {
                     continue;
                 }
+                let compared = 1 + WORK_A_LABEL_SET * buckets.len();
+                self.limits.check_work(&mut work, compared)?;
                 let same: Vec<usize> = buckets
                     .iter()
                     .filter(|(other, labels)| {
@@ -142,6 +164,7 @@ impl<'e> Evaluator<'e> {
                 }
             }
         }
+        Ok(())
     }
 
     fn answers(
@@ -149,9 +172,12 @@ impl<'e> Evaluator<'e> {
         rows: &[MixedRow],
         asked: &Asked<'_>,
         call: &HistogramCall,
-        results: &mut Vec<MixedRow>,
-    ) {
+        results: &mut Mixed<'e>,
+    ) -> Result<(), Error> {
+        let (results, loan) = results.parts_mut();
+        let mut work = 0;
         for row in rows {
+            let mut charge = Charge::new(self.limits);
             let name = if self.delayed_name_removal {
                 row.labels.get(METRIC_NAME)
             } else {
@@ -162,6 +188,7 @@ impl<'e> Evaluator<'e> {
                 let Some(histogram) = cell.histogram() else {
                     continue;
                 };
+                self.limits.check_work(&mut work, histogram.cells())?;
                 let (value, labels) = match asked {
                     Asked::Quantile(column, label) => {
                         let q = column[step];
@@ -180,19 +207,26 @@ impl<'e> Evaluator<'e> {
                         (fraction.value, row.labels.clone())
                     }
                 };
-                let at = parts.iter().position(|part| part.labels == labels);
-                let at = at.unwrap_or_else(|| {
-                    parts.push(MixedRow {
-                        labels,
-                        drop_name: row.drop_name,
-                        cells: vec![Cell::Absent; self.grid.count],
-                    });
-                    parts.len() - 1
-                });
-                parts[at].cells[step] = Cell::Float(value);
+                let at = match parts.iter().position(|part| part.labels == labels) {
+                    Some(at) => at,
+                    None => {
+                        charge.row(&labels, self.grid.count)?;
+                        parts.push(MixedRow {
+                            labels,
+                            drop_name: row.drop_name,
+                            cells: vec![Cell::Absent; self.grid.count],
+                        });
+                        parts.len() - 1
+                    }
+                };
+                let cell = Cell::Float(value);
+                charge.cell(&cell)?;
+                parts[at].cells[step] = cell;
             }
             results.append(&mut parts);
+            loan.absorb(charge.into_loan());
         }
+        Ok(())
     }
 
     fn quantile_of(

@@ -119,57 +119,198 @@ impl MixedRow {
 /// Rows and what they hold.
 pub(super) type Mixed<'l> = Held<'l, Vec<MixedRow>>;
 
+/// What rows take that are being made: asked for before there are more of them.
+pub(super) struct Charge<'l> {
+    loan: Loan<'l>,
+    /// Where the histogram is that was charged last: steps that follow each other often share one.
+    last: *const FloatHistogram,
+}
+
+impl<'l> Charge<'l> {
+    pub(super) fn new(limits: &'l Limits<'l>) -> Self {
+        Self {
+            loan: Loan::new(limits),
+            last: std::ptr::null(),
+        }
+    }
+
+    /// A row with room for so many cells.
+    ///
+    /// # Errors
+    /// More than the query may hold; the query was ended.
+    pub(super) fn row(&mut self, labels: &Labels, count: usize) -> Result<(), Error> {
+        self.loan.limits().check()?;
+        // A list of rows may have grown to twice its length.
+        let own = 2 * size_of::<MixedRow>() + labels.heap_bytes();
+        self.loan.add(0, own + bytes_of::<Cell>(count))
+    }
+
+    /// What stands in a cell.
+    ///
+    /// # Errors
+    /// More than the query may hold.
+    pub(super) fn cell(&mut self, cell: &Cell) -> Result<(), Error> {
+        match cell {
+            Cell::Absent | Cell::Float(_) => self.loan.add(1, 0),
+            Cell::Histogram(histogram) => {
+                let at = Arc::as_ptr(histogram);
+                let bytes = match at == self.last {
+                    true => 0,
+                    false => histogram.heap_bytes(),
+                };
+                self.last = at;
+                self.loan.add(histogram.cells(), bytes)
+            }
+        }
+    }
+
+    /// A histogram that became another one, in its place.
+    ///
+    /// # Errors
+    /// As [`Charge::cell`].
+    pub(super) fn changed(&mut self, to: &Cell) -> Result<(), Error> {
+        match to {
+            Cell::Histogram(histogram) => self.loan.add(0, histogram.heap_bytes()),
+            _ => Ok(()),
+        }
+    }
+
+    /// So many bytes beside rows.
+    ///
+    /// # Errors
+    /// More than the query may hold.
+    pub(super) fn bytes(&mut self, bytes: usize) -> Result<(), Error> {
+        self.loan.add(0, bytes)
+    }
+
+    /// Takes in what something else holds.
+    pub(super) fn absorb(&mut self, loan: Loan<'l>) {
+        self.loan.absorb(loan);
+    }
+
+    pub(super) fn into_loan(self) -> Loan<'l> {
+        self.loan
+    }
+}
+
+/// Adds a row if anything is in it, and what was charged for it to the charge of all.
+pub(super) fn keep<'l>(
+    row: MixedRow,
+    charged: Charge<'l>,
+    rows: &mut Vec<MixedRow>,
+    all: &mut Charge<'l>,
+) {
+    if !row.is_empty() {
+        rows.push(row);
+        all.absorb(charged.loan);
+    }
+}
+
 /// Rows of floats.
-pub(super) fn of_rows(rows: Rows<'_>, count: usize) -> Vec<MixedRow> {
-    let mixed = |row: Row| {
+///
+/// # Errors
+/// More than the query may hold; the query was ended.
+pub(super) fn of_rows<'l>(
+    rows: Rows<'_>,
+    count: usize,
+    limits: &'l Limits<'l>,
+) -> Result<Mixed<'l>, Error> {
+    // Given back once all are made.
+    let (rows, _columns) = rows.into_parts();
+    let mut charge = Charge::new(limits);
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        charge.row(&row.labels, count)?;
         let mut cells = vec![Cell::Absent; count];
         for (step, value) in row.present() {
             cells[step] = Cell::Float(value);
         }
-        MixedRow {
+        charge.loan.add(count, 0)?;
+        all.push(MixedRow {
             labels: row.labels,
             drop_name: row.drop_name,
             cells,
-        }
-    };
-    rows.into_parts().0.into_iter().map(mixed).collect()
+        });
+    }
+    Ok(Held::new(all, charge.loan))
 }
 
 /// The floats alone.
-pub(super) fn floats(rows: &[MixedRow]) -> Vec<Row> {
-    let floats = rows.iter().filter_map(|row| row.column(Cell::float));
-    floats.collect()
+///
+/// # Errors
+/// More than the query may hold; the query was ended.
+pub(super) fn floats<'l>(rows: &[MixedRow], limits: &'l Limits<'l>) -> Result<Rows<'l>, Error> {
+    columns(rows, limits, |row, _| row.column(Cell::float))
 }
 
 /// Numbers that stand for the rows, wherever these have a float or a histogram: what picks,
 /// joins or renames elements does so with them too, and [`decoded`] gives them back.
-pub(super) fn encoded(rows: &[MixedRow], first: usize) -> Vec<Row> {
-    let numbered = rows.iter().enumerate().filter_map(|(at, row)| {
+///
+/// # Errors
+/// More than the query may hold; the query was ended.
+pub(super) fn encoded<'l>(
+    rows: &[MixedRow],
+    first: usize,
+    limits: &'l Limits<'l>,
+) -> Result<Rows<'l>, Error> {
+    columns(rows, limits, |row, at| {
         let number = (first + at) as f64;
         row.column(|cell| if cell.is_absent() { ABSENT } else { number })
-    });
-    numbered.collect()
+    })
 }
 
-/// The cells that numbers stand for; `cell` gives that of a number at a step.
-pub(super) fn decoded(
+fn columns<'l>(
+    rows: &[MixedRow],
+    limits: &'l Limits<'l>,
+    column: impl Fn(&MixedRow, usize) -> Option<Row>,
+) -> Result<Rows<'l>, Error> {
+    let mut loan = Loan::new(limits);
+    let mut all = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        limits.check()?;
+        let bytes = 2 * size_of::<Row>() + row.labels.heap_bytes();
+        loan.add(row.cells.len(), bytes + bytes_of::<f64>(row.cells.len()))?;
+        all.extend(column(row, at));
+    }
+    Ok(Rows::new(all, loan))
+}
+
+/// The cells that numbers stand for; `cell` gives that of a number at a step. Where they are those
+/// of rows that hold them already, `shared` is what these hold.
+///
+/// # Errors
+/// More than the query may hold; the query was ended.
+pub(super) fn decoded<'l>(
     rows: Rows<'_>,
     count: usize,
+    limits: &'l Limits<'l>,
+    shared: Option<Loan<'l>>,
     cell: impl Fn(f64, usize) -> Cell,
-) -> Vec<MixedRow> {
-    let mixed = |row: Row| {
+) -> Result<Mixed<'l>, Error> {
+    let (rows, _numbers) = rows.into_parts();
+    let is_shared = shared.is_some();
+    let mut all = Charge::new(limits);
+    shared.into_iter().for_each(|loan| all.absorb(loan));
+    let mut made = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut charge = Charge::new(limits);
+        charge.row(&row.labels, count)?;
         let mut cells = vec![Cell::Absent; count];
         for (step, number) in row.present() {
-            cells[step] = cell(number, step);
+            let value = cell(number, step);
+            if !is_shared {
+                charge.cell(&value)?;
+            }
+            cells[step] = value;
         }
-        MixedRow {
+        let row = MixedRow {
             labels: row.labels,
             drop_name: row.drop_name,
             cells,
-        }
-    };
-    let rows = rows.into_parts().0.into_iter().map(mixed);
-    rows.filter(|row| !row.is_empty()).collect()
+        };
+        keep(row, charge, &mut made, &mut all);
+    }
+    Ok(Held::new(made, all.loan))
 }
 
 /// The cell of the row that a number stands for, at a step.
@@ -182,11 +323,19 @@ pub(super) fn numbered(rows: &[MixedRow], number: f64, step: usize) -> Cell {
 /// Makes one row of rows with the same labels.
 ///
 /// # Errors
-/// Two of them are there at one step.
-pub(super) fn merged(rows: Vec<MixedRow>) -> Result<Vec<MixedRow>, Error> {
+/// Two of them are there at one step; more than the query may hold; the query was ended.
+pub(super) fn merged(rows: Mixed<'_>) -> Result<Mixed<'_>, Error> {
+    /// What a place takes beside its labels.
+    const PLACE_BYTES: usize = 3 * size_of::<(Labels, usize)>();
+    let limits = rows.limits();
+    let (rows, loan) = rows.into_parts();
+    let mut charge = Charge::new(limits);
+    charge.bytes(bytes_of::<MixedRow>(rows.len()))?;
     let mut places: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
     let mut merged: Vec<MixedRow> = Vec::with_capacity(rows.len());
     for row in rows {
+        limits.check()?;
+        charge.bytes(PLACE_BYTES + row.labels.heap_bytes())?;
         let next = merged.len();
         let place = *places.entry(row.labels.clone()).or_insert(next);
         if place == next {
@@ -201,23 +350,7 @@ pub(super) fn merged(rows: Vec<MixedRow>) -> Result<Vec<MixedRow>, Error> {
             }
         }
     }
-    Ok(merged)
-}
-
-/// Rows with what they hold.
-///
-/// # Errors
-/// More than the query may hold.
-pub(super) fn held<'l>(rows: Vec<MixedRow>, limits: &'l Limits<'l>) -> Result<Mixed<'l>, Error> {
-    let mut loan = Loan::new(limits);
-    for row in &rows {
-        let cells = row.cells.iter();
-        let samples = cells.map(|cell| cell.histogram().map_or(1, |histogram| histogram.cells()));
-        let samples = samples.sum();
-        let bytes = bytes_of::<f64>(samples) + bytes_of::<Cell>(row.cells.len());
-        loan.add(samples, bytes + row.labels.heap_bytes())?;
-    }
-    Ok(Held::new(rows, loan))
+    Ok(Held::new(merged, loan))
 }
 
 /// Rows of a column evaluator that are copies of others.

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use super::cells::Cell;
+use super::cells::{Cell, Charge};
 use super::leaves::Point;
 use super::notes::Purpose;
 use super::rate::Rate;
 use super::window::{HistogramPoint, Part};
-use crate::Labels;
 use crate::eval::Evaluator;
 use crate::eval::selector::LookTimes;
 use crate::functions::extended::interpolate;
@@ -16,6 +15,7 @@ use crate::functions::numeric::seconds;
 use crate::histogram::{FloatHistogram, Incompatible, ResetHint};
 use crate::labels::METRIC_NAME;
 use crate::parse::ast::Span;
+use crate::{Error, Labels};
 
 fn is_gauge(histogram: &FloatHistogram) -> bool {
     histogram.reset_hint == ResetHint::Gauge
@@ -177,7 +177,8 @@ impl Evaluator<'_> {
         times: &LookTimes,
         labels: &Labels,
         span: Span,
-    ) -> Vec<Cell> {
+        charge: &mut Charge<'_>,
+    ) -> Result<Vec<Cell>, Error> {
         let at_step = |step| {
             let (start_ms, end_ms) = times.wide_window(step);
             let from = points.partition_point(|point| point.timestamp_ms <= start_ms);
@@ -191,7 +192,13 @@ impl Evaluator<'_> {
             }
             self.smoothed_cell(within, times.moment(step), name, span)
         };
-        (0..self.grid.count).map(at_step).collect()
+        let mut cells = Vec::with_capacity(self.grid.count);
+        for step in 0..self.grid.count {
+            let cell = at_step(step);
+            charge.cell(&cell)?;
+            cells.push(cell);
+        }
+        Ok(cells)
     }
 
     fn smoothed_cell(&self, within: &[Point], time_ms: i64, name: &str, span: Span) -> Cell {

@@ -75,7 +75,11 @@ impl SeriesSet for Floats<'_> {
         self.set.has_histograms(series)
     }
 
-    fn histograms(&self, series: usize, out: &mut Vec<HistogramSample>) -> Result<(), Error> {
-        self.set.histograms(series, out)
+    fn histograms(
+        &self,
+        series: usize,
+        each: &mut dyn FnMut(HistogramSample) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.set.histograms(series, each)
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::cells::{Cell, MixedRow, merged};
+use super::cells::{Cell, Charge, Mixed, MixedRow, keep, merged};
 use crate::Error;
 use crate::eval::Evaluator;
 use crate::eval::column::is_absent;
 use crate::eval::selector::{LookTimes, Reader, StoredSeries};
 use crate::histogram::{FloatHistogram, ResetHint};
+use crate::limits::{Held, Loan, bytes_of};
 use crate::plan::Selector;
 use crate::source::{HistogramSample, Matcher, SeriesSet};
 
@@ -24,38 +25,46 @@ pub(super) struct Point {
 }
 
 /// All samples of a series in order of time; stale markers are absent cells.
-pub(super) fn points(
+pub(super) fn points<'e>(
     set: &dyn SeriesSet,
     series: usize,
-    evaluator: &Evaluator<'_>,
-) -> Result<Vec<Point>, Error> {
+    evaluator: &Evaluator<'e>,
+) -> Result<Held<'e, Vec<Point>>, Error> {
     let mut reader = Reader::new(evaluator.limits);
     reader.read(set, series)?;
-    let mut histograms = Vec::new();
-    set.histograms(series, &mut histograms)?;
-    let cells = histograms.iter().map(|sample| sample.histogram.cells());
-    evaluator.limits.room_for(cells.sum())?;
-    let of_histogram = |sample: HistogramSample| Point {
-        timestamp_ms: sample.timestamp_ms,
-        value: if is_stale(&sample) {
-            Cell::Absent
-        } else {
-            Cell::Histogram(sample.histogram)
-        },
-    };
+    let mut loan = Loan::new(evaluator.limits);
+    // A list that may have grown to twice its length, and what sorting it takes.
+    loan.add(0, 3 * bytes_of::<Point>(reader.values.len()))?;
     let floats = reader.timestamps_ms.iter().zip(&reader.values);
     let of_float = |(&timestamp_ms, &value): (&i64, &f64)| Point {
         timestamp_ms,
         value: Cell::of_column(value),
     };
-    let mut points: Vec<Point> = floats
-        .map(of_float)
-        .chain(histograms.into_iter().map(of_histogram))
-        .collect();
+    let mut points: Vec<Point> = floats.map(of_float).collect();
+    let mut work = 0;
+    set.histograms(series, &mut |sample: HistogramSample| {
+        let cells = sample.histogram.cells();
+        evaluator
+            .limits
+            .check_work(&mut work, WORK_A_CELL * cells)?;
+        let bytes = 3 * size_of::<Point>() + sample.histogram.heap_bytes();
+        loan.add(cells, bytes)?;
+        points.push(Point {
+            timestamp_ms: sample.timestamp_ms,
+            value: match is_stale(&sample) {
+                true => Cell::Absent,
+                false => Cell::Histogram(sample.histogram),
+            },
+        });
+        Ok(())
+    })?;
     points.sort_by_key(|point| point.timestamp_ms);
     tell_resets(&mut points, evaluator.tells_resets);
-    Ok(points)
+    Ok(Held::new(points, loan))
 }
+
+/// What reading a cell of a histogram costs, in samples looked at.
+const WORK_A_CELL: usize = 4;
 
 /// Puts what is known of resets into histograms that follow others, as Prometheus's storage
 /// does: that there was none. That there was one it does not tell, unless `all` is asked for.
@@ -97,7 +106,7 @@ impl<'e> Evaluator<'e> {
         &self,
         selector: &'e Selector,
         of_times: bool,
-    ) -> Result<Vec<MixedRow>, Error> {
+    ) -> Result<Mixed<'e>, Error> {
         let mut times = LookTimes::new(self.grid, selector.when, self.lookback_ms);
         let smoothed = selector.smoothed && !of_times;
         if smoothed {
@@ -105,35 +114,41 @@ impl<'e> Evaluator<'e> {
         }
         let set = self.select_from_before(&selector.matchers, &times)?;
         let mut rows = Vec::new();
+        let mut all = Charge::new(self.limits);
         for series in 0..set.len() {
-            self.limits.check()?;
             let mut points = points(&**set, series, self)?;
             let labels = set.labels(series);
+            let mut charge = Charge::new(self.limits);
+            charge.row(&labels, self.grid.count)?;
             let cells = if smoothed {
                 points.retain(|point| !point.value.is_absent());
-                self.smoothed_cells(&points, &times, &labels, selector.span)
+                self.smoothed_cells(&points, &times, &labels, selector.span, &mut charge)?
             } else {
-                let at_step = |step| at_step(&points, times.window(step), of_times);
-                (0..self.grid.count).map(at_step).collect()
+                let mut cells = Vec::with_capacity(self.grid.count);
+                for step in 0..self.grid.count {
+                    let cell = at_step(&points, times.window(step), of_times);
+                    charge.cell(&cell)?;
+                    cells.push(cell);
+                }
+                cells
             };
             let row = MixedRow {
                 labels,
                 drop_name: false,
                 cells,
             };
-            if !row.is_empty() {
-                rows.push(row);
-            }
+            keep(row, charge, &mut rows, &mut all);
         }
-        if of_times {
-            return self.renamed(rows);
+        let rows = Held::new(rows, all.into_loan());
+        match of_times {
+            true => self.renamed(rows),
+            false => Ok(rows),
         }
-        Ok(rows)
     }
 
     /// Rows whose values mean something else now.
-    pub(super) fn renamed(&self, mut rows: Vec<MixedRow>) -> Result<Vec<MixedRow>, Error> {
-        for row in &mut rows {
+    pub(super) fn renamed(&self, mut rows: Mixed<'e>) -> Result<Mixed<'e>, Error> {
+        for row in rows.iter_mut() {
             if self.delayed_name_removal {
                 row.drop_name = true;
             } else {

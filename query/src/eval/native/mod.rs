@@ -23,21 +23,24 @@ use std::collections::HashMap;
 
 pub(crate) use self::guard::FloatsOnly;
 
+use self::cells::Cell;
 pub(in crate::eval) use self::cells::copied;
-use self::cells::{Mixed, MixedRow, decoded, encoded, floats, held, merged, numbered, of_rows};
+use self::cells::{Charge, Mixed, decoded, encoded, floats, merged, numbered, of_rows};
 use super::Evaluator;
+use super::order::sorted;
+use super::raw::SERIES_BYTES;
 use super::rows::{Row, Rows};
 use crate::functions::{self, ColumnFunction};
-use crate::limits::Held;
+use crate::limits::{Held, Loan, bytes_of};
 use crate::plan::{HistogramQuestion, Node, Parameter, ScalarNode, SortBy, VectorNode};
 use crate::source::View;
-use crate::{Error, ErrorKind, Value};
+use crate::{Error, ErrorKind, InstantSample, Value};
 
 /// Rows that stand for nodes of the plan.
 #[derive(Debug, Default)]
-pub(crate) struct Given {
+pub(crate) struct Given<'l> {
     /// By the address of the node: the plan does not move while it is evaluated.
-    rows: HashMap<usize, Vec<Row>>,
+    rows: HashMap<usize, Rows<'l>>,
     /// Operations on two vectors give the sum of their sides whatever the operator is: a number
     /// that stands for the pair.
     pub(in crate::eval) pairs: bool,
@@ -47,13 +50,13 @@ fn address(node: &VectorNode) -> usize {
     std::ptr::from_ref(node).addr()
 }
 
-impl Given {
+impl<'l> Given<'l> {
     /// The rows of a node, if they are given.
     pub(in crate::eval) fn rows(&self, node: &VectorNode) -> Option<&[Row]> {
-        self.rows.get(&address(node)).map(Vec::as_slice)
+        self.rows.get(&address(node)).map(|rows| rows.as_slice())
     }
 
-    fn insert(&mut self, node: &VectorNode, rows: Vec<Row>) {
+    fn insert(&mut self, node: &VectorNode, rows: Rows<'l>) {
         self.rows.insert(address(node), rows);
     }
 }
@@ -90,23 +93,31 @@ impl<'e> Evaluator<'e> {
                 }
                 let mut rows = Rows::none(self.limits);
                 rows.add(crate::Labels::default, false, 0, &values)?;
-                held(of_rows(rows, self.grid.count), self.limits)?
+                of_rows(rows, self.grid.count, self.limits)?
             }
             Node::Vector(vector) => self.whole(vector)?,
             Node::Range(range) => {
-                let mut series = self.raw_with_histograms(range)?;
-                series.sort_by(|a, b| a.labels.cmp(&b.labels));
-                return Ok(Held::new(Value::Matrix(series), none()));
+                let (series, loan) = self.raw_with_histograms(range)?.into_parts();
+                let series = sorted(series, self.limits, |a, b| a.labels.cmp(&b.labels))?;
+                return Ok(Held::new(Value::Matrix(series), loan));
             }
         };
-        let (rows, loan) = rows.into_parts();
+        let (rows, mut loan) = rows.into_parts();
         if !is_range {
+            loan.add(0, bytes_of::<InstantSample>(rows.len()))?;
             let samples = rows.into_iter().filter_map(|row| row.into_sample(time_ms));
             return Ok(Held::new(Value::Vector(samples.collect()), loan));
         }
-        let series = rows.into_iter().map(|row| row.into_series(self.grid));
-        let mut series: Vec<_> = series.collect();
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        loan.add(0, rows.len() * SERIES_BYTES)?;
+        let mut series = Vec::with_capacity(rows.len());
+        for row in rows {
+            self.limits.check()?;
+            // Times and values, or times and histograms: vectors that may double.
+            let count = row.cells.len().next_power_of_two();
+            loan.add(0, bytes_of::<(i64, f64)>(count))?;
+            series.push(row.into_series(self.grid));
+        }
+        let series = sorted(series, self.limits, |a, b| a.labels.cmp(&b.labels))?;
         Ok(Held::new(Value::Matrix(series), loan))
     }
 
@@ -119,14 +130,13 @@ impl<'e> Evaluator<'e> {
         for row in rows.iter_mut().filter(|row| row.drop_name) {
             row.labels = row.labels.without_metadata();
         }
-        let (rows, loan) = rows.into_parts();
-        Ok(Held::new(merged(rows)?, loan))
+        merged(rows)
     }
 
     /// The rows of a vector.
     fn mixed(&self, node: &'e VectorNode) -> Result<Mixed<'e>, Error> {
         self.limits.check()?;
-        let rows = match node {
+        Ok(match node {
             VectorNode::Select(selector) => self.mixed_selector(selector, false)?,
             VectorNode::TimestampOf(selector) => self.mixed_selector(selector, true)?,
             VectorNode::Window(call) => self.mixed_window(node, call)?,
@@ -134,12 +144,16 @@ impl<'e> Evaluator<'e> {
                 self.absent_over_time_mixed(range, labels)?
             }
             VectorNode::Once(child) => {
-                let mut rows = self.at_first_step()?.mixed(child)?.into_parts().0;
+                let (mut rows, loan) = self.at_first_step()?.mixed(child)?.into_parts();
+                let mut charge = Charge::new(self.limits);
+                charge.absorb(loan);
                 for row in &mut rows {
+                    self.limits.check()?;
+                    charge.bytes(bytes_of::<Cell>(self.grid.count))?;
                     let cell = row.cells.first().cloned().unwrap_or_default();
                     row.cells.resize(self.grid.count, cell);
                 }
-                rows
+                Held::new(rows, charge.into_loan())
             }
             VectorNode::Shared(shared) => return self.mixed(&shared.child),
             VectorNode::Chain(chain) => self.mixed_chain(chain)?,
@@ -178,12 +192,18 @@ impl<'e> Evaluator<'e> {
             VectorNode::Map { .. } | VectorNode::Sort { .. } | VectorNode::FromScalar(_) => {
                 self.of_floats(node)?
             }
-        };
-        held(rows, self.limits)
+        })
+    }
+
+    /// The same, whatever was given to the evaluator that made it.
+    fn outlasting<T>(&self, held: Held<'_, T>) -> Held<'e, T> {
+        let (value, loan) = held.into_parts();
+        let (samples, bytes) = loan.keep();
+        Held::new(value, Loan::of_held(self.limits, samples, bytes))
     }
 
     /// What columns give of a node whose children are given.
-    fn with_given<'g>(&self, node: &'g VectorNode, given: &'g Given) -> Result<Rows<'g>, Error>
+    fn with_given<'g>(&self, node: &'g VectorNode, given: &'g Given<'e>) -> Result<Rows<'g>, Error>
     where
         'e: 'g,
     {
@@ -195,32 +215,32 @@ impl<'e> Evaluator<'e> {
     }
 
     /// A node that looks at floats alone.
-    fn of_floats(&self, node: &'e VectorNode) -> Result<Vec<MixedRow>, Error> {
+    fn of_floats(&self, node: &'e VectorNode) -> Result<Mixed<'e>, Error> {
         let mut given = Given::default();
         if let Some(child) = self.give_scalars(node, &mut given)? {
-            given.insert(child, floats(&self.mixed(child)?));
+            given.insert(child, floats(&self.mixed(child)?, self.limits)?);
         }
         let rows = self.with_given(node, &given)?;
-        Ok(of_rows(rows, self.grid.count))
+        of_rows(rows, self.grid.count, self.limits)
     }
 
     /// A node that looks at what is there, whatever it is.
-    fn of_any(&self, node: &'e VectorNode) -> Result<Vec<MixedRow>, Error> {
+    fn of_any(&self, node: &'e VectorNode) -> Result<Mixed<'e>, Error> {
         let mut given = Given::default();
         if let Some(child) = self.give_scalars(node, &mut given)? {
-            given.insert(child, encoded(&self.mixed(child)?, 0));
+            given.insert(child, encoded(&self.mixed(child)?, 0, self.limits)?);
         }
         let rows = self.with_given(node, &given)?;
-        Ok(of_rows(rows, self.grid.count))
+        of_rows(rows, self.grid.count, self.limits)
     }
 
     /// A node that picks or renames elements and leaves their values as they are.
-    fn carried(&self, node: &'e VectorNode, view: &dyn View) -> Result<Vec<MixedRow>, Error> {
+    fn carried(&self, node: &'e VectorNode, view: &dyn View) -> Result<Mixed<'e>, Error> {
         let mut given = Given::default();
-        let mut children = held(Vec::new(), self.limits)?;
+        let mut children = Mixed::new(Vec::new(), Loan::new(self.limits));
         if let Some(child) = self.give_scalars(node, &mut given)? {
             children = self.mixed(child)?;
-            given.insert(child, encoded(&children, 0));
+            given.insert(child, encoded(&children, 0, self.limits)?);
         }
         let evaluator = Evaluator {
             given: Some(&given),
@@ -228,15 +248,16 @@ impl<'e> Evaluator<'e> {
             ..*self
         };
         let rows = evaluator.vector(node)?;
+        let (children, loan) = children.into_parts();
         let cell = |number, step| numbered(&children, number, step);
-        Ok(decoded(rows, self.grid.count, cell))
+        decoded(rows, self.grid.count, self.limits, Some(loan), cell)
     }
 
     /// Gives the vectors within the scalars of a node, and names its own vector.
     fn give_scalars(
         &self,
         node: &'e VectorNode,
-        given: &mut Given,
+        given: &mut Given<'e>,
     ) -> Result<Option<&'e VectorNode>, Error> {
         Ok(match node {
             VectorNode::Map {
@@ -279,12 +300,12 @@ impl<'e> Evaluator<'e> {
         })
     }
 
-    fn give_scalar(&self, node: &'e ScalarNode, given: &mut Given) -> Result<(), Error> {
+    fn give_scalar(&self, node: &'e ScalarNode, given: &mut Given<'e>) -> Result<(), Error> {
         match node {
             ScalarNode::Number(_) | ScalarNode::Time => Ok(()),
             ScalarNode::Once(inner) => self.at_first_step()?.give_scalar(inner, given),
             ScalarNode::OfVector(child) => {
-                given.insert(child, floats(&self.mixed(child)?));
+                given.insert(child, floats(&self.mixed(child)?, self.limits)?);
                 Ok(())
             }
             ScalarNode::Chain { first, rest } => {
@@ -301,13 +322,13 @@ impl<'e> Evaluator<'e> {
     }
 
     /// One number a step.
-    fn scalar_with_histograms(&self, node: &'e ScalarNode) -> Result<Vec<f64>, Error> {
+    fn scalar_with_histograms(&self, node: &'e ScalarNode) -> Result<Held<'e, Vec<f64>>, Error> {
         let mut given = Given::default();
         self.give_scalar(node, &mut given)?;
         let evaluator = Evaluator {
             given: Some(&given),
             ..*self
         };
-        Ok(evaluator.scalar(node)?.to_vec())
+        Ok(self.outlasting(evaluator.scalar(node)?))
     }
 }

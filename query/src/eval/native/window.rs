@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::cells::{Cell, Mixed, MixedRow, held, of_rows};
+use super::cells::{Cell, Charge, Mixed, MixedRow, keep, of_rows};
 use super::leaves::{Point, points};
 use super::rate::Rate;
 use super::{Given, unsupported};
 use crate::eval::Evaluator;
 use crate::eval::grid::Grid;
+use crate::eval::raw::SERIES_BYTES;
 use crate::eval::rows::Rows;
 use crate::eval::selector::{LookTimes, StoredSeries};
 use crate::eval::window::multiple_from;
@@ -16,6 +17,7 @@ use crate::functions::regression::check_factors;
 use crate::functions::{Expects, Window, WindowFunction};
 use crate::histogram::ResetHint;
 use crate::labels::{METRIC_NAME, METRIC_TYPE};
+use crate::limits::{Held, Loan, bytes_of};
 use crate::parse::ast::RangeEdges;
 use crate::plan::{RangeNode, Samples, VectorNode, WindowCall};
 use crate::value::RangeSeries;
@@ -141,7 +143,7 @@ impl<'e> Evaluator<'e> {
         &self,
         node: &'e VectorNode,
         call: &'e WindowCall,
-    ) -> Result<Vec<MixedRow>, Error> {
+    ) -> Result<Mixed<'e>, Error> {
         let mut given = Given::default();
         for parameter in &call.parameters {
             self.give_scalar(parameter, &mut given)?;
@@ -154,7 +156,8 @@ impl<'e> Evaluator<'e> {
                 any = any || set.has_histograms(series)?;
             }
             if !any {
-                return Ok(of_rows(self.with_given(node, &given)?, self.grid.count));
+                let rows = self.with_given(node, &given)?;
+                return of_rows(rows, self.grid.count, self.limits);
             }
         }
         let with_given = Evaluator {
@@ -164,26 +167,26 @@ impl<'e> Evaluator<'e> {
         let parameters = call
             .parameters
             .iter()
-            .map(|parameter| with_given.scalar(parameter).map(|column| column.to_vec()))
+            .map(|parameter| with_given.scalar(parameter))
             .collect::<Result<Vec<_>, _>>()?;
         let mut rows = Vec::new();
+        let mut all = Charge::new(self.limits);
         for series in 0..input.len() {
-            self.limits.check()?;
             let series = self.read_mixed(&input, series)?;
-            let cells = self.over_windows(call, &series, &times, &parameters)?;
+            let mut charge = Charge::new(self.limits);
+            charge.row(&series.labels, self.grid.count)?;
+            let cells = self.over_windows(call, &series, &times, &parameters, &mut charge)?;
             let row = MixedRow {
-                labels: series.labels,
+                labels: series.labels.clone(),
                 drop_name: series.drop_name,
                 cells,
             };
-            if !row.is_empty() {
-                rows.push(row);
-            }
+            keep(row, charge, &mut rows, &mut all);
         }
-        if call.function.keeps_metadata {
-            Ok(rows)
-        } else {
-            self.renamed(rows)
+        let rows = Held::new(rows, all.into_loan());
+        match call.function.keeps_metadata {
+            true => Ok(rows),
+            false => self.renamed(rows),
         }
     }
 
@@ -204,7 +207,7 @@ impl<'e> Evaluator<'e> {
                     };
                     evaluator.mixed(child)?
                 } else {
-                    held(Vec::new(), self.limits)?
+                    Mixed::new(Vec::new(), Loan::new(self.limits))
                 };
                 Input::Made(rows, grid)
             }
@@ -212,21 +215,35 @@ impl<'e> Evaluator<'e> {
         Ok((input, times))
     }
 
-    fn read_mixed(&self, input: &Input<'e>, series: usize) -> Result<Series, Error> {
-        Ok(match input {
+    fn read_mixed(&self, input: &Input<'e>, series: usize) -> Result<Held<'e, Series>, Error> {
+        match input {
             Input::Stored(set) => {
-                let points = points(&***set, series, self)?;
-                Series::new(set.labels(series), false, points)
+                let (points, mut loan) = points(&***set, series, self)?.into_parts();
+                loan.add(0, 2 * bytes_of::<Point>(points.len()))?;
+                let series = Series::new(set.labels(series), false, points);
+                Ok(Held::new(series, loan))
             }
             Input::Made(rows, grid) => {
                 let row = &rows[series];
-                let points = row.cells.iter().enumerate().map(|(step, cell)| Point {
-                    timestamp_ms: grid.time_ms(step),
-                    value: without_hint(cell),
-                });
-                Series::new(row.labels.clone(), row.drop_name, points.collect())
+                let mut charge = Charge::new(self.limits);
+                charge.row(&row.labels, 0)?;
+                charge.bytes(4 * bytes_of::<Point>(row.cells.len()))?;
+                let mut points = Vec::with_capacity(row.cells.len());
+                for (step, cell) in row.cells.iter().enumerate() {
+                    let (value, is_copy) = without_hint(cell);
+                    if is_copy {
+                        charge.changed(&value)?;
+                    }
+                    let timestamp_ms = grid.time_ms(step);
+                    points.push(Point {
+                        timestamp_ms,
+                        value,
+                    });
+                }
+                let series = Series::new(row.labels.clone(), row.drop_name, points);
+                Ok(Held::new(series, charge.into_loan()))
             }
-        })
+        }
     }
 
     fn over_windows(
@@ -234,7 +251,8 @@ impl<'e> Evaluator<'e> {
         call: &WindowCall,
         series: &Series,
         times: &LookTimes,
-        parameters: &[Vec<f64>],
+        parameters: &[Held<'_, Vec<f64>>],
+        charge: &mut Charge<'_>,
     ) -> Result<Vec<Cell>, Error> {
         let mut function = (call.function.make)();
         function.begin(&series.values);
@@ -258,6 +276,7 @@ impl<'e> Evaluator<'e> {
                 self.over_histograms(call, &part, float)
             };
             any_float |= part.has_floats() && !cell.is_absent();
+            charge.cell(&cell)?;
             cells.push(cell);
         }
         if any_float && call.function.expects == Expects::CounterName {
@@ -373,8 +392,10 @@ impl<'e> Evaluator<'e> {
         &self,
         range: &'e RangeNode,
         labels: &Labels,
-    ) -> Result<Vec<MixedRow>, Error> {
+    ) -> Result<Mixed<'e>, Error> {
         let (input, times) = self.open_mixed_range(range)?;
+        let mut column = Loan::new(self.limits);
+        column.add(self.grid.count, bytes_of::<f64>(self.grid.count))?;
         let mut values = vec![1.0; self.grid.count];
         for series in 0..input.len() {
             self.limits.check()?;
@@ -388,19 +409,20 @@ impl<'e> Evaluator<'e> {
         }
         let mut rows = Rows::none(self.limits);
         rows.add(|| labels.clone(), false, 0, &values)?;
-        Ok(of_rows(rows, self.grid.count))
+        of_rows(rows, self.grid.count, self.limits)
     }
 
     /// The samples of a range vector at the one moment of an instant query.
     pub(super) fn raw_with_histograms(
         &self,
         range: &'e RangeNode,
-    ) -> Result<Vec<RangeSeries>, Error> {
+    ) -> Result<Held<'e, Vec<RangeSeries>>, Error> {
         let (input, times) = self.open_mixed_range(range)?;
         let mut all = Vec::new();
+        let mut all_loan = Loan::new(self.limits);
         for series in 0..input.len() {
             self.limits.check()?;
-            let series = self.read_mixed(&input, series)?;
+            let (series, mut loan) = self.read_mixed(&input, series)?.into_parts();
             if range.edges != RangeEdges::Plain {
                 return Err(unsupported("anchored and smoothed ranges"));
             }
@@ -408,7 +430,13 @@ impl<'e> Evaluator<'e> {
             if !part.has_floats() && part.histograms.is_empty() {
                 continue;
             }
-            self.limits.room_for(2 * part.float_times().len())?;
+            let samples = 2 * part.float_times().len();
+            let histograms = bytes_of::<HistogramPoint>(part.histograms.len());
+            loan.add(
+                samples,
+                SERIES_BYTES + bytes_of::<f64>(samples) + histograms,
+            )?;
+            loan.add(0, series.labels.heap_bytes())?;
             all.push(RangeSeries {
                 labels: if series.drop_name {
                     series.labels.without_metadata()
@@ -419,21 +447,24 @@ impl<'e> Evaluator<'e> {
                 values: part.float_values().to_vec(),
                 histograms: part.histograms.to_vec(),
             });
+            // The histograms are those that were read.
+            all_loan.absorb(loan);
         }
-        Ok(all)
+        Ok(Held::new(all, all_loan))
     }
 }
 
 /// A cell of a subquery: some samples between its steps may be missing, and others stand there
-/// twice, so that nothing is known of resets.
-fn without_hint(cell: &Cell) -> Cell {
+/// twice, so that nothing is known of resets. Whether it is another histogram for that.
+fn without_hint(cell: &Cell) -> (Cell, bool) {
     let mut cell = cell.clone();
     if let Cell::Histogram(histogram) = &mut cell
         && matches!(histogram.reset_hint, ResetHint::Reset | ResetHint::NoReset)
     {
         Arc::make_mut(histogram).reset_hint = ResetHint::Unknown;
+        return (cell, true);
     }
-    cell
+    (cell, false)
 }
 
 impl Input<'_> {

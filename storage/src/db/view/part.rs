@@ -297,6 +297,11 @@ pub(super) struct PinnedHead {
 }
 
 impl PinnedHead {
+    /// Where its samples lie.
+    pub(super) fn range(&self) -> Option<TimeRange> {
+        self.range
+    }
+
     pub(super) fn read(&self, row: u32, range: TimeRange, out: &mut Samples) -> Result<(), Error> {
         self.head
             .read(&self.pin, SeriesId(row), range, out)

@@ -164,11 +164,56 @@ impl Selection<'_> {
     /// # Panics
     /// If `series` is not below [`Selection::len`].
     pub fn histograms(&self, series: usize, out: &mut Vec<HistogramPoint>) -> Result<(), Error> {
+        self.histograms_in(series, self.range, out)
+    }
+
+    /// The same of a part of that range: for who does not want all of them in memory at once.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn histograms_in(
+        &self,
+        series: usize,
+        range: TimeRange,
+        out: &mut Vec<HistogramPoint>,
+    ) -> Result<(), Error> {
+        let range = self.range.within(range);
         match &self.series {
-            Series::Head { head, rows } => head.read_histograms(rows[series], self.range, out),
-            Series::Joined(joined) => joined
-                .read(|reading| reading.read_histograms(joined.places.of(series), self.range, out)),
+            Series::Head { head, rows } => head.read_histograms(rows[series], range, out),
+            Series::Joined(joined) => {
+                joined.read(|reading| reading.read_histograms(joined.places.of(series), range, out))
+            }
         }
+    }
+
+    /// Where the histograms of a series lie at most, within the range of the selection; none where
+    /// it has none. Costs little.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn histogram_range(&self, series: usize) -> Result<Option<TimeRange>, Error> {
+        let around = match &self.series {
+            Series::Head { head, rows } => match head.has_histograms(rows[series]) {
+                true => head.range(),
+                false => None,
+            },
+            Series::Joined(joined) => {
+                let mut range = None;
+                joined.read(|reading| {
+                    range = reading.histogram_range(joined.places.of(series))?;
+                    Ok(())
+                })?;
+                range
+            }
+        };
+        let within = around.map(|around| self.range.within(around));
+        Ok(within.filter(|range| range.start_ms <= range.end_ms))
     }
 
     /// All samples of a series in the range of the selection, floats and histograms with their
@@ -282,6 +327,24 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// The range of the sources that may have histograms of a series.
+    fn histogram_range(&mut self, places: &[Place]) -> Result<Option<TimeRange>, Error> {
+        let mut all: Option<TimeRange> = None;
+        for &place in places {
+            let has = self.at(place, |reader| reader.has_histograms(place.row))?;
+            let (part, _) = &self.parts[place.part as usize];
+            let own = part.range().filter(|_| has == Some(true));
+            all = match (all, own) {
+                (Some(all), Some(own)) => Some(TimeRange {
+                    start_ms: all.start_ms.min(own.start_ms),
+                    end_ms: all.end_ms.max(own.end_ms),
+                }),
+                (all, own) => all.or(own),
+            };
+        }
+        Ok(all)
     }
 
     fn read_points(
