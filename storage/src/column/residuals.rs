@@ -51,28 +51,36 @@ impl Widths {
         }
     }
 
-    /// The smallest way to pack a block of so many residuals.
-    fn plan(&self, residuals: usize) -> BlockPlan {
-        // How many residuals do not fit in a width.
-        let mut wider = [0u8; WIDTHS];
-        let mut sum = 0;
-        for (wider, count) in wider.iter_mut().zip(&self.counts).rev() {
-            *wider = sum;
-            sum = sum.wrapping_add(*count);
-        }
-        let widest = wider.iter().position(|&wider| wider == 0).unwrap_or(0);
+    /// The widest residual's width; 0 where there is none.
+    fn widest(&self) -> usize {
+        let (words, _) = self.counts.as_chunks::<8>();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        let last = words.enumerate().rfind(|&(_, word)| word != 0);
+        last.map_or(0, |(place, word)| 8 * place + word.ilog2() as usize / 8)
+    }
+
+    /// The smallest way to pack a block of so many residuals, `widest` being their [`Self::widest`].
+    fn plan(&self, residuals: usize, widest: usize) -> BlockPlan {
         let mut best = BlockPlan {
             width: widest as u32,
             patches: 0,
             bytes: 1 + bitpack::packed_bytes(residuals, widest as u32),
         };
-        for (width, &patches) in wider.iter().enumerate().take(widest).rev() {
-            let patches = usize::from(patches);
+        // How many residuals do not fit in a width, of the widths that were looked at.
+        let mut wider = [0u8; WIDTHS];
+        let mut sum = 0u8;
+        let counts = self.counts.iter().skip(1).take(widest);
+        for (width, count) in counts.enumerate().rev() {
+            sum = sum.wrapping_add(*count);
+            if let Some(wider) = wider.get_mut(width) {
+                *wider = sum;
+            }
+            let patches = usize::from(sum);
             if patches * PATCHED_RESIDUALS_MIN > residuals {
                 break;
             }
             // Each patch has a place, a byte of its varint, and one more for seven bits each.
-            let varints = wider.iter().skip(width).step_by(7);
+            let varints = wider.iter().take(widest).skip(width).step_by(7);
             let varints: usize = varints.map(|&longer| usize::from(longer)).sum();
             let packed = bitpack::packed_bytes(residuals, width as u32);
             let bytes = 2 + packed + patches + varints;
@@ -108,8 +116,9 @@ pub(super) struct Estimate {
 impl Estimate {
     /// Adds a block of so many residuals.
     pub(super) fn add(&mut self, widths: &Widths, residuals: usize) {
-        self.blocks_bytes += widths.plan(residuals).bytes;
-        let entries = widths.counts.iter().zip(0u32..).skip(1);
+        let widest = widths.widest();
+        self.blocks_bytes += widths.plan(residuals, widest).bytes;
+        let entries = widths.counts.iter().zip(0u32..).take(widest + 1).skip(1);
         // Two bytes of place are rare where the list is the smaller layout.
         let bytes = entries.map(|(&count, bits)| usize::from(count) * (1 + varint_of(bits)));
         self.list_bytes += bytes.sum::<usize>();
@@ -188,7 +197,7 @@ impl<'a> Writer<'a> {
 fn encode_block(block: &[u64], out: &mut Vec<u8>) {
     let mut widths = Widths::new();
     block.iter().for_each(|&residual| widths.add(residual));
-    let BlockPlan { width, patches, .. } = widths.plan(block.len());
+    let BlockPlan { width, patches, .. } = widths.plan(block.len(), widths.widest());
     if patches == 0 {
         out.push(width as u8);
         bitpack::pack(block, width, out);
@@ -331,4 +340,37 @@ pub(super) fn take_byte(input: &mut &[u8]) -> Result<u8, Fault> {
     let (&byte, rest) = input.split_first().ok_or(Fault::Truncated)?;
     *input = rest;
     Ok(byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_block_takes_the_width_that_makes_it_smallest(
+            shifts in prop::collection::vec(prop_oneof![9 => 54..64u32, 1 => 0..64u32], 1..=BLOCK),
+            bits: u64,
+        ) {
+            let residual = |&shift: &u32| bits.rotate_left(shift) >> shift;
+            let block: Vec<u64> = shifts.iter().map(residual).collect();
+            let bytes = |width: u32| {
+                let patched = block.iter().filter(|&&residual| bits_of(residual) > width);
+                let patches = patched.clone().count();
+                let varints: usize = patched.map(|&residual| varint_bytes(residual >> width)).sum();
+                let header = 1 + usize::from(patches > 0);
+                let packed = bitpack::packed_bytes(block.len(), width);
+                (patches * PATCHED_RESIDUALS_MIN <= block.len())
+                    .then_some(header + packed + patches + varints)
+            };
+            let mut out = Vec::new();
+            encode_block(&block, &mut out);
+            prop_assert_eq!(Some(out.len()), (0..=64).filter_map(bytes).min());
+            let mut widths = Widths::new();
+            block.iter().for_each(|&residual| widths.add(residual));
+            prop_assert_eq!(widths.plan(block.len(), widths.widest()).bytes, out.len());
+        }
+    }
 }
