@@ -15,6 +15,12 @@ pub(super) struct Reader<'a> {
     base: usize,
 }
 
+/// The bytes of a field behind its tag and its length, which have `header` bytes.
+struct ShortBytes<'a> {
+    header: usize,
+    data: &'a [u8],
+}
+
 /// A field of a message.
 #[derive(Debug)]
 pub(super) struct Field<'a> {
@@ -121,6 +127,12 @@ impl<'a> Reader<'a> {
         if let Some(field) = self.next_short() {
             return Ok(Some(field));
         }
+        self.next_any()
+    }
+
+    /// The next field, whatever it is. Not inlined, so that what nearly all fields are can be.
+    #[inline(never)]
+    fn next_any(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.at >= self.data.len() {
             return Ok(None);
         }
@@ -172,6 +184,25 @@ impl<'a> Reader<'a> {
     /// or two, as nearly all fields are. Otherwise nothing is read.
     #[inline]
     fn next_short(&mut self) -> Option<Field<'a>> {
+        let (tag, value) = self.short_bytes()?;
+        Some(Field {
+            number: u32::from(tag >> 3),
+            offset: self.base + self.at,
+            value: Wire::Bytes(self.pass(value)),
+        })
+    }
+
+    /// The next field as a message, if it has this number, of 15 at most, and its length takes one
+    /// byte or two. Otherwise nothing is read.
+    #[inline]
+    pub(super) fn next_message(&mut self, number: u8) -> Option<Self> {
+        let (_, message) = self.short_bytes().filter(|&(tag, _)| tag >> 3 == number)?;
+        Some(self.pass(message))
+    }
+
+    /// The tag of such a field, and its bytes.
+    #[inline]
+    fn short_bytes(&self) -> Option<(u8, ShortBytes<'a>)> {
         let rest = self.data.get(self.at..)?;
         let &[tag, low, high] = rest.first_chunk()?;
         let (header, len) = match (low, high) {
@@ -181,17 +212,15 @@ impl<'a> Reader<'a> {
         };
         let is_short = tag & 7 == 2 && (1 << 3..0x80).contains(&tag);
         let data = rest.get(header..header + len).filter(|_| is_short)?;
-        let offset = self.base + self.at;
-        self.at += header + len;
-        Some(Field {
-            number: u32::from(tag >> 3),
-            value: Wire::Bytes(Reader {
-                data,
-                at: 0,
-                base: offset + header,
-            }),
-            offset,
-        })
+        Some((tag, ShortBytes { header, data }))
+    }
+
+    #[inline]
+    fn pass(&mut self, bytes: ShortBytes<'a>) -> Self {
+        let ShortBytes { header, data } = bytes;
+        let base = self.base + self.at + header;
+        self.at += header + data.len();
+        Self { data, at: 0, base }
     }
 
     #[inline]
@@ -359,6 +388,8 @@ mod tests {
                 body.extend(bytes_field(number, &vec![7; len]));
                 let mut reader = Reader::new(&body);
                 reader.next().unwrap();
+                let is_quick = number == 1 && (1..1 << 14).contains(&len);
+                assert_eq!(reader.clone().next_message(1).is_some(), is_quick);
                 let field = reader.next().unwrap().unwrap();
                 assert_eq!((field.number, field.offset), (number, 2));
                 let message = field.message().unwrap();
@@ -384,6 +415,36 @@ mod tests {
                     let _ = (field.int64(), field.double());
                     if let Ok(inner) = field.message() {
                         readers.push(inner);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_message_of_a_number_is_the_next_field_or_nothing_is_read(
+            data in prop::collection::vec(
+                prop::sample::select(&[0x08, 0x0a, 0x12, 0x0b, 0x80, 0x81, 0, 1, 2, 3][..]),
+                0..40,
+            )
+        ) {
+            let mut reader = Reader::new(&data);
+            loop {
+                let (start, mut quick) = (reader.at, reader.clone());
+                let field = reader.next();
+                match quick.next_message(1) {
+                    Some(message) => {
+                        let field = field.unwrap().unwrap();
+                        prop_assert_eq!(field.number, 1);
+                        let expected = field.message().unwrap();
+                        prop_assert_eq!(message.bytes(), expected.bytes());
+                        prop_assert_eq!((message.at, message.base), (0, expected.base));
+                        prop_assert_eq!(quick.at, reader.at);
+                    }
+                    None => {
+                        prop_assert_eq!(quick.at, start);
+                        if !matches!(field, Ok(Some(_))) {
+                            break;
+                        }
                     }
                 }
             }

@@ -63,15 +63,18 @@ pub(super) trait Taker<'a> {
 pub(super) fn decode<'a>(body: &'a [u8], taker: &mut impl Taker<'a>) -> Result<(), DecodeError> {
     let mut request = Reader::new(body);
     let mut scratch = Scratch::default();
-    while let Some(field) = within("WriteRequest", request.next())? {
+    loop {
+        // Nearly all of a request.
+        while let Some(series) = request.next_message(1) {
+            take_series(series, &mut scratch, taker)?;
+        }
+        let Some(field) = within("WriteRequest", request.next())? else {
+            return Ok(());
+        };
         match field.number {
             1 => {
                 let series = within("WriteRequest.timeseries", field.message())?;
-                let is_known = shape::last_sample(series.bytes())
-                    .is_some_and(|(fields, sample)| taker.take_known(fields, sample));
-                if !is_known {
-                    taker.take(Part::Series(scratch.read(series)?));
-                }
+                take_series(series, &mut scratch, taker)?;
             }
             3 => {
                 let metadata = within("WriteRequest.metadata", field.message())?;
@@ -79,6 +82,19 @@ pub(super) fn decode<'a>(body: &'a [u8], taker: &mut impl Taker<'a>) -> Result<(
             }
             _ => {}
         }
+    }
+}
+
+#[inline(always)]
+fn take_series<'a>(
+    series: Reader<'a>,
+    scratch: &mut Scratch<'a>,
+    taker: &mut impl Taker<'a>,
+) -> Result<(), DecodeError> {
+    let is_known = shape::last_sample(series.bytes())
+        .is_some_and(|(fields, sample)| taker.take_known(fields, sample));
+    if !is_known {
+        taker.take(Part::Series(scratch.read(series)?));
     }
     Ok(())
 }

@@ -55,13 +55,20 @@ impl OutputKey {
     }
 }
 
-impl BlockKey {
-    #[inline]
-    fn add(&self, block: &[u8; BLOCK_BYTES], sums: &mut [u128; 2]) {
+/// The two sums of products.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    first: u128,
+    second: u128,
+}
+
+impl Sums {
+    #[inline(always)]
+    fn add(&mut self, block: &[u8; BLOCK_BYTES], key: &BlockKey) {
         let block = u128::from_le_bytes(*block);
         let words = [block as u64, (block >> 64) as u64];
-        sums[0] = sums[0].wrapping_add(product(words, self.first));
-        sums[1] = sums[1].wrapping_add(product(words, self.second));
+        self.first = self.first.wrapping_add(product(words, key.first));
+        self.second = self.second.wrapping_add(product(words, key.second));
     }
 }
 
@@ -103,26 +110,33 @@ impl Default for LabelHasher {
 
 impl LabelHasher {
     /// The hash of some bytes.
-    #[inline]
+    ///
+    /// Not inlined: beside other code there are no registers left for the sums, and the loop over
+    /// the blocks takes a third longer.
+    #[inline(never)]
     pub fn hash(&self, bytes: &[u8]) -> LabelHash {
         if bytes.len() > SHORT_BYTES_MAX {
             return self.hash_long(bytes);
         }
-        let mut sums = [0; 2];
+        let mut sums = Sums::default();
         let (whole, rest) = bytes.as_chunks::<BLOCK_BYTES>();
         for (block, key) in whole.iter().zip(&*self.blocks) {
-            key.add(block, &mut sums);
+            sums.add(block, key);
         }
         if !rest.is_empty()
             && let Some(key) = self.blocks.get(whole.len())
         {
-            key.add(&last_block(bytes, rest), &mut sums);
+            match bytes.last_chunk() {
+                // Those before them once more: the length says how many.
+                Some(last) => sums.add(last, key),
+                None => sums.add(&padded(rest), key),
+            }
         }
-        let [high, low] = [0, 1].map(|i| {
-            let sum = sums[i].wrapping_add(bytes.len() as u128);
-            self.outputs[i].shorten(sum)
-        });
-        LabelHash { high, low }
+        let len = bytes.len() as u128;
+        LabelHash {
+            high: self.outputs[0].shorten(sums.first.wrapping_add(len)),
+            low: self.outputs[1].shorten(sums.second.wrapping_add(len)),
+        }
     }
 
     #[cold]
@@ -132,13 +146,9 @@ impl LabelHasher {
     }
 }
 
-/// The last bytes of `bytes` as a block, whose end they do not fill: those before them once more
-/// where there are enough, or zeros behind. The length says which.
-#[inline]
-fn last_block(bytes: &[u8], rest: &[u8]) -> [u8; BLOCK_BYTES] {
-    if let Some(last) = bytes.last_chunk() {
-        return *last;
-    }
+/// A block of which there are only the first bytes: zeros behind.
+#[cold]
+fn padded(rest: &[u8]) -> [u8; BLOCK_BYTES] {
     let mut block = [0; BLOCK_BYTES];
     block[..rest.len()].copy_from_slice(rest);
     block
