@@ -1,10 +1,12 @@
 //! The `silverback` program, from its arguments to its exit code.
 
 use std::process::ExitCode;
+use std::{io, thread};
 
 use clap::Parser;
 use silverback_storage::sys::Sys;
 use silverback_storage::{Db, ErrorKind};
+use tokio::runtime::Runtime;
 
 use crate::cli::Cli;
 use crate::config::Config;
@@ -25,10 +27,7 @@ pub fn run() -> ExitCode {
     if let Err(error) = logging::init(serve.log_format(), serve.log_level()) {
         return fail(&error, 2);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot be started: {error}"), 1),
     };
@@ -39,6 +38,18 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
+}
+
+/// The runtime of all connections, with a thread for each two cores, or as many as tokio's own
+/// variable says: the other core is for the thread that commits what they take, and more of them than
+/// there is work for wake each other all the time (ADR 10).
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        builder.worker_threads((cores / 2).max(1));
+    }
+    builder.enable_all().build()
 }
 
 #[expect(

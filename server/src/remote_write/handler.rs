@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use silverback_storage::{Submitted, WriteReport};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::body::{Room, Shortage, read_body};
 use super::compression::Compression;
@@ -19,6 +20,9 @@ use super::{Version, headers};
 use crate::api::{ApiError, ErrorType};
 use crate::app::App;
 
+/// Requests up to this many bytes, once they are decompressed, are worked on where they arrive: of
+/// series that are known it takes a millisecond.
+const SMALL_BYTES_MAX: usize = 2 << 20;
 /// The parameter with which older vmagents ask whether they may send zstd.
 const HANDSHAKE: &str = "get_vm_proto_version";
 /// The version of VictoriaMetrics's form of remote write that is taken.
@@ -156,14 +160,16 @@ async fn store(app: &App, request: Request<Body>) -> Result<Stored, Failed> {
         .room_to_decode(decoded_bytes)
         .await
         .ok_or_else(|| busy("to decode this one"))?;
-    let (mut tally, submitted) = app.write_scratch.with(|scratch| {
-        let request = Compressed {
-            version,
-            compression,
-            body: &body.bytes,
-            decoded_bytes,
-        };
-        submit(app, &request, &mut room, scratch)
+    let (mut tally, submitted) = aside_if_large(decoded_bytes, || {
+        app.write_scratch.with(|scratch| {
+            let request = Compressed {
+                version,
+                compression,
+                body: &body.bytes,
+                decoded_bytes,
+            };
+            submit(app, &request, &mut room, scratch)
+        })
     })?;
     drop(body);
     submitted.commit.await.map_err(Refusal::from)?;
@@ -196,6 +202,19 @@ fn check(parts: &Parts) -> Result<Version, Refusal> {
             format!("{VM_VERSION_HEADER} {other:?} is not known; send {VM_VERSION}"),
         )),
         _ => Ok(version),
+    }
+}
+
+/// Does the work on a request. One that is large may take long: meanwhile another thread takes over
+/// from this one, so that no other connection waits. For small ones that would cost too much.
+fn aside_if_large<T>(decoded_bytes: usize, work: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match flavor {
+        Ok(RuntimeFlavor::MultiThread) if decoded_bytes > SMALL_BYTES_MAX => {
+            tokio::task::block_in_place(work)
+        }
+        // A runtime of one thread, as tests have, has none that could.
+        _ => work(),
     }
 }
 
@@ -264,5 +283,25 @@ impl From<Shortage> for Refusal {
             _ => "",
         };
         Self::new(reason, format!("{shortage}{flag}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_large_request_leaves_its_thread_to_others() {
+        let met = tokio::spawn(async {
+            let (send, receive) = mpsc::channel();
+            tokio::spawn(async move { send.send(()) });
+            aside_if_large(SMALL_BYTES_MAX + 1, || {
+                receive.recv_timeout(Duration::from_secs(60))
+            })
+        });
+        assert_eq!(met.await.unwrap(), Ok(()));
     }
 }
