@@ -52,9 +52,12 @@ enum Rest {
     List(List),
 }
 
+/// Writes the next element; false at the end.
+type WriteNext = Box<dyn FnMut(&mut Vec<u8>) -> bool + Send>;
+
 /// What is left of a list, written by a function of its own.
 pub(super) struct List {
-    next: Box<dyn FnMut(&mut Vec<u8>) -> bool + Send>,
+    next: WriteNext,
     open: u8,
     close: u8,
 }

@@ -16,7 +16,7 @@ fn source() -> MemorySource {
         let labels =
             |name: &str| Labels::from_pairs([("__name__", name), ("n", n.to_string().as_str())]);
         for at in 0..SAMPLES {
-            let buckets = (0..BUCKETS + at as i32).map(|index| (index + n, (index + 1) as f64));
+            let buckets = (0..BUCKETS + at as i32).map(|index| (index + n, f64::from(index + 1)));
             let histogram = FloatHistogram {
                 schema: 3,
                 count: 1e4 + at as f64,
