@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Shared;
 use super::catalog::Catalog;
@@ -17,6 +17,7 @@ use crate::maintenance::merge::{MergeError, merge};
 use crate::maintenance::plan::{Plan, Situation, SourceEntry, SourceId};
 use crate::maintenance::stored::Stored;
 use crate::manifest::ManifestError;
+use crate::sys::priority;
 
 /// How long after a merge that failed another is tried; twice as long each time.
 const RETRY: Duration = Duration::from_secs(5);
@@ -90,6 +91,10 @@ impl Compactor {
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let _farewell = Farewell(Arc::clone(&shared));
+        // Nobody waits for a merge, and it would take a core for itself.
+        if let Err(error) = priority::lower_own() {
+            debug!(%error, "merges have the priority of all else");
+        }
         let mut pause = None;
         while let Some(order) = shared.compacting.next(pause) {
             match self.merge_all(order.is_forced) {

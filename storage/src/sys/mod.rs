@@ -5,6 +5,7 @@
 
 pub mod faults;
 mod mapped;
+pub(crate) mod priority;
 mod real;
 mod secret;
 #[cfg(any(test, feature = "simulation"))]
