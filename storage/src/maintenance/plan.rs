@@ -126,7 +126,10 @@ impl<'a> Sorted<'a> {
                 is_urgent || self.has_ended(Width::MIN, self.sources[place].range)
             });
             let due: Vec<usize> = due.take(SEGMENTS_PER_MERGE).copied().collect();
-            (!due.is_empty()).then(|| self.cut(&due)).flatten()
+            // A block that has to stay may lie between two of them. Between the samples of one alone
+            // there is none: it would have been merged along.
+            let one_by_one = || due.iter().find_map(|&place| self.cut(&[place]));
+            self.cut(&due).or_else(one_by_one)
         })
     }
 
@@ -277,17 +280,22 @@ impl<'a> Sorted<'a> {
     }
 
     /// A merge of some files into one for each range. Who asks for it wants few: what is of a few
-    /// hours becomes one block.
+    /// hours becomes one block, unless one that has to stay lies among them.
     fn cut(&self, places: &[usize]) -> Option<Plan> {
         let Situation {
             horizon_ms,
             is_forced,
             ..
         } = *self.situation;
-        let chosen = self.close(places, |hull| match is_forced {
-            true if windows::is_short(hull, self.widest) => vec![TimeRange::ALL],
-            _ => windows::ranges(hull, horizon_ms, self.widest),
-        })?;
+        let cut = |hull| windows::ranges(hull, horizon_ms, self.widest);
+        let few = |hull| match windows::is_short(hull, self.widest) {
+            true => vec![TimeRange::ALL],
+            false => cut(hull),
+        };
+        let chosen = match is_forced {
+            true => self.close(places, few).or_else(|| self.close(places, cut)),
+            false => self.close(places, cut),
+        }?;
         Some(self.plan(&chosen))
     }
 

@@ -82,7 +82,7 @@ proptest! {
             world.merge_all(fate == 2);
         }
         world.merge_all(true);
-        prop_assert_eq!(world.segments(), fixed);
+        prop_assert_eq!(world.segments(), fixed, "{:?}", world.sources);
     }
 }
 
