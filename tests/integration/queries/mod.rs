@@ -1,6 +1,7 @@
 //! What careless and hostile queries may use, and what they leave to others.
 
 mod ends;
+mod histograms;
 mod stats;
 mod worst;
 

@@ -13,7 +13,7 @@ use super::{MAX_BYTES, crowded, forget_peak, held_bytes, memory};
 
 /// All series there are.
 const ALL: &str = "{__name__=~\".+\"}";
-const TIMEOUT: Duration = Duration::from_secs(8);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(8);
 /// How much longer than that a query may take until its client has the error: a machine that
 /// runs tests is at other things too.
 const LATE_MAX: Duration = Duration::from_secs(4);
@@ -26,7 +26,7 @@ const SAMPLES: &str = "(--query-max-samples)";
 const TIME: &str = "(--query-timeout or the timeout of the request)";
 
 /// A query and how it may end.
-struct Bad {
+pub(super) struct Bad {
     what: &'static str,
     query: String,
     /// How many steps of how many seconds; none for an instant query.
@@ -37,7 +37,7 @@ struct Bad {
     errors: &'static [&'static str],
 }
 
-fn bad(what: &'static str, query: impl Into<String>) -> Bad {
+pub(super) fn bad(what: &'static str, query: impl Into<String>) -> Bad {
     Bad {
         what,
         query: query.into(),
@@ -48,14 +48,14 @@ fn bad(what: &'static str, query: impl Into<String>) -> Bad {
 }
 
 impl Bad {
-    fn over(self, steps: i64, step_s: i64) -> Self {
+    pub(super) fn over(self, steps: i64, step_s: i64) -> Self {
         Self {
             steps: Some((steps, step_s)),
             ..self
         }
     }
 
-    fn may_be_answered(self) -> Self {
+    pub(super) fn may_be_answered(self) -> Self {
         Self {
             answered: true,
             ..self
@@ -284,25 +284,30 @@ fn check(server: &Server, end_ms: i64, bad: &Bad, idle_bytes: u64) -> Result<()>
 fn all_end(bads: &[Bad]) -> Result<()> {
     let timeout = format!("{}s", TIMEOUT.as_secs());
     let (server, end_ms) = crowded(&["--query-timeout", &timeout])?;
+    end_on(&server, end_ms, bads)
+}
+
+/// Sends them one after the other, beside small queries of others.
+pub(super) fn end_on(server: &Server, end_ms: i64, bads: &[Bad]) -> Result<()> {
     // What a first query makes once belongs to no query.
     server.api().query("sum(metric_1)", end_ms)?;
-    let idle_bytes = memory(&server, "VmRSS")?;
+    let idle_bytes = memory(server, "VmRSS")?;
     let others = Others {
         end: AtomicBool::new(false),
         asked: AtomicU64::new(0),
     };
     thread::scope(|scope| {
-        let going_on = scope.spawn(|| others.go_on(&server, end_ms));
+        let going_on = scope.spawn(|| others.go_on(server, end_ms));
         {
             let _end = End(&others);
             for bad in bads {
-                check(&server, end_ms, bad, idle_bytes)?;
+                check(server, end_ms, bad, idle_bytes)?;
             }
         }
         going_on.join().unwrap()
     })?;
     assert!(others.asked.load(Ordering::Relaxed) > bads.len() as u64);
-    assert_eq!(held_bytes(&server)?, 0);
+    assert_eq!(held_bytes(server)?, 0);
     Ok(())
 }
 
