@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::app::App;
 
-/// How often it is looked whether there was a flush or a merge.
+/// How often it is looked whether there was a flush or a merge, or a head was freed.
 const EVERY: Duration = Duration::from_secs(1);
 /// A query may hold a head for this many looks after its flush, the longest a query may take.
 const LOOKS_AFTER: u32 = 120;
@@ -28,7 +28,7 @@ pub(crate) async fn watch(app: Arc<App>) {
     loop {
         ticks.tick().await;
         let stats = app.db.stats();
-        let now = Some((stats.flushes, stats.merges));
+        let now = Some((stats.flushes, stats.heads_freed, stats.merges));
         if now != before {
             before = now;
             looks_left = LOOKS_AFTER;

@@ -11,9 +11,11 @@ use super::Shared;
 use super::epoch::{Epoch, Frozen};
 use super::freeze::{FreezeRule, LiveSeries};
 use super::sequencer::{Queued, Sequencer};
+use super::successor::{Request, Succession};
 use crate::config::{Options, WalSync};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Batch, Seq};
+use crate::head::HeadStats;
+use crate::model::Batch;
 use crate::wal;
 
 /// How long writes wait for an epoch to be written out before they are refused.
@@ -31,6 +33,8 @@ pub(super) struct Committer {
     rule: FreezeRule,
     /// How many series go on in the next epoch.
     live: LiveSeries,
+    /// Whether the next epoch's head was asked for.
+    succession: Succession,
     /// When the oldest byte that is written and not synced was written.
     unsynced_since: Option<Duration>,
     /// Since when writes wait because the epoch is full and the one before is still in memory.
@@ -65,6 +69,7 @@ impl Committer {
             sync: options.wal_sync,
             rule: FreezeRule::new(options),
             live: LiveSeries::default(),
+            succession: Succession::default(),
             unsynced_since: None,
             stalled_since: None,
         }
@@ -155,7 +160,9 @@ impl Committer {
         let group = sequencer.take();
         let next = self.is_freeze_due().then(|| {
             self.shared.flushing.note_ending();
-            let next = sequencer.begin_epoch();
+            let successor = self.shared.successor.lock().take();
+            let successor = successor.filter(|one| one.follows == self.epoch.number);
+            let next = sequencer.begin_epoch(successor);
             *self.shared.epoch.write() = Arc::clone(&next);
             next
         });
@@ -182,7 +189,7 @@ impl Committer {
         if shared.poison().is_some() || !shared.sources.get().frozen.is_empty() {
             return false;
         }
-        if self.epoch.head.visible_seq() == Seq::ZERO {
+        if self.epoch.is_empty() {
             if shared.flushing.is_wanted() {
                 // There is nothing to write.
                 shared.flushing.note_ending();
@@ -197,11 +204,23 @@ impl Committer {
 
     /// Of an epoch that is large and has few samples a series: where most series are gone
     /// already, it costs little to end it, and memory to go on.
-    fn note_live_series(&mut self) {
+    fn note_live_series(&mut self, stats: &HeadStats) {
+        if self.rule.asks_for_live_series(stats) {
+            self.live.note(&self.epoch.head, stats);
+        }
+    }
+
+    /// Asks for the next epoch's head when this one is nearly full.
+    fn note_succession(&mut self, stats: &HeadStats) {
         let head = &self.epoch.head;
-        let stats = head.stats();
-        if self.rule.asks_for_live_series(&stats) {
-            self.live.note(head, &stats);
+        let fill = self.rule.fill(self.writer.epoch_bytes(), stats, self.live);
+        let due = self.succession.is_due(fill, stats, head.visible_seq());
+        if let Some(live_since) = due {
+            self.shared.flushing.ask_for_successor(Request {
+                epoch: self.epoch.number,
+                head: Arc::clone(head),
+                live_since,
+            });
         }
     }
 
@@ -220,6 +239,7 @@ impl Committer {
         );
         self.epoch = next;
         self.live = LiveSeries::default();
+        self.succession = Succession::default();
         self.shared.freeze(frozen, active);
     }
 
@@ -249,8 +269,11 @@ impl Committer {
             .into_iter()
             .map(|queued| (queued.batch, queued.completion))
             .unzip();
+        let completions: Vec<_> = completions.into_iter().flatten().collect();
         self.epoch.head.apply(&batches);
-        self.note_live_series();
+        let stats = self.epoch.head.stats();
+        self.note_live_series(&stats);
+        self.note_succession(&stats);
         self.shared.counters.groups.fetch_add(1, Relaxed);
         self.shared
             .counters

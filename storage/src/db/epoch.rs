@@ -12,6 +12,8 @@ pub(super) struct Epoch {
     pub(super) number: u64,
     /// Its head.
     pub(super) head: Arc<Head>,
+    /// Up to here its records define series and hold nothing else.
+    pub(super) predefined_seq: Seq,
 }
 
 impl Epoch {
@@ -20,7 +22,13 @@ impl Epoch {
         Self {
             number,
             head: Arc::new(Head::new()),
+            predefined_seq: Seq::ZERO,
         }
+    }
+
+    /// Whether nothing was written to it that is not in its log alone.
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.visible_seq() <= self.predefined_seq
     }
 }
 

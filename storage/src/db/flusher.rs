@@ -9,6 +9,9 @@ use tracing::{error, info, warn};
 use super::Shared;
 use super::catalog::Catalog;
 use super::epoch::Frozen;
+use super::flushing::Work;
+use super::series_limits::SeriesLimits;
+use super::successor::{self, Request, Successor};
 use crate::error::Error;
 use crate::maintenance::files::Folder;
 use crate::maintenance::{files, flush};
@@ -18,6 +21,15 @@ use crate::wal;
 /// How long after a flush that failed it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// For how long a head is freed without a pause: writes may wait for that.
+const FREE: Duration = Duration::from_micros(200);
+/// The pause that follows,
+const PAUSE: Duration = Duration::from_millis(1);
+/// as long as all of it has not taken longer than this.
+const PAUSES_MAX: Duration = Duration::from_secs(2);
+/// For how long short queries, and requests on their way, keep a head that is to be freed.
+const IN_USE_MAX: Duration = Duration::from_millis(100);
+
 /// Writes segments, names them in the manifest, and drops the log that they cover.
 #[derive(Debug)]
 pub(super) struct Flusher {
@@ -26,15 +38,26 @@ pub(super) struct Flusher {
     /// The segment of the oldest frozen epoch, where it is written and could not be named yet.
     unnamed: Option<Segment>,
     log: wal::Files,
+    /// The epoch that was flushed last, to be freed.
+    flushed: Option<Arc<Frozen>>,
+    /// Those on the series of a head, without any counted.
+    limits: SeriesLimits,
 }
 
 impl Flusher {
-    pub(super) fn new(shared: Arc<Shared>, catalog: Arc<Catalog>, log: wal::Files) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        catalog: Arc<Catalog>,
+        log: wal::Files,
+        limits: SeriesLimits,
+    ) -> Self {
         Self {
             shared,
             catalog,
             unnamed: None,
             log,
+            flushed: None,
+            limits,
         }
     }
 
@@ -43,11 +66,15 @@ impl Flusher {
         let shared = Arc::clone(&self.shared);
         let _farewell = Farewell(Arc::clone(&shared));
         let mut patience = None;
-        while shared.flushing.wait_for_work(patience) {
-            patience = match self.flush() {
-                Ok(()) => None,
-                Err(_) => Some(RETRY),
+        while let Some(work) = shared.flushing.wait_for_work(patience) {
+            patience = match work {
+                Work::Flush => self.flush().is_err().then_some(RETRY),
+                Work::Prepare(request) => {
+                    self.prepare(&request);
+                    None
+                }
             };
+            self.free_flushed();
         }
     }
 
@@ -74,6 +101,7 @@ impl Flusher {
                 self.shared.counters.note_flush(took);
                 self.shared.publish(segment.into());
                 self.drop_log();
+                self.flushed = Some(frozen);
                 Ok(())
             }
             Err(cause) => {
@@ -118,6 +146,57 @@ impl Flusher {
             .map_err(files::file_error)?;
         // What cannot be read back must not take the place of the log.
         Segment::open(sys, &segment::path(&dir, number)).map_err(files::file_error)
+    }
+
+    /// Makes the next epoch's head, unless the epoch ends before that.
+    pub(super) fn prepare(&self, request: &Request) {
+        let shared = &self.shared;
+        let mut since = shared.clock.monotonic();
+        let go_on = || {
+            if shared.clock.monotonic().saturating_sub(since) >= successor::WORK {
+                shared.flushing.pause(successor::PAUSE);
+                since = shared.clock.monotonic();
+            }
+            !shared.flushing.is_pressed()
+        };
+        if let Some(successor) = Successor::make(request, &self.limits, go_on) {
+            let before = shared.successor.lock().replace(successor);
+            drop(before);
+        }
+    }
+
+    /// Frees the head that was flushed last, with pauses: writes wait for some of the allocator's
+    /// locks meanwhile. One that a view goes on to hold goes with that.
+    fn free_flushed(&mut self) {
+        let begin = self.shared.clock.monotonic();
+        let frozen = self.flushed.take();
+        let frozen = frozen.and_then(|frozen| self.own(frozen, begin));
+        let Some(head) = frozen.and_then(|frozen| self.own(frozen.head, begin)) else {
+            return;
+        };
+        let mut since = self.shared.clock.monotonic();
+        head.retire(&mut || {
+            let now = self.shared.clock.monotonic();
+            if now.saturating_sub(since) >= FREE && now.saturating_sub(begin) < PAUSES_MAX {
+                self.shared.flushing.pause(PAUSE);
+                since = self.shared.clock.monotonic();
+            }
+        });
+        self.shared.counters.heads_freed.fetch_add(1, Relaxed);
+    }
+
+    /// What nobody else has, or has no more some time after `since`.
+    fn own<T>(&self, mut shared: Arc<T>, since: Duration) -> Option<T> {
+        loop {
+            shared = match Arc::try_unwrap(shared) {
+                Ok(owned) => return Some(owned),
+                Err(shared) => shared,
+            };
+            let waited = self.shared.clock.monotonic().saturating_sub(since);
+            if waited >= IN_USE_MAX || !self.shared.flushing.pause(PAUSE) {
+                return None;
+            }
+        }
     }
 
     /// Removes log files that the manifest covers. What cannot be removed now is tried again

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::successor::Request;
 use crate::error::Error;
 
 /// Requests to flush, by number: each is served by the first freeze after it.
@@ -25,7 +26,18 @@ struct State {
     failed: Option<(u64, Error)>,
     /// How many epochs wait to be written.
     waiting: usize,
+    /// The next epoch's head, where it was asked for.
+    successor: Option<Request>,
     closed: bool,
+}
+
+/// What the flusher is to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// To write the oldest frozen epoch.
+    Flush,
+    /// To make the next epoch's head.
+    Prepare(Request),
 }
 
 impl Flushing {
@@ -59,16 +71,49 @@ impl Flushing {
         self.changed.notify_all();
     }
 
-    /// Waits until there is something to write, or for so long; `false` once that is over.
-    pub(super) fn wait_for_work(&self, retry: Option<Duration>) -> bool {
-        let mut state = self.state.lock();
+    /// Asks for the head of the next epoch.
+    pub(super) fn ask_for_successor(&self, request: Request) {
+        self.state.lock().successor = Some(request);
+        self.changed.notify_all();
+    }
+
+    /// What was asked for last.
+    #[cfg(test)]
+    pub(super) fn take_request(&self) -> Option<Request> {
+        self.state.lock().successor.take()
+    }
+
+    /// Whether an epoch waits to be written, or no more work will be done.
+    pub(super) fn is_pressed(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || state.waiting > 0
+    }
+
+    /// Waits for so long, and then until there is something to do; none once that is over.
+    pub(super) fn wait_for_work(&self, retry: Option<Duration>) -> Option<Work> {
         if let Some(retry) = retry {
-            let is_open = |state: &mut State| !state.closed;
-            self.changed.wait_while_for(&mut state, is_open, retry);
+            self.pause(retry);
         }
-        while state.waiting == 0 && !state.closed {
+        let mut state = self.state.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if state.waiting > 0 {
+                return Some(Work::Flush);
+            }
+            if let Some(request) = state.successor.take() {
+                return Some(Work::Prepare(request));
+            }
             self.changed.wait(&mut state);
         }
+    }
+
+    /// Waits for so long, or until it is over; `false` once it is.
+    pub(super) fn pause(&self, duration: Duration) -> bool {
+        let mut state = self.state.lock();
+        let is_open = |state: &mut State| !state.closed;
+        self.changed.wait_while_for(&mut state, is_open, duration);
         !state.closed
     }
 

@@ -35,6 +35,20 @@ impl LiveSeries {
     }
 }
 
+/// A share of what an epoch holds when it ends, in thousandths.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Fill(u64);
+
+impl Fill {
+    pub(super) const fn of(part: u64, whole: u64) -> Self {
+        // A limit of nothing is reached at once.
+        match part.saturating_mul(1000).checked_div(whole) {
+            Some(fill) => Self(fill),
+            None => Self(u64::MAX),
+        }
+    }
+}
+
 /// The sizes at which an epoch ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FreezeRule {
@@ -60,6 +74,15 @@ impl FreezeRule {
         let is_large =
             self.is_large(wal_bytes, head) || (self.is_half_large(head) && head.series >= 2 * live);
         (is_large && is_worth_it) || self.is_over_cap(wal_bytes)
+    }
+
+    /// How far an epoch is from where [`FreezeRule::is_due`] ends it for its size.
+    pub(super) fn fill(self, wal_bytes: u64, head: &HeadStats, live: LiveSeries) -> Fill {
+        let live = live.count.unwrap_or(head.series);
+        let wal = Fill::of(wal_bytes, self.wal_bytes_max);
+        let size = wal.max(Fill::of(head.bytes(), self.head_bytes_max));
+        let worth = Fill::of(head.rows.samples, SAMPLES_PER_LIVE_SERIES_MIN * live);
+        size.min(worth).max(Fill(wal.0 / CAP_FACTOR))
     }
 
     /// Whether it matters how many series of an epoch are live.

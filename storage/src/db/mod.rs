@@ -21,6 +21,7 @@ mod sequencer;
 mod series_limits;
 mod sources;
 mod stats;
+mod successor;
 mod view;
 mod write_batch;
 
@@ -44,6 +45,7 @@ use self::recovery::Recovered;
 use self::sequencer::{Sequencer, Unplaced};
 use self::sources::CurrentSources;
 use self::stats::Counters;
+use self::successor::Successor;
 use self::view::DamageLog;
 use crate::config::Options;
 use crate::error::{Error, ErrorKind};
@@ -115,6 +117,8 @@ struct Shared {
     /// sequencer closed.
     work: Condvar,
     flushing: Flushing,
+    /// The next epoch's head, once it is made.
+    successor: Mutex<Option<Successor>>,
     compacting: Compacting,
     /// Whether writes have waited too long for the flusher and are refused.
     is_stalled: AtomicBool,

@@ -70,6 +70,7 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
         earlier_rows: Applied::default(),
     };
     let limits = SeriesLimits::new(options, &active.head);
+    let limits_anew = limits.anew();
     let sequencer = Sequencer::new(log.last_seq, Arc::clone(&active), limits);
     let shared = Arc::new(Shared {
         sources: CurrentSources::new(sources),
@@ -77,6 +78,7 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
         epoch: RwLock::new(active),
         work: Condvar::new(),
         flushing: Flushing::default(),
+        successor: Mutex::default(),
         compacting: Compacting::default(),
         is_stalled: false.into(),
         bounds: Bounds::new(
@@ -94,7 +96,7 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
     let log = writer.files().clone();
     let committer = Committer::new(Arc::clone(&shared), writer, options);
     let catalog = Arc::new(Catalog::new(sys, PathBuf::from(dir), files.manifest));
-    let flusher = Flusher::new(Arc::clone(&shared), Arc::clone(&catalog), log);
+    let flusher = Flusher::new(Arc::clone(&shared), Arc::clone(&catalog), log, limits_anew);
     let compactor = Compactor::new(Arc::clone(&shared), catalog, files.unopened, options);
     // What was flushed before may be due.
     shared.compacting.note_news();

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::bounds::Accepted;
@@ -9,6 +10,7 @@ use super::commit::{Commit, Completion, channel};
 use super::epoch::Epoch;
 use super::report::{RejectReason, Rejected, Rejection};
 use super::series_limits::SeriesLimits;
+use super::successor::{Predefined, Successor};
 use super::write_batch::{BatchSeries, Naming, WriteBatch};
 use crate::error::{Error, ErrorKind};
 use crate::head::{self, Registrar};
@@ -39,7 +41,10 @@ pub(super) struct Sequencer {
 pub(super) struct Queued {
     pub(super) batch: Batch,
     pub(super) body: Vec<u8>,
-    pub(super) completion: Completion,
+    /// None of a record that no write asked for.
+    pub(super) completion: Option<Completion>,
+    /// Series that the record defines and the head knows already, beside those of the batch.
+    pub(super) predefined: Range<u32>,
 }
 
 /// A write before it has its place: series by their labels, samples by their series.
@@ -271,7 +276,8 @@ impl Sequencer {
         self.queue.push(Queued {
             batch,
             body,
-            completion,
+            completion: Some(completion),
+            predefined: 0..0,
         });
         Ok(placed)
     }
@@ -358,13 +364,37 @@ impl Sequencer {
     }
 
     /// Begins an epoch: writes that get their place from now on have its ids. The caller has
-    /// taken all that waited.
-    pub(super) fn begin_epoch(&mut self) -> Arc<Epoch> {
+    /// taken all that waited. Records that define the series of its successor come first.
+    pub(super) fn begin_epoch(&mut self, successor: Option<Successor>) -> Arc<Epoch> {
         debug_assert!(self.is_idle(), "they would have ids of two epochs");
-        self.epoch = Arc::new(Epoch::new(self.epoch.number + 1));
         self.undefined.clear();
-        self.limits.begin_epoch();
+        let mut epoch = Epoch::new(self.epoch.number + 1);
+        match successor {
+            Some(successor) => {
+                epoch.head = Arc::new(successor.head);
+                self.limits = successor.limits;
+                self.predefine(successor.records);
+                epoch.predefined_seq = self.last_seq;
+            }
+            None => self.limits = self.limits.anew(),
+        }
+        self.epoch = Arc::new(epoch);
         Arc::clone(&self.epoch)
+    }
+
+    fn predefine(&mut self, records: Vec<Predefined>) {
+        for Predefined { ids, body } in records {
+            self.last_seq = self.last_seq.next();
+            self.queue.push(Queued {
+                batch: Batch {
+                    seq: self.last_seq,
+                    ..Batch::default()
+                },
+                body,
+                completion: None,
+                predefined: ids,
+            });
+        }
     }
 
     /// Takes all that waits, in order.
@@ -382,8 +412,11 @@ impl Sequencer {
                 let definitions = queued.batch.definitions.iter();
                 self.undefined
                     .extend(definitions.map(|definition| definition.id));
+                self.undefined.extend(queued.predefined.map(SeriesId));
             }
-            queued.completion.complete(Err(error.clone()));
+            if let Some(completion) = queued.completion {
+                completion.complete(Err(error.clone()));
+            }
         }
     }
 

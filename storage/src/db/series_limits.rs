@@ -63,8 +63,11 @@ impl SeriesLimits {
         }
     }
 
-    /// Another head has no series yet.
-    pub(super) fn begin_epoch(&mut self) {
-        self.of_metric.clear();
+    /// The same limits for another head, which has no series yet.
+    pub(super) fn anew(&self) -> Self {
+        Self {
+            of_metric: HashMap::new(),
+            ..*self
+        }
     }
 }

@@ -64,6 +64,9 @@ pub struct Stats {
     pub flush_seconds: f64,
     /// Flushes that failed and were tried again.
     pub flush_failures: u64,
+    /// Heads whose memory was freed after their flush; one that a view holds goes with that, and
+    /// is not counted.
+    pub heads_freed: u64,
     /// Merges of files into blocks.
     pub merges: u64,
     /// Time spent on them, in seconds.
@@ -93,6 +96,7 @@ pub(super) struct Counters {
     flushes: AtomicU64,
     flush_nanoseconds: AtomicU64,
     pub(super) flush_failures: AtomicU64,
+    pub(super) heads_freed: AtomicU64,
     merges: AtomicU64,
     merge_nanoseconds: AtomicU64,
     pub(super) merge_failures: AtomicU64,
@@ -172,6 +176,7 @@ impl Counters {
         stats.flushes = self.flushes.load(Relaxed);
         stats.flush_seconds = self.flush_nanoseconds.load(Relaxed) as f64 / 1e9;
         stats.flush_failures = self.flush_failures.load(Relaxed);
+        stats.heads_freed = self.heads_freed.load(Relaxed);
         stats.merges = self.merges.load(Relaxed);
         stats.merge_seconds = self.merge_nanoseconds.load(Relaxed) as f64 / 1e9;
         stats.merge_failures = self.merge_failures.load(Relaxed);

@@ -34,10 +34,12 @@ mod points;
 mod read;
 mod registry;
 mod replay;
+mod retire;
 mod series;
 mod shard;
 mod start_runs;
 mod stats;
+mod succession;
 #[cfg(test)]
 pub(crate) mod tests;
 mod time_columns;

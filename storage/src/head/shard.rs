@@ -59,6 +59,13 @@ impl Shards {
         branch[shard as usize % FANOUT].get_or_init(Box::default)
     }
 
+    /// All shards, to be taken apart.
+    pub(super) fn into_shards(self) -> impl Iterator<Item = Shard> {
+        let branches = self.root.into_iter().filter_map(OnceLock::into_inner);
+        let leaves = branches.flatten().filter_map(OnceLock::into_inner);
+        leaves.map(|shard| shard.into_inner())
+    }
+
     /// All shards with their numbers, which rise.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &RwLock<Shard>)> {
         let branches = (0u32..)
@@ -114,6 +121,11 @@ impl Shard {
         self.series[place].get_or_insert_default();
     }
 
+    /// Its series by place, and what they have beside their floats.
+    pub(super) fn into_parts(self) -> (Vec<Option<Series>>, BTreeMap<u32, Extras>) {
+        (self.series, self.extras)
+    }
+
     /// How many places there are up to that of the last series defined.
     pub(super) fn places(&self) -> u32 {
         self.series.len() as u32
@@ -123,6 +135,15 @@ impl Shard {
     pub(super) fn series_since(&self, seq: Seq) -> u64 {
         let series = self.series.iter().flatten();
         series.filter(|one| one.last_seq() > seq).count() as u64
+    }
+
+    /// Places of the series that were appended to after a seq.
+    pub(super) fn places_since(&self, seq: Seq) -> impl Iterator<Item = u32> {
+        let series = (0..).zip(&self.series);
+        series.filter_map(move |(place, one)| {
+            let one = one.as_ref()?;
+            (one.last_seq() > seq).then_some(place)
+        })
     }
 
     /// The timestamps of the samples in order.

@@ -78,6 +78,12 @@ impl PostingsIndex {
         true
     }
 
+    /// The lists of each label name, to be taken apart.
+    pub fn into_lists(self) -> impl Iterator<Item = impl Iterator<Item = Postings>> {
+        let labels = self.names.into_values();
+        labels.map(|label| label.values.into_values())
+    }
+
     /// Every series.
     pub fn all(&self) -> &RoaringBitmap {
         &self.all

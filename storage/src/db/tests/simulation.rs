@@ -23,9 +23,10 @@ use crate::db::committer::Committer;
 use crate::db::compactor::{Compactor, Step};
 use crate::db::flusher::Flusher;
 use crate::db::recovery::{Recovered, recover};
+use crate::db::successor::Request;
 use crate::db::{Db, Handle, Submitted, WriteBatch};
 use crate::error::Error;
-use crate::model::Labels;
+use crate::model::{Labels, Seq};
 use crate::sys::sim::{Rng, SimDisk};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -77,6 +78,16 @@ impl Manual {
     fn turn(&mut self) {
         let work = self.committer.take(&mut self.db.0.shared.sequencer.lock());
         self.committer.perform(work);
+    }
+
+    /// Makes the next epoch's head, of the series that were written to after a seq.
+    fn prepare(&self, live_since: Seq) {
+        let epoch = Arc::clone(self.db.0.shared.sequencer.lock().epoch());
+        self.flusher.prepare(&Request {
+            epoch: epoch.number,
+            head: Arc::clone(&epoch.head),
+            live_since,
+        });
     }
 
     /// Asks for a freeze; the next turn does it, unless a head is frozen.

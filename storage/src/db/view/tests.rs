@@ -295,8 +295,8 @@ fn the_active_head_lies_over_the_frozen_one() {
     let sources = Sources {
         files: Vec::new(),
         frozen: vec![Arc::new(Frozen::new(&Epoch {
-            number: 1,
             head: frozen,
+            ..Epoch::new(1)
         }))],
         active,
         earlier_rows: Applied::default(),

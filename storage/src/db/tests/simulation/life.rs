@@ -15,7 +15,7 @@ use crate::db::{Commit, Submitted, View};
 use crate::error::{Error, ErrorKind};
 use crate::immutable::SeqRange;
 use crate::maintenance::stored::Stored;
-use crate::model::Labels;
+use crate::model::{Labels, Seq};
 use crate::sys::sim::{Fault, Rng, SimDisk};
 
 /// How often an open is tried while faults are left to be met.
@@ -54,6 +54,7 @@ pub(super) struct Tally {
     pub(super) writes: u64,
     pub(super) refused: u64,
     pub(super) flushes: u64,
+    pub(super) successors: u64,
     pub(super) failed_flushes: u64,
     pub(super) merges: u64,
     pub(super) failed_merges: u64,
@@ -70,6 +71,7 @@ impl Tally {
         self.writes += other.writes;
         self.refused += other.refused;
         self.flushes += other.flushes;
+        self.successors += other.successors;
         self.failed_flushes += other.failed_flushes;
         self.merges += other.merges;
         self.failed_merges += other.failed_merges;
@@ -137,7 +139,8 @@ impl Life {
             50..54 => self.write_encoded_before_a_freeze(),
             54..58 => self.write_that_ends_the_epoch(),
             58..62 => self.write_while_the_committer_works(),
-            62..67 => self.manual().freeze(),
+            62..65 => self.manual().freeze(),
+            65..67 => self.prepare_a_successor(),
             67..75 => self.flush(),
             75..77 => self.flush_for_certain(),
             77..79 => self.restart(),
@@ -263,6 +266,26 @@ impl Life {
         self.manual().turn();
         self.note_group(&mut pending);
         self.settle_answers(pending);
+    }
+
+    /// Makes the head that the next epoch begins with, of some of the series of this one; more may
+    /// come, and some may end.
+    fn prepare_a_successor(&mut self) {
+        let visible = self
+            .manual()
+            .db
+            .0
+            .shared
+            .sequencer
+            .lock()
+            .epoch()
+            .head
+            .visible_seq();
+        let back = self.rng.below(20);
+        let manual = self.manual();
+        manual.prepare(Seq(visible.0.saturating_sub(back)));
+        let has_one = manual.db.0.shared.successor.lock().is_some();
+        self.tally.successors += u64::from(has_one);
     }
 
     fn write_that_ends_the_epoch(&mut self) {
