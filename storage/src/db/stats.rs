@@ -12,7 +12,8 @@ use crate::wal;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Series in the head: those written since it was last frozen.
+    /// Series in the head: those written since it was last frozen, and those that were written
+    /// shortly before.
     pub series: u64,
     /// Samples appended, replayed ones included, exact repeats left out.
     pub samples_appended: u64,
