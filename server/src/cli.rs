@@ -92,6 +92,10 @@ pub(crate) struct Serve {
     /// How old a sample may be and still count at a moment.
     #[arg(long, alias = "query.lookback-delta", env = "SILVERBACK_QUERY_LOOKBACK_DELTA", default_value = "5m", value_parser = parse_positive)]
     query_lookback_delta: Duration,
+    /// How much memory is for what matchers were found to match in files, so that the next query
+    /// need not find it out again. 0 for none.
+    #[arg(long, env = "SILVERBACK_MATCHER_CACHE_BYTES", default_value = "32MiB", value_parser = units::parse_size)]
+    matcher_cache_bytes: u64,
     /// Serve the endpoints that change or delete data.
     #[arg(long, env = "SILVERBACK_ENABLE_ADMIN_API")]
     enable_admin_api: bool,
@@ -158,6 +162,7 @@ impl Serve {
             query_concurrency: self.query_concurrency,
             // The longest duration there is has fewer milliseconds than an i64 counts.
             query_lookback_delta_ms: self.query_lookback_delta.as_millis() as i64,
+            matcher_cache_bytes_max: self.matcher_cache_bytes,
             enable_admin_api: self.enable_admin_api,
             ..Config::default()
         };
@@ -242,6 +247,8 @@ pub(super) mod tests {
                 "--enable-feature",
                 "a,b",
                 "--enable-feature=c",
+                "--matcher-cache-bytes",
+                "0",
                 "--enable-admin-api",
             ];
             let config = config(&[prefix, &flags].concat()).unwrap();
@@ -257,6 +264,7 @@ pub(super) mod tests {
             assert_eq!(config.max_future, Some(Duration::from_secs(3600)));
             assert_eq!(config.self_scrape_interval, None);
             assert_eq!(config.features, ["a", "b", "c"]);
+            assert_eq!(config.storage_options().matcher_cache_bytes_max, 0);
             assert!(config.enable_admin_api);
         }
     }

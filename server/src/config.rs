@@ -44,6 +44,8 @@ pub struct Config {
     pub query_concurrency: usize,
     /// How old a sample may be and still count, in milliseconds, above 0.
     pub query_lookback_delta_ms: i64,
+    /// How many bytes results of matchers may take; see [`Options::matcher_cache_bytes_max`].
+    pub matcher_cache_bytes_max: u64,
     /// Whether endpoints that change or delete data are served.
     pub enable_admin_api: bool,
     /// What a request may hold in memory.
@@ -153,6 +155,7 @@ impl Default for Config {
             query_timeout: Duration::from_secs(120),
             query_concurrency: 20,
             query_lookback_delta_ms: LOOKBACK_DELTA_MS_DEFAULT,
+            matcher_cache_bytes_max: 32 << 20,
             enable_admin_api: false,
             sizes: SizeLimits::default(),
             labels: LabelLimits::default(),
@@ -183,6 +186,7 @@ impl Config {
             wal_bytes_max: self.wal_bytes_max,
             series_max: self.series_max,
             series_of_metric_max: self.series_of_metric_max,
+            matcher_cache_bytes_max: self.matcher_cache_bytes_max,
             retention: self.retention,
             max_future: self.max_future,
             ..Options::default()

@@ -35,6 +35,10 @@ pub struct Options {
     pub series_max: Option<u64>,
     /// The same of each metric name. Counting them takes memory for each name.
     pub series_of_metric_max: Option<u64>,
+    /// Bytes of memory for what matchers were found to match in files, so that the next query with
+    /// the same ones need not find it out again: over the whole database, however many files it
+    /// has. 0 for none. Default 32 MiB.
+    pub matcher_cache_bytes_max: u64,
     /// How old a sample may be, against the wall clock or the newest stored sample, whichever
     /// is older. `None` takes samples of any age, negative timestamps included (the default).
     pub retention: Option<Duration>,
@@ -51,6 +55,7 @@ impl Default for Options {
             head_bytes_max: 64 << 20,
             series_max: None,
             series_of_metric_max: None,
+            matcher_cache_bytes_max: 32 << 20,
             retention: None,
             max_future: Some(Duration::from_secs(600)),
         }

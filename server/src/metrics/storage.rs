@@ -197,6 +197,41 @@ const FIGURES: &[Figure] = &[
         |stats| Some(stats.merge_left_out as f64),
     ),
     (
+        Spec::counter(
+            "silverback_matcher_cache_hits_total",
+            "Matchers of queries whose result over a file was in the cache.",
+        ),
+        |stats| Some(stats.matcher_cache_hits as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_matcher_cache_misses_total",
+            "Matchers that cost more than a lookup and whose result over a file was not in the cache.",
+        ),
+        |stats| Some(stats.matcher_cache_misses as f64),
+    ),
+    (
+        Spec::counter(
+            "silverback_matcher_cache_evictions_total",
+            "Results of matchers dropped from the cache to make room for others.",
+        ),
+        |stats| Some(stats.matcher_cache_evictions as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_matcher_cache_results",
+            "Results of matchers in the cache, one a matcher and file.",
+        ),
+        |stats| Some(stats.matcher_cache_results as f64),
+    ),
+    (
+        Spec::gauge(
+            "silverback_matcher_cache_size_bytes",
+            "Bytes of memory that the results of matchers in the cache take.",
+        ),
+        |stats| Some(stats.matcher_cache_bytes as f64),
+    ),
+    (
         Spec::gauge(
             "silverback_poisoned",
             "1 where a failed write or sync made the database refuse writes until a restart.",

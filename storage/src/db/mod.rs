@@ -14,6 +14,7 @@ mod flushing;
 mod freeze;
 #[cfg(feature = "fuzz-internals")]
 pub(crate) mod fuzz;
+mod matcher_cache;
 mod recovery;
 mod replay;
 mod report;

@@ -16,6 +16,7 @@ use super::directory::{self, wal_dir};
 use super::epoch::{Epoch, Frozen};
 use super::flusher::Flusher;
 use super::flushing::Flushing;
+use super::matcher_cache::MatcherCache;
 use super::replay::{Limits, Replayed, replay};
 use super::sequencer::Sequencer;
 use super::series_limits::SeriesLimits;
@@ -73,7 +74,7 @@ pub(super) fn recover(sys: Sys, dir: &Path, options: &Options) -> Result<Recover
     let limits_anew = limits.anew();
     let sequencer = Sequencer::new(log.last_seq, Arc::clone(&active), limits);
     let shared = Arc::new(Shared {
-        sources: CurrentSources::new(sources),
+        sources: CurrentSources::new(sources, MatcherCache::new(options.matcher_cache_bytes_max)),
         sequencer: Mutex::new(sequencer),
         epoch: RwLock::new(active),
         work: Condvar::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::epoch::Frozen;
+use super::matcher_cache::MatcherCache;
 use crate::head::{Applied, Head};
 use crate::maintenance::plan::SourceId;
 use crate::maintenance::stored::Stored;
@@ -41,16 +42,27 @@ impl Sources {
 
 /// The sources of now. They are changed by replacing the whole list.
 #[derive(Debug)]
-pub(super) struct CurrentSources(RwLock<Arc<Sources>>);
+pub(super) struct CurrentSources {
+    now: RwLock<Arc<Sources>>,
+    /// What matchers were found to do over their files.
+    pub(super) matcher_cache: MatcherCache,
+}
 
 impl CurrentSources {
-    pub(super) fn new(sources: Sources) -> Self {
-        Self(RwLock::new(Arc::new(sources)))
+    /// These, and a cache of their matchers' results.
+    pub(super) fn new(sources: Sources, matcher_cache: MatcherCache) -> Self {
+        for file in &sources.files {
+            matcher_cache.admit(file.id());
+        }
+        Self {
+            now: RwLock::new(Arc::new(sources)),
+            matcher_cache,
+        }
     }
 
     /// The sources of now.
     pub(super) fn get(&self) -> Arc<Sources> {
-        Arc::clone(&self.0.read())
+        Arc::clone(&self.now.read())
     }
 
     /// The epoch of the active head ended, and this is the head of the next.
@@ -64,6 +76,7 @@ impl CurrentSources {
 
     /// The oldest frozen epoch is a segment now.
     pub(super) fn publish(&self, segment: Stored) {
+        self.matcher_cache.admit(segment.id());
         self.change(|sources| {
             sources.frozen.remove(0);
             // The newest of all.
@@ -73,16 +86,20 @@ impl CurrentSources {
 
     /// The blocks `outputs` stand in the place of the files `inputs`.
     pub(super) fn replace(&self, inputs: &[SourceId], outputs: &[Stored]) {
+        for file in outputs {
+            self.matcher_cache.admit(file.id());
+        }
         self.change(|sources| {
             sources.files.retain(|file| !inputs.contains(&file.id()));
             sources.files.extend_from_slice(outputs);
             sources.files.sort_by_key(Stored::place);
         });
+        self.matcher_cache.forget(inputs);
     }
 
     fn change(&self, change: impl FnOnce(&mut Sources)) {
         let old = {
-            let mut current = self.0.write();
+            let mut current = self.now.write();
             let mut sources = Sources::clone(&current);
             change(&mut sources);
             std::mem::replace(&mut *current, Arc::new(sources))

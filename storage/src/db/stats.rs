@@ -81,6 +81,17 @@ pub struct Stats {
     /// How often the answers of a [`View`](super::View) were without something of a damaged file: once
     /// for each view and file.
     pub read_damage: u64,
+    /// Matchers of queries whose result over a file was in the cache: see
+    /// [`Options::matcher_cache_bytes_max`](crate::Options::matcher_cache_bytes_max).
+    pub matcher_cache_hits: u64,
+    /// Of those that are worth to be kept, the ones whose result was not.
+    pub matcher_cache_misses: u64,
+    /// Results dropped to make room for others.
+    pub matcher_cache_evictions: u64,
+    /// Results that are kept, one a matcher and file.
+    pub matcher_cache_results: u64,
+    /// Bytes that they take in memory.
+    pub matcher_cache_bytes: u64,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
 }
@@ -117,6 +128,7 @@ pub(super) fn collect(shared: &Shared) -> Stats {
     let heads = sources.frozen.iter().map(|frozen| &frozen.head);
     let head = sources.active.stats();
     let range = sources.range();
+    let matcher_cache = shared.sources.matcher_cache.figures();
     let mut rows = sources.earlier_rows;
     rows.add(&head.rows);
     let mut stats = Stats {
@@ -129,6 +141,11 @@ pub(super) fn collect(shared: &Shared) -> Stats {
         heads_frozen: sources.frozen.len() as u64,
         min_timestamp_ms: range.map(|range| range.start_ms),
         max_timestamp_ms: range.map(|range| range.end_ms),
+        matcher_cache_hits: matcher_cache.hits,
+        matcher_cache_misses: matcher_cache.misses,
+        matcher_cache_evictions: matcher_cache.evictions,
+        matcher_cache_results: matcher_cache.results as u64,
+        matcher_cache_bytes: matcher_cache.bytes as u64,
         commits_waiting: shared.sequencer.lock().waiting() as u64,
         poisoned: shared.poison().map(|error| error.to_string()),
         ..Stats::default()

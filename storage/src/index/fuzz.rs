@@ -64,7 +64,11 @@ pub(crate) fn ask(index: &StoredIndex) -> bool {
             (MatchOp::Regex, "node|up"),
         ] {
             if let Ok(matcher) = Matcher::new(op, name, value) {
-                note(index.evaluate_within(&[matcher], ReadBounds::NONE).is_ok());
+                note(
+                    index
+                        .evaluate_with(&[matcher], None, ReadBounds::NONE)
+                        .is_ok(),
+                );
             }
         }
         let symbol = index.lookup(name);
@@ -76,10 +80,17 @@ pub(crate) fn ask(index: &StoredIndex) -> bool {
     // To compile these takes longer than all the rest, so one name has to do.
     for (op, value) in [(MatchOp::Regex, "host-1.*|x"), (MatchOp::NotRegex, ".*1|")] {
         if let Ok(matcher) = Matcher::new(op, "instance", value) {
-            note(index.evaluate_within(&[matcher], ReadBounds::NONE).is_ok());
+            note(
+                index
+                    .evaluate_with(&[matcher], None, ReadBounds::NONE)
+                    .is_ok(),
+            );
         }
     }
-    note(index.evaluate_within(&[], ReadBounds::NONE).is_ok() && index.rows_without(None).is_ok());
+    note(
+        index.evaluate_with(&[], None, ReadBounds::NONE).is_ok()
+            && index.rows_without(None).is_ok(),
+    );
     note(ask_rows(index, &asked));
     is_whole
 }

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 
-use crate::model::{Ended, MatchOp, Matcher, ReadBounds, SymbolId};
+use super::results::{MatcherResult, Memory, is_costly};
+use crate::model::{Ended, MatchOp, Matcher, ReadBounds, SymbolId, Tally};
 
 /// An index that matchers are evaluated over: that of a head, or that of a file.
 pub trait Searchable {
@@ -62,29 +65,66 @@ pub fn evaluate<I: Searchable>(
     matchers: &[Matcher],
     bounds: ReadBounds<'_>,
 ) -> Result<RoaringBitmap, I::Error> {
-    let mut terms = Vec::with_capacity(matchers.len());
-    for matcher in matchers {
-        bounds.check()?;
-        match Term::of(index, matcher, bounds)? {
-            Term::All => {}
-            Term::Nothing => return Ok(RoaringBitmap::new()),
-            term => terms.push(term),
-        }
-    }
-    index.with_lists(|lists| combine(lists, &terms, bounds))
+    evaluate_with(index, matchers, None, bounds)
 }
 
+/// As [`evaluate`], with what is known of the matchers, to which it adds what it finds out.
+///
+/// # Errors
+/// Those of the index; the read was ended.
+pub fn evaluate_with<I: Searchable>(
+    index: &I,
+    matchers: &[Matcher],
+    mut memory: Option<&mut Memory<'_>>,
+    bounds: ReadBounds<'_>,
+) -> Result<RoaringBitmap, I::Error> {
+    let mut tally = Tally::new(bounds);
+    let mut terms = Vec::with_capacity(matchers.len());
+    for (place, matcher) in matchers.iter().enumerate() {
+        bounds.check()?;
+        let known = memory.as_ref().and_then(|memory| memory.known_at(place));
+        let is_new = memory.is_some() && known.is_none() && is_costly(matcher);
+        let term = match known {
+            Some(result) => {
+                // Held here as well: it may be dropped elsewhere meanwhile.
+                tally.grow(result.bytes())?;
+                Term::known(result)
+            }
+            None => Term::of(index, matcher, bounds)?,
+        };
+        if let (true, Some(memory), Term::All | Term::Nothing) = (is_new, &mut memory, &term) {
+            memory.note(place, &RoaringBitmap::new(), matches!(term, Term::All));
+        }
+        match term {
+            Term::All => {}
+            Term::Nothing => return Ok(RoaringBitmap::new()),
+            term => terms.push((is_new.then_some(place), term)),
+        }
+    }
+    index.with_lists(|lists| combine(lists, &terms, memory, &mut tally, bounds))
+}
+
+/// What passes all terms. Those with a place are noted there once they are known.
 fn combine<E: From<Ended>>(
     lists: &dyn SeriesLists<E>,
-    terms: &[Term],
+    terms: &[(Option<usize>, Term)],
+    mut memory: Option<&mut Memory<'_>>,
+    tally: &mut Tally<'_>,
     bounds: ReadBounds<'_>,
 ) -> Result<RoaringBitmap, E> {
+    let mut resolve = |place: Option<usize>, set, is_excluded| {
+        let series = Set::resolve(set, lists, bounds)?;
+        if let (Some(place), Some(memory)) = (place, memory.as_deref_mut()) {
+            tally.grow(memory.note(place, &series, is_excluded))?;
+        }
+        Ok::<_, E>(series)
+    };
     let mut included = Vec::new();
     let mut excluded = Vec::new();
-    for term in terms {
+    for (place, term) in terms {
         match term {
-            Term::Include(series) => included.push(series.resolve(lists, bounds)?),
-            Term::Exclude(series) => excluded.push(series),
+            Term::Include(series) => included.push(resolve(*place, series, false)?),
+            Term::Exclude(series) => excluded.push((*place, series)),
             Term::All | Term::Nothing => {}
         }
     }
@@ -98,11 +138,11 @@ fn combine<E: From<Ended>>(
         bounds.check()?;
         result &= &*bitmap;
     }
-    for series in excluded {
+    for (place, series) in excluded {
         if result.is_empty() {
             return Ok(result);
         }
-        result -= &*series.resolve(lists, bounds)?;
+        result -= &*resolve(place, series, true)?;
     }
     Ok(result)
 }
@@ -129,11 +169,13 @@ enum Set {
     Values(SymbolId, Vec<SymbolId>),
     /// Those with any value but these.
     PresentExcept(SymbolId, Vec<SymbolId>),
+    /// Those of a result that was known.
+    Known(Arc<MatcherResult>),
 }
 
 impl Set {
     fn resolve<'a, E: From<Ended>>(
-        &self,
+        &'a self,
         lists: &'a dyn SeriesLists<E>,
         bounds: ReadBounds<'_>,
     ) -> Result<Cow<'a, RoaringBitmap>, E> {
@@ -145,11 +187,21 @@ impl Set {
             Self::PresentExcept(name, values) => {
                 Cow::Owned(&*lists.present(*name)? - lists.union(*name, values, bounds)?)
             }
+            Self::Known(result) => Cow::Borrowed(result.series()),
         })
     }
 }
 
 impl Term {
+    fn known(result: Arc<MatcherResult>) -> Self {
+        match (result.is_excluded(), result.series().is_empty()) {
+            (true, true) => Self::All,
+            (true, false) => Self::Exclude(Set::Known(result)),
+            (false, true) => Self::Nothing,
+            (false, false) => Self::Include(Set::Known(result)),
+        }
+    }
+
     fn of<I: Searchable>(
         index: &I,
         matcher: &Matcher,
@@ -386,7 +438,25 @@ mod tests {
                 })
                 .map(|(id, _)| id)
                 .collect();
-            prop_assert_eq!(ids(&index_of(&series), &matchers), expected);
+            let (index, symbols) = index_of(&series);
+            let evaluate = |memory: &mut Memory<'_>| {
+                let found = evaluate_with(&(&index, &symbols), &compiled, Some(memory), ReadBounds::NONE);
+                found.unwrap().iter().collect::<Vec<u32>>()
+            };
+            let mut memory = Memory::default();
+            prop_assert_eq!(&evaluate(&mut memory), &expected);
+            // With what was found out, and with each of it by itself.
+            let mut known = vec![None; compiled.len()];
+            for (place, result) in memory.into_found() {
+                prop_assert!(is_costly(&compiled[place]) && known[place].is_none());
+                let result = Some(Arc::new(result));
+                let mut only = vec![None; compiled.len()];
+                only[place].clone_from(&result);
+                prop_assert_eq!(&evaluate(&mut Memory::new(&only)), &expected);
+                known[place] = result;
+            }
+            prop_assert_eq!(&evaluate(&mut Memory::new(&known)), &expected);
+            prop_assert_eq!(ids(&(index, symbols), &matchers), expected);
         }
     }
 }

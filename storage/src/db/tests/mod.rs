@@ -5,6 +5,7 @@ mod fill;
 mod freeze;
 mod kinds;
 mod limits;
+mod matcher_cache;
 mod merges;
 mod model;
 mod read_damage;

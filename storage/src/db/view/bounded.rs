@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::part::Part;
+use super::wanted::Wanted;
 use super::{Selection, View};
 use crate::error::Error;
 use crate::index::SortedList;
@@ -52,7 +53,7 @@ impl<'v, 'b> Bounded<'v, 'b> {
         let mut selected = Vec::new();
         for part in self.view.parts_in(range) {
             bounds.check()?;
-            let rows = part.select(matchers, range, bounds);
+            let rows = part.select(self.view.wanted(matchers), range, bounds);
             let rows = self.view.damage.of_file(part, rows)?;
             if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
                 let is_enough = rows.len() == limit;
@@ -102,8 +103,8 @@ impl<'v, 'b> Bounded<'v, 'b> {
     ) -> Result<Vec<String>, Error> {
         let range = self.view.within_retention(range);
         let bounds = self.bounds.limited(limit);
-        self.union(sets, range, bounds, |part, matchers| {
-            part.label_names(matchers, range, bounds)
+        self.union(sets, range, bounds, |part, wanted| {
+            part.label_names(wanted, range, bounds)
         })
     }
 
@@ -120,8 +121,8 @@ impl<'v, 'b> Bounded<'v, 'b> {
     ) -> Result<Vec<String>, Error> {
         let range = self.view.within_retention(range);
         let bounds = self.bounds.limited(limit);
-        self.union(sets, range, bounds, |part, matchers| {
-            part.label_values(name, matchers, range, bounds)
+        self.union(sets, range, bounds, |part, wanted| {
+            part.label_values(name, wanted, range, bounds)
         })
     }
 
@@ -131,13 +132,14 @@ impl<'v, 'b> Bounded<'v, 'b> {
         sets: &[impl AsRef<[Matcher]>],
         range: TimeRange,
         bounds: ReadBounds<'_>,
-        list: impl Fn(&Part, &[Matcher]) -> Result<Vec<String>, Error>,
+        list: impl Fn(&Part, Wanted<'_>) -> Result<Vec<String>, Error>,
     ) -> Result<Vec<String>, Error> {
         let mut texts = SortedList::new(bounds);
         for matchers in sets {
+            let wanted = self.view.wanted(matchers.as_ref());
             for part in self.view.parts_in(range) {
                 bounds.check()?;
-                let own = list(part, matchers.as_ref());
+                let own = list(part, wanted);
                 let own = self.view.damage.of_file(part, own)?;
                 texts.push_sorted(own.unwrap_or_default())?;
             }
@@ -162,7 +164,7 @@ impl<'v, 'b> Bounded<'v, 'b> {
         let mut pace = self.bounds.pace(LABELS_PACE);
         for part in &self.view.parts {
             self.bounds.check()?;
-            let found = part.exemplars(matchers, range, self.bounds);
+            let found = part.exemplars(self.view.wanted(matchers), range, self.bounds);
             let found = self.view.damage.of_file(part, found)?;
             for found in found.into_iter().flatten() {
                 pace.step(1)?;

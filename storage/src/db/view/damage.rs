@@ -50,6 +50,11 @@ impl Damage {
         }
     }
 
+    /// The database that the view is of.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// What was read of a source; none where that is damaged, and noted.
     ///
     /// # Errors

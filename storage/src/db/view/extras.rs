@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use super::part::RowLabels;
 use super::stored;
+use super::wanted::Wanted;
 use crate::error::Error;
 use crate::maintenance::files::file_error;
 use crate::maintenance::stored::Stored;
-use crate::model::{
-    Exemplar, Labels, Matcher, ReadBounds, SeriesExemplars, SymbolId, Tally, TimeRange,
-};
+use crate::model::{Exemplar, Labels, ReadBounds, SeriesExemplars, SymbolId, Tally, TimeRange};
 
 /// For how many rows exemplars and labels are asked for at once.
 const BATCH: usize = 4096;
@@ -17,15 +16,14 @@ const BATCH: usize = 4096;
 /// The exemplars in the range of the series of a file for which all matchers hold.
 pub(super) fn of_file(
     file: &Stored,
-    matchers: &[Matcher],
+    wanted: Wanted<'_>,
     range: TimeRange,
     bounds: ReadBounds<'_>,
 ) -> Result<Vec<SeriesExemplars>, Error> {
     if !file.has_exemplars() {
         return Ok(Vec::new());
     }
-    let rows = file.with_index(|index| index.evaluate_within(matchers, bounds));
-    let rows = rows.map_err(file_error)?;
+    let rows = wanted.rows_of(file, bounds)?;
     let _rows = bounds.hold_all::<u32>(usize::try_from(rows.len()).unwrap_or(usize::MAX))?;
     let rows: Vec<u32> = rows.into_iter().collect();
     let mut all = Vec::new();

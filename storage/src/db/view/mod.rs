@@ -12,11 +12,13 @@ mod stored;
 mod symbol_map;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::sync::Arc;
 
 use self::damage::Damage;
 use self::part::Part;
+use self::wanted::Wanted;
 use super::Shared;
 use super::sources::Sources;
 use crate::error::Error;
@@ -139,6 +141,14 @@ impl View {
 
     fn unbounded(&self) -> Bounded<'_, 'static> {
         Bounded::new(self, ReadBounds::NONE)
+    }
+
+    /// These matchers, with what is known of them.
+    fn wanted<'a>(&'a self, matchers: &'a [Matcher]) -> Wanted<'a> {
+        Wanted {
+            matchers,
+            cache: &self.damage.shared().sources.matcher_cache,
+        }
     }
 
     /// The sources that may have samples in a range.

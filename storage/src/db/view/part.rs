@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::wanted::Wanted;
 use super::{extras, stored};
 use crate::chunk::ChunkError;
 use crate::error::{Error, ErrorKind};
@@ -63,13 +64,15 @@ impl Part {
     /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
     pub(super) fn select(
         &self,
-        matchers: &[Matcher],
+        wanted: Wanted<'_>,
         range: TimeRange,
         bounds: ReadBounds<'_>,
     ) -> Result<Vec<u32>, Error> {
         match self {
             Self::Head(own) => {
-                let series = own.head.select_within(&own.pin, matchers, range, bounds);
+                let series = own
+                    .head
+                    .select_within(&own.pin, wanted.matchers, range, bounds);
                 // In place: the two have the same size.
                 Ok(series
                     .map_err(read_error)?
@@ -77,7 +80,7 @@ impl Part {
                     .map(|id| id.0)
                     .collect())
             }
-            Self::Stored(own) => stored::select(own, matchers, range, bounds),
+            Self::Stored(own) => stored::select(own, wanted, range, bounds),
         }
     }
 
@@ -88,16 +91,16 @@ impl Part {
     /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
     pub(super) fn label_names(
         &self,
-        matchers: &[Matcher],
+        wanted: Wanted<'_>,
         range: TimeRange,
         bounds: ReadBounds<'_>,
     ) -> Result<Vec<String>, Error> {
         match self {
             Self::Head(own) => own
                 .head
-                .label_names_within(&own.pin, matchers, range, bounds)
+                .label_names_within(&own.pin, wanted.matchers, range, bounds)
                 .map_err(read_error),
-            Self::Stored(own) => stored::label_names(own, matchers, range, bounds),
+            Self::Stored(own) => stored::label_names(own, wanted, range, bounds),
         }
     }
 
@@ -109,16 +112,16 @@ impl Part {
     pub(super) fn label_values(
         &self,
         name: &str,
-        matchers: &[Matcher],
+        wanted: Wanted<'_>,
         range: TimeRange,
         bounds: ReadBounds<'_>,
     ) -> Result<Vec<String>, Error> {
         match self {
             Self::Head(own) => own
                 .head
-                .label_values_within(&own.pin, name, matchers, range, bounds)
+                .label_values_within(&own.pin, name, wanted.matchers, range, bounds)
                 .map_err(read_error),
-            Self::Stored(own) => stored::label_values(own, name, matchers, range, bounds),
+            Self::Stored(own) => stored::label_values(own, name, wanted, range, bounds),
         }
     }
 
@@ -157,13 +160,13 @@ impl Part {
     /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
     pub(super) fn exemplars(
         &self,
-        matchers: &[Matcher],
+        wanted: Wanted<'_>,
         range: TimeRange,
         bounds: ReadBounds<'_>,
     ) -> Result<Vec<SeriesExemplars>, Error> {
         match self {
-            Self::Head(own) => own.exemplars(matchers, range, bounds),
-            Self::Stored(own) => extras::of_file(own, matchers, range, bounds),
+            Self::Head(own) => own.exemplars(wanted.matchers, range, bounds),
+            Self::Stored(own) => extras::of_file(own, wanted, range, bounds),
         }
     }
 

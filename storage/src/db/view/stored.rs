@@ -3,11 +3,12 @@
 use roaring::RoaringBitmap;
 
 use super::part::RowLabels;
+use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind};
 use crate::immutable::FileError;
 use crate::maintenance::files::file_error;
 use crate::maintenance::stored::Stored;
-use crate::model::{Matcher, ReadBounds, SymbolId, TimeRange};
+use crate::model::{ReadBounds, SymbolId, TimeRange};
 
 /// How many rows are looked at from one check to the next.
 const SELECT_BATCH: usize = 512;
@@ -17,12 +18,11 @@ const SELECT_BATCH: usize = 512;
 /// the first as the bounds say.
 pub(super) fn select(
     file: &Stored,
-    matchers: &[Matcher],
+    wanted: Wanted<'_>,
     range: TimeRange,
     bounds: ReadBounds<'_>,
 ) -> Result<Vec<u32>, Error> {
-    let rows = file.with_index(|index| index.evaluate_within(matchers, bounds));
-    let rows = rows.map_err(file_error)?;
+    let rows = wanted.rows_of(file, bounds)?;
     let _rows = bounds.hold_all::<[u32; 2]>(usize::try_from(rows.len()).unwrap_or(usize::MAX))?;
     let rows: Vec<u32> = rows.into_iter().collect();
     let mut reader = file.reader();
@@ -53,11 +53,11 @@ pub(super) fn select(
 /// Names of labels, sorted, of the series that match; without a matcher of all series.
 pub(super) fn label_names(
     file: &Stored,
-    matchers: &[Matcher],
+    wanted: Wanted<'_>,
     range: TimeRange,
     bounds: ReadBounds<'_>,
 ) -> Result<Vec<String>, Error> {
-    let rows = matching(file, matchers, range, bounds)?;
+    let rows = matching(file, wanted, range, bounds)?;
     let names = file.with_index(|index| index.label_names_within(rows.as_ref(), bounds));
     names.map_err(file_error)
 }
@@ -66,11 +66,11 @@ pub(super) fn label_names(
 pub(super) fn label_values(
     file: &Stored,
     name: &str,
-    matchers: &[Matcher],
+    wanted: Wanted<'_>,
     range: TimeRange,
     bounds: ReadBounds<'_>,
 ) -> Result<Vec<String>, Error> {
-    let rows = matching(file, matchers, range, bounds)?;
+    let rows = matching(file, wanted, range, bounds)?;
     let values = file.with_index(|index| index.label_values_within(name, rows.as_ref(), bounds));
     values.map_err(file_error)
 }
@@ -78,14 +78,14 @@ pub(super) fn label_values(
 /// The rows whose labels are asked for; none for all.
 fn matching(
     file: &Stored,
-    matchers: &[Matcher],
+    wanted: Wanted<'_>,
     range: TimeRange,
     bounds: ReadBounds<'_>,
 ) -> Result<Option<RoaringBitmap>, Error> {
-    if matchers.is_empty() {
+    if wanted.matchers.is_empty() {
         return Ok(None);
     }
-    let rows = select(file, matchers, range, bounds.of_all())?;
+    let rows = select(file, wanted, range, bounds.of_all())?;
     Ok(Some(rows.into_iter().collect()))
 }
 

@@ -6,8 +6,9 @@ use std::ops::Range;
 use roaring::RoaringBitmap;
 
 use super::{IndexError, ListRef, RowsAt, StoredIndex};
+use crate::index::Memory;
 use crate::index::access::{SCAN_PACE, SCAN_WORK};
-use crate::index::matchers::{Searchable, SeriesLists, evaluate};
+use crate::index::matchers::{Searchable, SeriesLists, evaluate_with};
 use crate::index::prefixes::{after_prefix, prefixes};
 use crate::model::{Matcher, Pace, ReadBounds, SymbolId};
 
@@ -24,16 +25,17 @@ pub(super) const VALUES_PACE: usize = 64 << 10;
 const VALUE_WORK: usize = 64;
 
 impl StoredIndex {
-    /// The rows that pass all of `matchers`; see [`evaluate`].
+    /// The rows that pass all of `matchers`; see [`evaluate_with`].
     ///
     /// # Errors
     /// The index cannot be read; the read was ended.
-    pub fn evaluate_within(
+    pub fn evaluate_with(
         &self,
         matchers: &[Matcher],
+        memory: Option<&mut Memory<'_>>,
         bounds: ReadBounds<'_>,
     ) -> Result<RoaringBitmap, IndexError> {
-        evaluate(self, matchers, bounds)
+        evaluate_with(self, matchers, memory, bounds)
     }
 
     fn all_symbols(&self) -> Range<u32> {

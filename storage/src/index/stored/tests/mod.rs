@@ -23,7 +23,7 @@ type Row = Option<Vec<(String, String)>>;
 /// Questions without bounds.
 impl StoredIndex {
     pub fn evaluate(&self, matchers: &[Matcher]) -> Result<RoaringBitmap, IndexError> {
-        self.evaluate_within(matchers, ReadBounds::NONE)
+        self.evaluate_with(matchers, None, ReadBounds::NONE)
     }
 
     pub fn label_names(&self, rows: Option<&RoaringBitmap>) -> Result<Vec<String>, IndexError> {
