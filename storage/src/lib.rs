@@ -50,8 +50,8 @@ pub use db::{
 };
 pub use error::{Error, ErrorKind};
 pub use model::{
-    Allowance, LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError, ReadDamage, Samples,
-    SeriesId, SymbolId, TimeRange,
+    Allowance, Cardinality, Count, LabelError, Labels, LabelsRef, MatchOp, Matcher, MatcherError,
+    ReadDamage, Samples, SeriesId, SymbolId, TimeRange,
 };
 
 /// What the benches measure though it is private: no part of the interface.

@@ -18,6 +18,7 @@
 
 mod aliases;
 mod append;
+mod cardinality;
 mod chunk_list;
 mod exemplar_list;
 mod export;

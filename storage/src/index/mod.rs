@@ -1,6 +1,7 @@
 //! The inverted index: which series have which label.
 
 mod access;
+mod cardinality;
 #[cfg(feature = "fuzz-internals")]
 pub(crate) mod fuzz;
 mod matchers;
@@ -12,6 +13,7 @@ pub mod stored;
 mod symbols;
 
 pub use access::IndexAccess;
+pub use cardinality::LabelCounts;
 pub use matchers::evaluate;
 pub use postings::{Postings, PostingsIndex};
 pub use results::{MatcherResult, Memory, is_costly};

@@ -31,6 +31,14 @@ impl Postings {
         }
     }
 
+    /// How many they are.
+    fn count(&self) -> u64 {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(many) => many.len(),
+        }
+    }
+
     /// As a bitmap.
     pub fn to_bitmap(&self) -> Cow<'_, RoaringBitmap> {
         match self {
@@ -100,6 +108,13 @@ impl PostingsIndex {
         label
             .into_iter()
             .flat_map(|label| label.values.keys().copied())
+    }
+
+    /// The same, each with how many series have it.
+    pub fn counted_values(&self, name: SymbolId) -> impl Iterator<Item = (SymbolId, u64)> + '_ {
+        let label = self.names.get(&name).into_iter();
+        let values = label.flat_map(|label| label.values.iter());
+        values.map(|(&value, postings)| (value, postings.count()))
     }
 
     /// The series with a label.

@@ -4,6 +4,7 @@
 
 pub(crate) mod allowance;
 mod batch;
+mod cardinality;
 mod exemplar;
 mod float_runs;
 mod histogram;
@@ -20,6 +21,7 @@ pub(crate) use allowance::{Ended, Pace, ReadBounds, Tally};
 pub use batch::{
     Batch, ExemplarRow, FloatRow, FloatStart, HistogramRow, MetadataRow, SeriesDefinition,
 };
+pub use cardinality::{Cardinality, Count};
 pub use exemplar::{Exemplar, SeriesExemplars};
 pub use float_runs::{FloatRun, FloatRuns, FloatSlices};
 pub use histogram::{

@@ -206,6 +206,16 @@ fn measure_matcher_cache() {
     fill.compact().unwrap();
     fill.close().unwrap();
     drop(fill);
+    let db = Db::open(dir.path(), options(0)).unwrap();
+    for limit in [10, 10_000] {
+        let rounds = (0..5).map(|_| {
+            let started = clock.monotonic();
+            db.view().cardinality(TimeRange::ALL, limit).unwrap();
+            clock.monotonic() - started
+        });
+        println!("cardinality with a limit of {limit}: {:?}", rounds.min());
+    }
+    drop(db);
     let list: Vec<String> = (0..1000u32)
         .map(|n| n * 1000)
         .map(|n| format!("pod-{:08x}-{n}", n.wrapping_mul(0x9e37_79b9)))

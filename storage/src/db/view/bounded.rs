@@ -6,9 +6,9 @@ use super::part::Part;
 use super::wanted::Wanted;
 use super::{Selection, View};
 use crate::error::Error;
-use crate::index::SortedList;
+use crate::index::{SortedList, taken};
 use crate::model::{
-    Exemplar, Labels, Matcher, Metadata, ReadBounds, SeriesExemplars, Tally, TimeRange,
+    Cardinality, Exemplar, Labels, Matcher, Metadata, ReadBounds, SeriesExemplars, Tally, TimeRange,
 };
 
 /// How many label sets are made from one check to the next.
@@ -145,6 +145,39 @@ impl<'v, 'b> Bounded<'v, 'b> {
             }
         }
         Ok(texts.finish()?)
+    }
+
+    /// How many series and labels there are in the sources whose samples lie around the range, and of
+    /// which there are most, with `limit` of each: from the indexes alone, no series is looked at.
+    ///
+    /// Each figure is that of the source (head, segment or block) that has most of it. So a series that
+    /// stands in several sources is counted once, and where one source has all that is asked about, as with
+    /// series that were written all the time, figures are exact. Where series came and went they are
+    /// the least there can be. What counts the same is in order of name. A head tells
+    /// what it has now, which may be more than the view shows.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] where the system does not let data be read,
+    /// [`crate::ErrorKind::Ended`].
+    pub fn cardinality(&self, range: TimeRange, limit: usize) -> Result<Cardinality, Error> {
+        let range = self.view.within_retention(range);
+        let bounds = self.bounds.limited(limit);
+        let bytes = |of: &Cardinality| of.counts().map(|count| taken(&count.name)).sum::<usize>();
+        let mut all = Cardinality::default();
+        let mut tally = Tally::new(bounds);
+        for part in self.view.parts_in(range) {
+            bounds.check()?;
+            let own = self.view.damage.of_file(part, part.cardinality(bounds))?;
+            let Some(own) = own else {
+                continue;
+            };
+            let before = bytes(&all);
+            let both = before + bytes(&own);
+            tally.grow(both - before)?;
+            all.join(own, limit);
+            tally.shrink(both - bytes(&all));
+        }
+        Ok(all)
     }
 
     /// The exemplars in the range of the series for which all matchers hold, in order of the

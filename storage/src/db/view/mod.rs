@@ -24,7 +24,7 @@ use super::sources::Sources;
 use crate::error::Error;
 use crate::maintenance::stored::Stored;
 use crate::model::{
-    Allowance, Matcher, Metadata, ReadBounds, ReadDamage, SeriesExemplars, TimeRange,
+    Allowance, Cardinality, Matcher, Metadata, ReadBounds, ReadDamage, SeriesExemplars, TimeRange,
 };
 
 pub use self::bounded::Bounded;
@@ -111,6 +111,14 @@ impl View {
     ) -> Result<Vec<String>, Error> {
         self.unbounded()
             .label_values(name, &[matchers], range, usize::MAX)
+    }
+
+    /// [`Bounded::cardinality`] without bounds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cardinality(&self, range: TimeRange, limit: usize) -> Result<Cardinality, Error> {
+        self.unbounded().cardinality(range, limit)
     }
 
     /// [`Bounded::exemplars`] without bounds.

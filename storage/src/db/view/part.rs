@@ -11,8 +11,8 @@ use crate::head::{Head, Pin, ReadError};
 use crate::maintenance::files::file_error;
 use crate::maintenance::stored::{Stored, StoredReader};
 use crate::model::{
-    HistogramPoint, Labels, Matcher, Metadata, ReadBounds, Sample, Samples, SeriesExemplars,
-    SeriesId, SymbolId, TimeRange,
+    Cardinality, HistogramPoint, Labels, Matcher, Metadata, ReadBounds, Sample, Samples,
+    SeriesExemplars, SeriesId, SymbolId, TimeRange,
 };
 
 /// How many series are looked at while no other can be registered, and how many strings.
@@ -123,6 +123,24 @@ impl Part {
                 .map_err(read_error),
             Self::Stored(own) => stored::label_values(own, name, wanted, range, bounds),
         }
+    }
+
+    /// How many series and labels there are, and of which most: as many as the bounds say.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`], [`ErrorKind::Ended`].
+    pub(super) fn cardinality(&self, bounds: ReadBounds<'_>) -> Result<Cardinality, Error> {
+        let counted = match self {
+            Self::Head(own) => own.head.cardinality_within(bounds)?,
+            Self::Stored(own) => {
+                let counted = own.with_index(|index| index.cardinality_within(bounds));
+                counted.map_err(file_error)?
+            }
+        };
+        Ok(Cardinality {
+            range: self.range(),
+            ..counted
+        })
     }
 
     /// Adds the labels of `rows`, which rise and were selected, to `out`, one set for each.

@@ -10,6 +10,7 @@
 
 mod access;
 mod bulk;
+mod cardinality;
 mod error;
 mod groups;
 mod input;

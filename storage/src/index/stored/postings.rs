@@ -155,6 +155,39 @@ impl Lists {
         }
     }
 
+    /// How many rows there are in each.
+    pub(super) fn counts(
+        &self,
+        all: &[RowsAt],
+        bounds: ReadBounds<'_>,
+    ) -> Result<Vec<u64>, IndexError> {
+        let mut counts = vec![1; all.len()];
+        let (mut lists, mut places) = (Vec::new(), Vec::new());
+        for (&rows, count) in all.iter().zip(&mut counts) {
+            if let RowsAt::List(list) = rows {
+                lists.push(list);
+                places.push(count);
+            }
+        }
+        let mut places = places.into_iter();
+        let mut pace = bounds.pace(LISTS_PACE);
+        self.for_each(&lists, |list, bytes| {
+            pace.step(LIST_WORK + bytes.len())?;
+            let mut rows = 0;
+            match list.form {
+                Form::Runs => self.for_each_run(list, bytes, |first, last| {
+                    rows += u64::from(last - first) + 1;
+                })?,
+                Form::Roaring => rows = self.decode(list, bytes)?.len(),
+            }
+            if let Some(place) = places.next() {
+                *place = rows;
+            }
+            Ok(())
+        })?;
+        Ok(counts)
+    }
+
     /// Calls `each` with each of the lists.
     pub(super) fn for_each(
         &self,

@@ -103,6 +103,9 @@ fn questions() -> Vec<Question> {
             assert!(found.is_sorted_by(|a, b| a < b));
             Ok(format!("{found:?}"))
         }),
+        ("cardinality", |view, limit| {
+            Ok(format!("{:?}", view.cardinality(ALL, limit)?))
+        }),
         ("exemplars", |view, _| {
             Ok(format!("{:?}", view.exemplars(&[], ALL)?))
         }),

@@ -1,4 +1,5 @@
 mod answers;
+mod cardinality;
 mod damage;
 mod round_trip;
 
