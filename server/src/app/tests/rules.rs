@@ -179,6 +179,28 @@ async fn of_two_replicas_one_is_taken() {
     let long = "x".repeat(20 << 10);
     let refused = app.write(&write_request(&[replica(&long, "a")], 0)).await;
     assert_eq!(refused.status, 400);
+    let part = "has 20480 bytes, more than the limit";
+    assert!(refused.text().contains(part), "{}", refused.text());
+}
+
+/// Rules see what is left of two replicas: they can neither bring back the other one nor meet the
+/// label that tells them apart.
+#[tokio::test]
+async fn of_two_replicas_one_is_taken_before_rules_are_applied() {
+    let (_dir, config) = relabeling(
+        "- {source_labels: [__replica__], regex: .+, action: drop}\n\
+         - {regex: cluster, action: labeldrop}\n",
+    );
+    let app = TestApp::configured(Config {
+        ha: Some(HaConfig::default()),
+        ..config
+    });
+    for (name, status) in [("a", 204), ("b", 202), ("a", 204)] {
+        let written = app.write(&write_request(&[replica("c", name)], 0)).await;
+        assert_eq!(written.status, status, "{name}: {}", written.text());
+    }
+    assert_eq!(series(&app).await, r#"[{"__name__":"up"}]"#);
+    assert_eq!(count(&app, "relabel").await, 0.0);
 }
 
 #[tokio::test]

@@ -63,6 +63,12 @@ const CASES: &[Case] = &[
         ABC,
         Some(ABC),
     ),
+    // A label that is not there is empty, and keeps its place.
+    (
+        "[{source_labels: [a, none, c], regex: 'foo;;baz', action: keep}]",
+        ABC,
+        Some(ABC),
+    ),
     // A line feed is a character like another.
     (
         "[{source_labels: [a], regex: 'x.y', action: drop}]",
@@ -119,6 +125,12 @@ const CASES: &[Case] = &[
             ("bar_b2", "baz"),
         ]),
     ),
+    // Of two that become one, the later one by name counts.
+    (
+        "[{regex: 'b.', action: labelmap, replacement: x}]",
+        &[("b1", "bar"), ("b2", "baz")],
+        Some(&[("b1", "bar"), ("b2", "baz"), ("x", "baz")]),
+    ),
     (
         "[{regex: 'b.*', action: labeldrop}]",
         &[("a", "foo"), ("b1", "bar"), ("b2", "baz")],
@@ -132,8 +144,8 @@ const CASES: &[Case] = &[
     (
         "[{source_labels: [a], target_label: l, action: lowercase},\n\
              {source_labels: [a], target_label: u, action: uppercase}]",
-        &[("a", "bAr123Foo")],
-        Some(&[("a", "bAr123Foo"), ("l", "bar123foo"), ("u", "BAR123FOO")]),
+        &[("a", "bÄr123Foo")],
+        Some(&[("a", "bÄr123Foo"), ("l", "bär123foo"), ("u", "BÄR123FOO")]),
     ),
     (
         "[{source_labels: [a], target_label: b, action: keepequal}]",
