@@ -185,3 +185,65 @@ fn refined(sorted: &[u64], mut tick: f64) -> f64 {
     }
     tick
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a clock of such a tick shows after numbers of ticks that follow no rule, in units of a
+    /// nanosecond; with a tick of one, whole units.
+    fn column(tick: f64, seed: u64) -> Decimals {
+        let mut state = seed;
+        let durations: Vec<f64> = (0..240)
+            .map(|_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let ticks = 1000 + (state >> 33) % (20_000.0 / tick) as u64;
+                (ticks as f64 * tick).floor() / 1e9
+            })
+            .collect();
+        Decimals::best(&durations).unwrap()
+    }
+
+    fn tick_of(clocks: &Clocks) -> f64 {
+        clocks.known[0].tick as f64 / f64::from(1u32 << 24)
+    }
+
+    #[test]
+    fn what_has_no_clock_is_searched_less_and_less_until_one_is_found() {
+        let mut clocks = Clocks::searching();
+        let mut pauses = Vec::new();
+        for seed in 0..15 {
+            assert!(clocks.ticks(&column(1.0, seed)).is_none());
+            pauses.push(clocks.pause);
+        }
+        // Searched at each rise.
+        assert_eq!(pauses, [1, 0, 3, 2, 1, 0, 7, 6, 5, 4, 3, 2, 1, 0, 15]);
+        while clocks.pause > 0 {
+            assert!(clocks.ticks(&column(41.667, 1)).is_none());
+        }
+        assert!(clocks.ticks(&column(41.667, 1)).is_some());
+        assert_eq!(clocks.misses, 0);
+        clocks.misses = PAUSE_BITS_MAX;
+        assert!(clocks.ticks(&column(1.0, 1)).is_none());
+        assert_eq!(clocks.pause, (1 << PAUSE_BITS_MAX) - 1);
+        // One that is known is found meanwhile.
+        assert!(clocks.ticks(&column(41.667, 2)).is_some());
+    }
+
+    #[test]
+    fn a_few_clocks_are_remembered_and_the_one_of_long_ago_is_forgotten() {
+        let mut clocks = Clocks::searching();
+        for tick in [9.5, 18.52, 41.667, 13.3] {
+            assert!(clocks.ticks(&column(tick, 3)).is_some(), "{tick}");
+        }
+        assert_eq!(clocks.known.len(), CLOCKS_MAX);
+        assert!(clocks.ticks(&column(9.5, 4)).is_some());
+        assert!((tick_of(&clocks) - 9.5).abs() < 0.01);
+        assert!(clocks.ticks(&column(29.9, 3)).is_some());
+        let mut known: Vec<u64> = clocks.known.iter().map(|clock| clock.tick >> 24).collect();
+        known.sort_unstable();
+        assert_eq!(known, [9, 13, 29, 41]);
+    }
+}

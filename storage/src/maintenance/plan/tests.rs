@@ -1,6 +1,7 @@
 //! Histories of flushes, merged as planned: what must stay true, and what it costs.
 
 mod costs;
+mod rules;
 mod world;
 
 use proptest::collection::vec;
