@@ -8,7 +8,7 @@ use super::footer::TRAILER_BYTES;
 use super::format::HEADER_BYTES;
 use super::{FileError, Format, Listed, Trailer, Unusable};
 use crate::index::stored::{IndexRefs, StoredIndex};
-use crate::section::Section;
+use crate::section::{Section, SectionRef};
 use crate::sys::{File, Sys};
 
 /// An open file whose header and footer are what was written.
@@ -85,10 +85,15 @@ impl Opened {
         let Some(&Listed { at, .. }) = sections.iter().find(|listed| listed.kind == kind) else {
             return Ok(None);
         };
-        match at.offset.checked_add(at.bytes) {
-            Some(end) if end <= self.footer_at => {
-                Ok(Some(Section::new(Arc::clone(&self.file), at)))
-            }
+        self.check_place(at)?;
+        Ok(Some(Section::new(Arc::clone(&self.file), at)))
+    }
+
+    /// Whether a section ends before the footer. One that does not could not be told from a file
+    /// that the system does not let be read.
+    fn check_place(&self, at: SectionRef) -> Result<(), Unusable> {
+        match at.end() {
+            Some(end) if end <= self.footer_at => Ok(()),
             _ => Err(Unusable::Damaged("a section lies outside of the file")),
         }
     }
@@ -113,9 +118,16 @@ impl Opened {
         refs: &[u8],
     ) -> Result<StoredIndex, FileError> {
         let refs = refs.try_into().ok().and_then(IndexRefs::decode);
-        let refs = refs.ok_or_else(|| {
-            Unusable::Damaged("the footer does not say where the index is").of(format, path)
-        })?;
+        let refs = refs
+            .ok_or(Unusable::Damaged(
+                "the footer does not say where the index is",
+            ))
+            .and_then(|refs| {
+                let mut places = refs.section_refs().into_iter();
+                places.try_for_each(|at| self.check_place(at))?;
+                Ok(refs)
+            })
+            .map_err(|why| why.of(format, path))?;
         StoredIndex::open(&self.file, &refs).map_err(|source| FileError::Index {
             noun: format.noun,
             path: path.to_owned(),

@@ -83,6 +83,12 @@ impl SectionRef {
         }
     }
 
+    /// Where it ends in the file, with the checksums of its pages; none beyond 2^64.
+    pub fn end(&self) -> Option<u64> {
+        let checksums = self.pages().checked_mul(CRC_BYTES as u64)?;
+        self.offset.checked_add(self.bytes)?.checked_add(checksums)
+    }
+
     /// How many pages it has.
     fn pages(&self) -> u64 {
         self.bytes.div_ceil(PAGE_BYTES as u64)
