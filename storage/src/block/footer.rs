@@ -138,10 +138,7 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
     if lists.checked_add(index) != Some(rest.len()) {
         return None;
     }
-    let mut listed = Vec::with_capacity(sections);
-    for _ in 0..sections {
-        listed.push(Listed::take(rest)?);
-    }
+    let listed = Listed::take_all(sections, rest)?;
     let mut files = Vec::with_capacity(inputs);
     for _ in 0..inputs {
         let kind = match take(rest)? {
@@ -176,11 +173,9 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::immutable::{REQUIRED, Trailer};
+    use crate::immutable::REQUIRED;
+    use crate::immutable::footer::tests::{checked, with_byte};
     use crate::section::SectionRef;
-
-    /// Length of the trailer.
-    const TRAILER_BYTES: usize = 16;
 
     fn footer() -> Footer {
         let listed = |kind, flags| Listed {
@@ -207,22 +202,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Result<Footer, Unusable> {
-        let (footer, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
-        let trailer = Trailer::decode(trailer)?;
-        if trailer.footer_bytes as usize != footer.len() {
-            return Err(Unusable::Damaged("length"));
-        }
-        trailer.check(&FORMAT, footer)?;
-        Footer::decode(footer)
-    }
-
-    /// A footer with another byte and a checksum that fits.
-    fn with_byte(at: usize, byte: u8) -> Vec<u8> {
-        let mut bytes = footer().encode();
-        bytes.truncate(bytes.len() - TRAILER_BYTES);
-        bytes[at] = byte;
-        seal(&mut bytes);
-        bytes
+        Footer::decode(checked(&FORMAT, bytes)?)
     }
 
     #[test]
@@ -246,7 +226,7 @@ mod tests {
         assert_eq!(decoded, Err(Unusable::Newer(what.to_owned())));
         // Version and flags of the footer.
         for at in [0, 2] {
-            let decoded = decode(&with_byte(at, 9));
+            let decoded = decode(&with_byte(footer().encode(), at, 9));
             assert!(matches!(decoded, Err(Unusable::Newer(_))), "{at}");
         }
     }
@@ -256,7 +236,7 @@ mod tests {
         // The numbers of sections, of inputs, of bytes of the index; the kind of an input.
         let input_at = FIXED_BYTES + 2 * SECTION_BYTES;
         for at in [59, 63, 67, input_at] {
-            let decoded = decode(&with_byte(at, 0x7f));
+            let decoded = decode(&with_byte(footer().encode(), at, 0x7f));
             assert!(matches!(decoded, Err(Unusable::Damaged(_))), "{at}");
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Block, FORMAT, path};
-use crate::fuzz::files::{RANGES, assert_floats, assert_within, some_files, with_file};
+use crate::fuzz::files::{RANGES, assert_floats, assert_within, opened, some_files};
 use crate::immutable::fuzz::{Footing, assemble, take_apart};
 use crate::index::fuzz::ask;
 use crate::model::{Samples, TimeRange};
@@ -22,16 +22,7 @@ const ROWS_MAX: u32 = 64;
 pub(crate) fn run(data: &[u8]) -> bool {
     let file = file(NUMBER, data);
     let path = path(Path::new(DIR), NUMBER);
-    let Some(sys) = with_file(&path, &file) else {
-        return false;
-    };
-    match Block::open(&sys, &path) {
-        Ok(block) => read(&block),
-        Err(error) => {
-            assert!(error.to_string().contains(".blk"), "{error}");
-            false
-        }
-    }
+    opened(&path, &file, Block::open).is_some_and(|block| read(&block))
 }
 
 /// The block of that number out of an input.

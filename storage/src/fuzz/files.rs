@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::codec::fuzz::some_histograms;
+use crate::immutable::FileError;
 use crate::model::{Exemplar, Labels, Metadata, MetricType, Sample, Samples, TimeRange, Value};
 use crate::sys::Sys;
 use crate::sys::sim::SimDisk;
@@ -44,11 +45,20 @@ pub(crate) fn put(sys: &Sys, path: &Path, bytes: &[u8]) -> io::Result<()> {
     sys.disk.sync_dir(dir)
 }
 
-/// A disk with that file.
-pub(crate) fn with_file(path: &Path, bytes: &[u8]) -> Option<Sys> {
+/// What `open` makes of a file of those bytes; an error says which file it is about.
+pub(crate) fn opened<T>(
+    path: &Path,
+    bytes: &[u8],
+    open: impl FnOnce(&Sys, &Path) -> Result<T, FileError>,
+) -> Option<T> {
     let sys = SimDisk::new(0).sys(NOW_MS);
     put(&sys, path, bytes).ok()?;
-    Some(sys)
+    let opened = open(&sys, path);
+    if let Err(error) = &opened {
+        let name = path.display().to_string();
+        assert!(error.to_string().contains(&name), "{error}");
+    }
+    opened.ok()
 }
 
 /// Some series of every kind from `at` on, in steps of 15 s.

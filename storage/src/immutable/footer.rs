@@ -41,6 +41,11 @@ impl Listed {
             at: SectionRef::decode(&take(bytes)?),
         })
     }
+
+    /// Takes so many off the front, which are there: who calls has counted the bytes.
+    pub fn take_all(count: usize, bytes: &mut &[u8]) -> Option<Vec<Self>> {
+        (0..count).map(|_| Self::take(bytes)).collect()
+    }
 }
 
 /// Whether all of the sections may be read or left out by who knows the kinds `is_known`.
@@ -125,5 +130,30 @@ impl Trailer {
                 "its footer has the flags {flags:#x}"
             ))),
         }
+    }
+}
+
+/// For the tests of both kinds of footers.
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The footer of a file that ends with these bytes, once its trailer has been checked.
+    pub(crate) fn checked<'a>(format: &Format, end: &'a [u8]) -> Result<&'a [u8], Unusable> {
+        let (footer, trailer) = end.split_at(end.len() - TRAILER_BYTES);
+        let trailer = Trailer::decode(trailer)?;
+        if trailer.footer_bytes as usize != footer.len() {
+            return Err(Unusable::Damaged("length"));
+        }
+        trailer.check(format, footer)?;
+        Ok(footer)
+    }
+
+    /// Footer and trailer with another byte, and a checksum that fits.
+    pub(crate) fn with_byte(mut end: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
+        end.truncate(end.len() - TRAILER_BYTES);
+        end[at] = byte;
+        seal(&mut end);
+        end
     }
 }

@@ -7,7 +7,7 @@
 
 mod error;
 mod exemplars;
-mod footer;
+pub(crate) mod footer;
 mod format;
 #[cfg(feature = "fuzz-internals")]
 pub(crate) mod fuzz;

@@ -137,10 +137,7 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
     if lists.checked_add(index) != Some(rest.len()) {
         return None;
     }
-    let mut listed = Vec::with_capacity(sections);
-    for _ in 0..sections {
-        listed.push(Listed::take(rest)?);
-    }
+    let listed = Listed::take_all(sections, rest)?;
     let mut numbers = Vec::with_capacity(inputs);
     for _ in 0..inputs {
         numbers.push(u64::from_le_bytes(take(rest)?));
@@ -163,11 +160,9 @@ fn decode_fields(footer: &[u8]) -> Option<Footer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::immutable::{REQUIRED, Trailer};
+    use crate::immutable::REQUIRED;
+    use crate::immutable::footer::tests::{checked, with_byte};
     use crate::section::SectionRef;
-
-    /// Length of the trailer.
-    const TRAILER_BYTES: usize = 16;
 
     fn footer() -> Footer {
         let at = |offset| SectionRef {
@@ -206,13 +201,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Result<Footer, Unusable> {
-        let (footer, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
-        let trailer = Trailer::decode(trailer)?;
-        if trailer.footer_bytes as usize != footer.len() {
-            return Err(Unusable::Damaged("length"));
-        }
-        trailer.check(&FORMAT, footer)?;
-        Footer::decode(footer)
+        Footer::decode(checked(&FORMAT, bytes)?)
     }
 
     #[test]
@@ -241,24 +230,16 @@ mod tests {
         assert!(matches!(decode(&newer.encode()), Err(Unusable::Newer(_))));
         // Version and flags of the footer, with a checksum that fits.
         for at in [0, 2] {
-            let mut bytes = footer().encode();
-            let end = bytes.len() - TRAILER_BYTES;
-            bytes[at] = 9;
-            let crc = crc32fast::hash(&bytes[..end]);
-            bytes[end + 4..end + 8].copy_from_slice(&crc.to_le_bytes());
-            assert!(matches!(decode(&bytes), Err(Unusable::Newer(_))), "{at}");
+            let decoded = decode(&with_byte(footer().encode(), at, 9));
+            assert!(matches!(decoded, Err(Unusable::Newer(_))), "{at}");
         }
     }
 
     #[test]
     fn lists_longer_than_the_footer_are_refused() {
         for at in [60, 64, 68] {
-            let mut bytes = footer().encode();
-            let end = bytes.len() - TRAILER_BYTES;
-            bytes[at + 3] = 0xff;
-            let crc = crc32fast::hash(&bytes[..end]);
-            bytes[end + 4..end + 8].copy_from_slice(&crc.to_le_bytes());
-            assert!(matches!(decode(&bytes), Err(Unusable::Damaged(_))), "{at}");
+            let decoded = decode(&with_byte(footer().encode(), at + 3, 0xff));
+            assert!(matches!(decoded, Err(Unusable::Damaged(_))), "{at}");
         }
     }
 }

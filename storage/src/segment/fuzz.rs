@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{FORMAT, Segment, path};
-use crate::fuzz::files::{RANGES, assert_floats, assert_within, some_files, with_file};
+use crate::fuzz::files::{RANGES, assert_floats, assert_within, opened, some_files};
 use crate::immutable::fuzz::{Footing, assemble, take_apart};
 use crate::index::fuzz::ask;
 use crate::model::{Samples, TimeRange};
@@ -16,21 +16,13 @@ const NUMBER: u64 = 5;
 const DIR: &str = "/segments";
 /// How many rows are read.
 const ROWS_MAX: u32 = 64;
+
 /// Sections and a footer, as [`assemble`] takes them. All of it is read, or there is an error; what
 /// is read of a range lies in it, and the two ways to read floats agree.
 pub(crate) fn run(data: &[u8]) -> bool {
     let file = file(NUMBER, data);
     let path = path(Path::new(DIR), NUMBER);
-    let Some(sys) = with_file(&path, &file) else {
-        return false;
-    };
-    match Segment::open(&sys, &path) {
-        Ok(segment) => read(&segment),
-        Err(error) => {
-            assert!(error.to_string().contains(".seg"), "{error}");
-            false
-        }
-    }
+    opened(&path, &file, Segment::open).is_some_and(|segment| read(&segment))
 }
 
 /// The segment of that number out of an input.
