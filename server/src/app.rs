@@ -107,6 +107,7 @@ pub(crate) fn router(app: &AppRef) -> Router {
         .route("/api/v1/series", query(get(api::series).post(api::series)))
         .route("/api/v1/label/{name}/values", query(get(api::label_values)))
         .route("/api/v1/status/buildinfo", query(get(api::build_info)))
+        .route("/api/v1/status/tsdb", query(get(api::tsdb_status)))
         .layer(middleware::from_fn(cross_origin));
     // Large answers in gzip's fastest level take a quarter of the CPU of its default level and
     // are a quarter larger.
@@ -168,7 +169,7 @@ async fn observe(State(app): State<AppRef>, request: Request, next: Next) -> Res
 
 /// The handler of a path, as a label value: a bounded number of them.
 fn handler_name(path: &str) -> &'static str {
-    const HANDLERS: [&str; 14] = [
+    const HANDLERS: [&str; 15] = [
         "/",
         "/-/healthy",
         "/-/ready",
@@ -181,6 +182,7 @@ fn handler_name(path: &str) -> &'static str {
         "/api/v1/query_range",
         "/api/v1/series",
         "/api/v1/status/buildinfo",
+        "/api/v1/status/tsdb",
         "/api/v1/write",
         "/metrics",
     ];

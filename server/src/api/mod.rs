@@ -5,6 +5,7 @@
 
 mod admin;
 mod ast;
+mod cardinality;
 mod exemplars;
 mod expression;
 mod form;
@@ -28,6 +29,7 @@ mod status;
 mod time;
 
 pub(crate) use admin::{compact, flush};
+pub(crate) use cardinality::tsdb_status;
 pub(crate) use exemplars::query_exemplars;
 pub(crate) use expression::{format_query, parse_query};
 pub(crate) use labels::{label_names, label_values};

@@ -93,3 +93,48 @@ async fn an_answer_is_held_until_the_client_has_it() {
     assert!(json["warnings"].is_null(), "{}", json["warnings"]);
     assert_eq!(app.app.engine.bytes_held(), 0);
 }
+
+#[tokio::test]
+async fn what_there_is_most_of_is_told_within_bounds() {
+    let app = TestApp::new();
+    let empty = app.get("/api/v1/status/tsdb").await;
+    let expected = concat!(
+        r#"{"status":"success","data":{"headStats":{"numSeries":0,"numLabelPairs":0,"chunkCount":0,"#,
+        r#""minTime":9223372036854775807,"maxTime":-9223372036854775808},"seriesCountByMetricName":[],"#,
+        r#""labelValueCountByLabelName":[],"memoryInBytesByLabelName":[],"seriesCountByLabelValuePair":[]}}"#,
+    );
+    assert_eq!((empty.status, empty.text()), (200, expected));
+
+    let app = crowded(256 << 10).await;
+    let few = app.get("/api/v1/status/tsdb?limit=2").await;
+    assert_eq!(few.status, 200, "{}", few.text());
+    let few: serde_json::Value = serde_json::from_slice(&few.body).unwrap();
+    let data = &few["data"];
+    assert_eq!(data["headStats"]["numSeries"], SERIES);
+    assert_eq!(data["headStats"]["numLabelPairs"], SERIES + 1);
+    let bytes = [(3 + 1 + 200 + 1) * SERIES, (8 + 1 + 1 + 1) * SERIES];
+    let text = format!(
+        r#"[{{"name":"own","value":{}}},{{"name":"__name__","value":{}}}]"#,
+        bytes[0], bytes[1]
+    );
+    assert_eq!(data["memoryInBytesByLabelName"].to_string(), text);
+    let pairs = data["seriesCountByLabelValuePair"].as_array().unwrap();
+    // What counts the same is in order of name.
+    let second = format!("own={:0200}", 0);
+    assert_eq!((pairs.len(), &pairs[0]["name"]), (2, &"__name__=m".into()));
+    assert_eq!(pairs[1]["name"], second.as_str());
+
+    let refused = app.get("/api/v1/status/tsdb?limit=10000").await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(
+        refused.text().contains("(--query-max-bytes)"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(app.app.engine.bytes_held(), 0);
+    // Files are asked as heads are.
+    app.app.db.flush().unwrap();
+    let stored = app.get("/api/v1/status/tsdb?limit=2").await;
+    let stored: serde_json::Value = serde_json::from_slice(&stored.body).unwrap();
+    assert_eq!(stored["data"]["memoryInBytesByLabelName"].to_string(), text);
+}

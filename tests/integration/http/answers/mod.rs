@@ -1,6 +1,7 @@
 //! Answers byte for byte as Prometheus writes them. The same table runs against a real
 //! Prometheus (`peers::answers`), which is what makes its bodies true.
 
+mod cardinality;
 mod table;
 
 use silverback_tests::Result;
@@ -69,6 +70,7 @@ pub(crate) fn check(api: &Api, version: Version) -> Result<()> {
     let body = remote_write::compress(&remote_write::encode(&stored(base_ms)))?;
     let written = api.post("/api/v1/write", &remote_write::HEADERS, &body)?;
     assert_eq!((written.status, written.body.as_str()), (204, ""));
+    cardinality::check(api, version, base_ms)?;
     let mut wrong = Vec::new();
     let newer = if version == Version::V3_5 { &[] } else { NEWER };
     for row in [QUERIES, METADATA, ERRORS, newer].into_iter().flatten() {
