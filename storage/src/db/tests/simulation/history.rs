@@ -22,6 +22,9 @@ pub(super) struct Written {
 #[derive(Clone, Debug, Default)]
 pub(super) struct History(pub(super) Vec<Written>);
 
+/// The files that may have the definition of a series, by epoch and labels.
+pub(super) type Definitions = BTreeMap<(u64, Labels), Vec<PathBuf>>;
+
 /// A file with samples.
 #[derive(Clone, Debug)]
 pub(super) struct Home {
@@ -36,8 +39,10 @@ pub(super) struct Homes {
     /// The seqs of each epoch that is in files.
     epochs: BTreeMap<u64, SeqRange>,
     files: Vec<Home>,
-    /// The file with the definition of a series, by epoch and labels.
-    definitions: BTreeMap<(u64, Labels), PathBuf>,
+    /// Where those are that came with a write.
+    definitions: Definitions,
+    /// Where those are that came before any.
+    predefined: Definitions,
 }
 
 impl History {
@@ -63,12 +68,18 @@ impl History {
 
 impl Homes {
     /// Of the writes of `history`, where `files` are in place of the log of `epochs`.
-    pub(super) fn new(history: History, epochs: BTreeMap<u64, SeqRange>, files: Vec<Home>) -> Self {
-        let mut definitions = BTreeMap::new();
+    pub(super) fn new(
+        history: History,
+        epochs: BTreeMap<u64, SeqRange>,
+        files: Vec<Home>,
+        predefined: Definitions,
+    ) -> Self {
+        let mut definitions = Definitions::new();
         for write in &history.0 {
             for (labels, ..) in &write.rows {
                 let key = (write.epoch, labels.clone());
-                definitions.entry(key).or_insert_with(|| write.wal.clone());
+                let file = || vec![write.wal.clone()];
+                definitions.entry(key).or_insert_with(file);
             }
         }
         Self {
@@ -76,6 +87,7 @@ impl Homes {
             epochs,
             files,
             definitions,
+            predefined,
         }
     }
 
@@ -114,7 +126,11 @@ impl Homes {
         }
         // A sample without the definition of its series is nobody's.
         let key = (write.epoch, labels.clone());
-        write.wal == file || self.definitions.get(&key).is_some_and(|own| own == file)
+        let is_in = |all: &Definitions| {
+            all.get(&key)
+                .is_some_and(|own| own.iter().any(|own| own == file))
+        };
+        write.wal == file || is_in(&self.definitions) || is_in(&self.predefined)
     }
 
     /// Checks what a database shows whose file `damaged` is not what it was: everything that is

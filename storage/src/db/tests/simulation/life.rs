@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::history::{History, Home, Homes, Written};
+use super::history::{Definitions, History, Home, Homes, Written};
 use super::{Manual, NOW_MS, Writes, batch};
 use crate::Options;
 use crate::db::bounds::sift;
@@ -15,7 +15,7 @@ use crate::db::{Commit, Submitted, View};
 use crate::error::{Error, ErrorKind};
 use crate::immutable::SeqRange;
 use crate::maintenance::stored::Stored;
-use crate::model::{Labels, Seq};
+use crate::model::{Labels, Seq, SeriesId};
 use crate::sys::sim::{Fault, Rng, SimDisk};
 
 /// How often an open is tried while faults are left to be met.
@@ -35,6 +35,10 @@ pub(super) struct Life {
     model: Model,
     /// The seqs of the epochs that were flushed.
     epochs: BTreeMap<u64, SeqRange>,
+    /// The successor that was made last.
+    successor: Prepared,
+    /// Where series of successors are defined in the log.
+    predefined: Definitions,
     /// Writes that got no answer: a beginning of them may be found by the next open.
     doubtful: Vec<Written>,
     groups: u64,
@@ -84,6 +88,17 @@ impl Tally {
     }
 }
 
+/// A head that was made ready for an epoch.
+#[derive(Clone, Debug, Default)]
+struct Prepared {
+    /// The epoch that it follows.
+    follows: u64,
+    /// Its series, until it is known where they are defined.
+    series: Vec<Labels>,
+    /// The newest file of the log when it was made.
+    newest: PathBuf,
+}
+
 /// A write that was submitted.
 struct Pending {
     written: Written,
@@ -115,6 +130,8 @@ impl Life {
             history: History::default(),
             model: Model::default(),
             epochs: BTreeMap::new(),
+            successor: Prepared::default(),
+            predefined: Definitions::new(),
             doubtful: Vec::new(),
             groups: 0,
             steps: 0,
@@ -203,7 +220,7 @@ impl Life {
             range: file.range(),
         });
         let files = files.collect();
-        Homes::new(self.history, self.epochs, files)
+        Homes::new(self.history, self.epochs, files, self.predefined)
     }
 
     /// The same disk in another life, after the end.
@@ -218,6 +235,8 @@ impl Life {
             history: self.history.clone(),
             model: self.model.clone(),
             epochs: self.epochs.clone(),
+            successor: self.successor.clone(),
+            predefined: self.predefined.clone(),
             doubtful: self.doubtful.clone(),
             pins: Vec::new(),
             ..*self
@@ -282,10 +301,19 @@ impl Life {
             .head
             .visible_seq();
         let back = self.rng.below(20);
+        let newest = self.newest_wal_file();
         let manual = self.manual();
         manual.prepare(Seq(visible.0.saturating_sub(back)));
-        let has_one = manual.db.0.shared.successor.lock().is_some();
-        self.tally.successors += u64::from(has_one);
+        let shared = Arc::clone(&manual.db.0.shared);
+        if let Some(made) = &*shared.successor.lock() {
+            let series = (0..made.head.stats().series as u32).map(SeriesId);
+            self.successor = Prepared {
+                follows: made.follows,
+                series: series.filter_map(|id| made.head.labels_of(id)).collect(),
+                newest,
+            };
+            self.tally.successors += 1;
+        }
     }
 
     fn write_that_ends_the_epoch(&mut self) {
@@ -342,11 +370,28 @@ impl Life {
     fn note_group(&mut self, pending: &mut [Pending]) {
         self.groups += 1;
         let wal = self.newest_wal_file();
+        self.note_predefined();
         for Pending { written, .. } in pending {
             if written.group == 0 {
                 written.group = self.groups;
                 written.wal.clone_from(&wal);
             }
+        }
+    }
+
+    /// Records that define the series of a successor may have gone to the log, to one of the files
+    /// that are newer than it.
+    fn note_predefined(&mut self) {
+        let epoch = Arc::clone(self.manual().db.0.shared.sequencer.lock().epoch());
+        let is_used = self.successor.follows + 1 == epoch.number;
+        if is_used && epoch.head.visible_seq() >= epoch.predefined_seq {
+            let files = self.disk.files().into_iter().map(|(path, _)| path);
+            let files =
+                files.filter(|path| path.starts_with("/data/wal") && *path > self.successor.newest);
+            let files: Vec<PathBuf> = files.collect();
+            let series = self.successor.series.drain(..);
+            let keys = series.map(|labels| (epoch.number, labels));
+            self.predefined.extend(keys.map(|key| (key, files.clone())));
         }
     }
 
