@@ -9,6 +9,9 @@ use crate::sys::File;
 
 /// How many bytes are gathered for one write.
 const BUFFER_BYTES: usize = 256 << 10;
+/// After how many bytes the disk is made to write them: a disk with tens of megabytes to write keeps
+/// the log waiting, whose syncs go to the same one, for as long as that takes.
+const SYNC_BYTES: usize = 1 << 20;
 
 /// Writes a new file from start to end.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct FileWriter {
     file: Box<dyn File>,
     /// Bytes in the file; those of `buffer` follow.
     written: u64,
+    /// Of these, bytes that no sync was asked for.
+    unsynced: usize,
     buffer: Vec<u8>,
 }
 
@@ -25,6 +30,7 @@ impl FileWriter {
         Self {
             file,
             written: 0,
+            unsynced: 0,
             buffer: Vec::with_capacity(BUFFER_BYTES),
         }
     }
@@ -78,7 +84,12 @@ impl FileWriter {
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.buffer, self.written)?;
         self.written += self.buffer.len() as u64;
+        self.unsynced += self.buffer.len();
         self.buffer.clear();
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
         Ok(())
     }
 }
