@@ -27,8 +27,8 @@ const FREE: Duration = Duration::from_micros(200);
 const PAUSE: Duration = Duration::from_millis(1);
 /// as long as all of it has not taken longer than this.
 const PAUSES_MAX: Duration = Duration::from_secs(2);
-/// For how long short queries, and requests on their way, keep a head that is to be freed.
-const IN_USE_MAX: Duration = Duration::from_millis(100);
+/// For so many pauses short queries, and requests on their way, may keep a head that is to be freed.
+const IN_USE_PAUSES_MAX: usize = 100;
 
 /// Writes segments, names them in the manifest, and drops the log that they cover.
 #[derive(Debug)]
@@ -168,13 +168,13 @@ impl Flusher {
     /// Frees the head that was flushed last, with pauses: writes wait for some of the allocator's
     /// locks meanwhile. One that a view goes on to hold goes with that.
     fn free_flushed(&mut self) {
-        let begin = self.shared.clock.monotonic();
         let frozen = self.flushed.take();
-        let frozen = frozen.and_then(|frozen| self.own(frozen, begin));
-        let Some(head) = frozen.and_then(|frozen| self.own(frozen.head, begin)) else {
+        let frozen = frozen.and_then(|frozen| self.own(frozen));
+        let Some(head) = frozen.and_then(|frozen| self.own(frozen.head)) else {
             return;
         };
-        let mut since = self.shared.clock.monotonic();
+        let begin = self.shared.clock.monotonic();
+        let mut since = begin;
         head.retire(&mut || {
             let now = self.shared.clock.monotonic();
             if now.saturating_sub(since) >= FREE && now.saturating_sub(begin) < PAUSES_MAX {
@@ -185,18 +185,18 @@ impl Flusher {
         self.shared.counters.heads_freed.fetch_add(1, Relaxed);
     }
 
-    /// What nobody else has, or has no more some time after `since`.
-    fn own<T>(&self, mut shared: Arc<T>, since: Duration) -> Option<T> {
-        loop {
+    /// What nobody else has, or has no more after some pauses.
+    fn own<T>(&self, mut shared: Arc<T>) -> Option<T> {
+        for _ in 0..IN_USE_PAUSES_MAX {
             shared = match Arc::try_unwrap(shared) {
                 Ok(owned) => return Some(owned),
                 Err(shared) => shared,
             };
-            let waited = self.shared.clock.monotonic().saturating_sub(since);
-            if waited >= IN_USE_MAX || !self.shared.flushing.pause(PAUSE) {
-                return None;
+            if !self.shared.flushing.pause(PAUSE) {
+                break;
             }
         }
+        None
     }
 
     /// Removes log files that the manifest covers. What cannot be removed now is tried again

@@ -11,6 +11,7 @@ mod everywhere;
 mod history;
 mod life;
 mod random;
+mod successors;
 
 use std::sync::Arc;
 

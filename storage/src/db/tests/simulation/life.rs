@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::history::{Definitions, History, Home, Homes, Written};
+use super::successors::Prepared;
 use super::{Manual, NOW_MS, Writes, batch};
 use crate::Options;
 use crate::db::bounds::sift;
@@ -15,7 +16,7 @@ use crate::db::{Commit, Submitted, View};
 use crate::error::{Error, ErrorKind};
 use crate::immutable::SeqRange;
 use crate::maintenance::stored::Stored;
-use crate::model::{Labels, Seq, SeriesId};
+use crate::model::Labels;
 use crate::sys::sim::{Fault, Rng, SimDisk};
 
 /// How often an open is tried while faults are left to be met.
@@ -26,7 +27,7 @@ pub(super) struct Life {
     what: String,
     pub(super) disk: SimDisk,
     options: Options,
-    rng: Rng,
+    pub(super) rng: Rng,
     writes: Writes,
     manual: Option<Manual>,
     /// What was acknowledged, and what was found after a crash.
@@ -36,9 +37,9 @@ pub(super) struct Life {
     /// The seqs of the epochs that were flushed.
     epochs: BTreeMap<u64, SeqRange>,
     /// The successor that was made last.
-    successor: Prepared,
+    pub(super) successor: Prepared,
     /// Where series of successors are defined in the log.
-    predefined: Definitions,
+    pub(super) predefined: Definitions,
     /// Writes that got no answer: a beginning of them may be found by the next open.
     doubtful: Vec<Written>,
     groups: u64,
@@ -86,17 +87,6 @@ impl Tally {
         self.pins_read += other.pins_read;
         self.operations += other.operations;
     }
-}
-
-/// A head that was made ready for an epoch.
-#[derive(Clone, Debug, Default)]
-struct Prepared {
-    /// The epoch that it follows.
-    follows: u64,
-    /// Its series, until it is known where they are defined.
-    series: Vec<Labels>,
-    /// The newest file of the log when it was made.
-    newest: PathBuf,
 }
 
 /// A write that was submitted.
@@ -243,7 +233,7 @@ impl Life {
         }
     }
 
-    fn manual(&mut self) -> &mut Manual {
+    pub(super) fn manual(&mut self) -> &mut Manual {
         self.manual.as_mut().expect("open between two steps")
     }
 
@@ -285,35 +275,6 @@ impl Life {
         self.manual().turn();
         self.note_group(&mut pending);
         self.settle_answers(pending);
-    }
-
-    /// Makes the head that the next epoch begins with, of some of the series of this one; more may
-    /// come, and some may end.
-    fn prepare_a_successor(&mut self) {
-        let visible = self
-            .manual()
-            .db
-            .0
-            .shared
-            .sequencer
-            .lock()
-            .epoch()
-            .head
-            .visible_seq();
-        let back = self.rng.below(20);
-        let newest = self.newest_wal_file();
-        let manual = self.manual();
-        manual.prepare(Seq(visible.0.saturating_sub(back)));
-        let shared = Arc::clone(&manual.db.0.shared);
-        if let Some(made) = &*shared.successor.lock() {
-            let series = (0..made.head.stats().series as u32).map(SeriesId);
-            self.successor = Prepared {
-                follows: made.follows,
-                series: series.filter_map(|id| made.head.labels_of(id)).collect(),
-                newest,
-            };
-            self.tally.successors += 1;
-        }
     }
 
     fn write_that_ends_the_epoch(&mut self) {
@@ -379,22 +340,6 @@ impl Life {
         }
     }
 
-    /// Records that define the series of a successor may have gone to the log, to one of the files
-    /// that are newer than it.
-    fn note_predefined(&mut self) {
-        let epoch = Arc::clone(self.manual().db.0.shared.sequencer.lock().epoch());
-        let is_used = self.successor.follows + 1 == epoch.number;
-        if is_used && epoch.head.visible_seq() >= epoch.predefined_seq {
-            let files = self.disk.files().into_iter().map(|(path, _)| path);
-            let files =
-                files.filter(|path| path.starts_with("/data/wal") && *path > self.successor.newest);
-            let files: Vec<PathBuf> = files.collect();
-            let series = self.successor.series.drain(..);
-            let keys = series.map(|labels| (epoch.number, labels));
-            self.predefined.extend(keys.map(|key| (key, files.clone())));
-        }
-    }
-
     /// Takes note of what became of writes, in their order.
     fn settle_answers(&mut self, pending: Vec<Pending>) {
         for Pending { written, commit } in pending {
@@ -427,7 +372,7 @@ impl Life {
         }
     }
 
-    fn newest_wal_file(&self) -> PathBuf {
+    pub(super) fn newest_wal_file(&self) -> PathBuf {
         let mut files = self.disk.files().into_iter();
         let newest = files.rfind(|(path, _)| path.starts_with("/data/wal"));
         newest.map(|(path, _)| path).unwrap_or_default()
