@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::sys::Sys;
-use crate::sys::sim::SimDisk;
+use crate::sys::sim::{OpKind, SimDisk};
 
 /// Bytes without a checksum.
 #[derive(Clone, Debug)]
@@ -133,4 +133,21 @@ fn a_file_cut_short_is_an_error() {
     assert!(matches!(error, SectionError::Io { .. }), "{error}");
     let error = open(&sys, second).get(0, 1).unwrap_err();
     assert!(matches!(error, SectionError::Io { .. }), "{error}");
+}
+
+/// Each sync is for a mebibyte at most, so that no other file's waits long behind it.
+#[test]
+fn a_long_file_is_synced_as_it_is_written() {
+    let disk = SimDisk::new(1);
+    let file = disk.sys(0).disk.create_new(Path::new(PATH)).unwrap();
+    disk.start_log();
+    let mut writer = FileWriter::new(file);
+    for _ in 0..35 {
+        writer.put(&data(100 << 10)).unwrap();
+    }
+    writer.finish().unwrap();
+    let log = disk.take_log().into_iter();
+    let syncs = log.filter(|op| op.kind == OpKind::SyncData).count();
+    // 3.4 MiB.
+    assert_eq!(syncs, 4);
 }
