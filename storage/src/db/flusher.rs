@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_secs(5);
 const FREE: Duration = Duration::from_micros(200);
 /// The pause that follows,
 const PAUSE: Duration = Duration::from_millis(1);
-/// as long as all of it has not taken longer than this.
+/// as long as all of it has not taken longer than this, and no other head waits.
 const PAUSES_MAX: Duration = Duration::from_secs(2);
 /// For so many pauses short queries, and requests on their way, may keep a head that is to be freed.
 const IN_USE_PAUSES_MAX: usize = 100;
@@ -159,7 +159,10 @@ impl Flusher {
             }
             !shared.flushing.is_pressed()
         };
-        if let Some(successor) = Successor::make(request, &self.limits, go_on) {
+        let is_current = || shared.epoch.read().number == request.epoch;
+        if let Some(successor) = Successor::make(request, &self.limits, go_on)
+            && is_current()
+        {
             let before = shared.successor.lock().replace(successor);
             drop(before);
         }
@@ -177,7 +180,9 @@ impl Flusher {
         let mut since = begin;
         head.retire(&mut || {
             let now = self.shared.clock.monotonic();
-            if now.saturating_sub(since) >= FREE && now.saturating_sub(begin) < PAUSES_MAX {
+            let is_long = now.saturating_sub(since) >= FREE;
+            let has_time = now.saturating_sub(begin) < PAUSES_MAX;
+            if is_long && has_time && !self.shared.flushing.is_pressed() {
                 self.shared.flushing.pause(PAUSE);
                 since = self.shared.clock.monotonic();
             }

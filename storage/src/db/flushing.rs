@@ -58,6 +58,8 @@ impl Flushing {
     pub(super) fn note_ending(&self) {
         let mut state = self.state.lock();
         state.frozen = state.wanted;
+        // Too late, and it holds the head.
+        state.successor = None;
     }
 
     /// So many epochs wait to be written.

@@ -9,8 +9,10 @@ use crate::db::committer::Committer;
 use crate::db::flusher::Flusher;
 use crate::db::recovery::{Recovered, recover};
 use crate::db::sequencer::Unplaced;
+use crate::db::successor::Request;
 use crate::db::{Db, Handle, WriteBatch};
 use crate::error::{Error, ErrorKind};
+use crate::model::Seq;
 use crate::sys::sim::SimDisk;
 use crate::{Options, Samples, TimeRange};
 
@@ -196,4 +198,32 @@ fn series_are_defined_by_writes_where_their_records_do_not_fit_on_the_disk() {
     let driven = Driven::open(&disk, &small());
     assert_eq!(driven.count(), count);
     assert_eq!(driven.db.stats().replay_damage, 0);
+}
+
+#[test]
+fn for_an_epoch_that_has_ended_there_is_no_successor() {
+    let disk = SimDisk::new(1);
+    let mut driven = Driven::open(&disk, &small());
+    driven.write(&scrape_of(1, 0)).unwrap();
+    let shared = Arc::clone(&driven.db.0.shared);
+    let request = || {
+        let epoch = Arc::clone(&shared.epoch.read());
+        Request {
+            epoch: epoch.number,
+            head: Arc::clone(&epoch.head),
+            live_since: Seq::ZERO,
+        }
+    };
+    let early = request();
+    shared.flushing.ask_for_successor(request());
+    shared.flushing.request();
+    driven.write(&scrape_of(1, 1)).unwrap();
+    assert_eq!(driven.db.stats().heads_frozen, 1);
+    assert!(shared.flushing.take_request().is_none());
+    driven.flusher.flush().unwrap();
+    driven.flusher.prepare(&early);
+    assert!(shared.successor.lock().is_none());
+    driven.write(&scrape_of(1, 2)).unwrap();
+    driven.flusher.prepare(&request());
+    assert!(shared.successor.lock().is_some());
 }
