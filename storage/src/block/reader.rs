@@ -21,7 +21,7 @@ use super::{BlockError, BlockInfo, FORMAT, SLICE_SAMPLES};
 use crate::column::{decode_values, decode_values_range};
 use crate::immutable::{Fault, Opened, SeqRange, Unusable};
 use crate::index::stored::{IndexError, StoredIndex};
-use crate::model::{Samples, TimeRange};
+use crate::model::{Pace, SAMPLES_PACE, Samples, TimeRange};
 use crate::section::{Bytes, Section, guarded};
 use crate::sys::{File, Sys};
 
@@ -180,23 +180,51 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// Reads the floats of a row in `range` into `out`, which is emptied first. None for a row
-    /// that does not exist.
-    ///
-    /// # Errors
-    /// [`BlockError::Section`] and [`BlockError::Corrupt`]; `out` is empty then.
+    /// [`Self::read_within`] without bounds.
+    #[cfg(any(test, feature = "fuzz-internals"))]
     pub fn read(
         &mut self,
         row: u32,
         range: TimeRange,
         out: &mut Samples,
     ) -> Result<(), BlockError> {
+        self.read_within(row, range, out, &mut Pace::none())
+    }
+
+    /// Reads the floats of a row in `range` into `out`, which is emptied first. None for a row
+    /// that does not exist; part of them where the pace ends it.
+    ///
+    /// # Errors
+    /// [`BlockError::Section`] and [`BlockError::Corrupt`]; `out` is empty then.
+    pub fn read_within(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), BlockError> {
         out.clear();
-        self.parts.read(row, range, out).map_err(|fault| {
+        self.parts.read(row, range, out, pace).map_err(|fault| {
             out.clear();
             fault.of(&FORMAT, self.path, row)
         })
     }
+}
+
+/// Appends a value so many times.
+fn repeat(
+    value: f64,
+    mut count: usize,
+    out: &mut Vec<f64>,
+    pace: &mut Pace<'_>,
+) -> Result<(), Fault> {
+    out.reserve(count);
+    while count > 0 && pace.goes_on(count.min(SAMPLES_PACE)) {
+        let piece = count.min(SAMPLES_PACE);
+        out.resize(out.len() + piece, value);
+        count -= piece;
+    }
+    Ok(())
 }
 
 /// What rows are read from.
@@ -244,7 +272,13 @@ impl Parts<'_> {
         }))
     }
 
-    fn read(&mut self, row: u32, range: TimeRange, out: &mut Samples) -> Result<(), Fault> {
+    fn read(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Fault> {
         let Some(found) = self.find(row, range)? else {
             return Ok(());
         };
@@ -258,8 +292,9 @@ impl Parts<'_> {
             places,
         } = found;
         let times = &mut out.timestamps_ms;
-        self.times.read(number, &column, places.clone(), times)?;
-        self.floats(&row, column.count as usize, places, &mut out.values)
+        self.times
+            .read(number, &column, places.clone(), times, pace)?;
+        self.floats(&row, column.count as usize, places, &mut out.values, pace)
     }
 
     /// Appends the floats at `places` of a row with `count` of them to `out`.
@@ -269,26 +304,30 @@ impl Parts<'_> {
         count: usize,
         places: Range<usize>,
         out: &mut Vec<f64>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Fault> {
-        let start = out.len();
         match row.kind.floats() {
             RowKind::CONSTANT => {
                 let value = self.groups.constant(row)?;
-                out.resize(start + places.len(), value);
-                return Ok(());
+                return repeat(value, places.len(), out, pace);
             }
-            RowKind::COLUMN => out.resize(start + places.len(), 0.0),
+            RowKind::COLUMN => out.reserve(places.len()),
             _ => return Err(Fault::corrupt(Kind::Data.name(), "a row has no floats")),
         }
-        let mut rest = out.get_mut(start..).unwrap_or_default();
         let mut from = places.start;
         while from < places.end {
+            if !pace.goes_on(SLICE_SAMPLES) {
+                return Ok(());
+            }
             let slice = from / SLICE_SAMPLES;
             let before = slice * SLICE_SAMPLES;
             let samples = count.saturating_sub(before).min(SLICE_SAMPLES);
             let to = places.end.min(before + samples);
             let piece = self.groups.piece(LaneKind::Values, row, slice)?;
-            let (slots, later) = rest.split_at_mut(rest.len().min(to.saturating_sub(from)));
+            // Not all at once: to have the memory of a long series filled takes long by itself.
+            let start = out.len();
+            out.resize(start + to.saturating_sub(from), 0.0);
+            let slots = out.get_mut(start..).unwrap_or_default();
             let decoded = match slots.len() == samples {
                 true => decode_values(piece, slots),
                 false => decode_values_range(piece, samples, from - before, slots),
@@ -297,7 +336,7 @@ impl Parts<'_> {
             if to <= from {
                 return Err(Fault::corrupt(Kind::Data.name(), "a row has fewer floats"));
             }
-            (from, rest) = (to, later);
+            from = to;
         }
         Ok(())
     }

@@ -11,6 +11,8 @@
 mod reader;
 mod writer;
 
+use std::ops::Range;
+
 use super::SLICE_SAMPLES;
 use super::ints::{put_ints, take_ints, take_u32s};
 use crate::column::encode_timestamps;
@@ -61,25 +63,42 @@ impl Column {
 struct Head {
     /// The first timestamp of each chunk.
     firsts: Vec<i64>,
-    /// Length of each chunk.
-    lengths: Vec<u32>,
+    /// Where the bytes of each chunk end, from where those of the first begin.
+    ends: Vec<u64>,
 }
 
 impl Head {
     fn encode(&self, out: &mut Vec<u8>) {
         put_ints(out, self.firsts.iter().copied());
-        put_ints(out, self.lengths.iter().copied().map(i64::from));
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        let lengths = begins.zip(&self.ends).map(|(begin, end)| end - begin);
+        put_ints(out, lengths.map(|length| length as i64));
     }
 
     fn decode(mut bytes: &[u8], chunks: usize) -> Result<Self, &'static str> {
+        let firsts = take_ints(&mut bytes, chunks)?;
+        let lengths = take_u32s(&mut bytes, chunks)?;
+        let ends = lengths.into_iter().scan(0, |end, length| {
+            *end += u64::from(length);
+            Some(*end)
+        });
         let head = Self {
-            firsts: take_ints(&mut bytes, chunks)?,
-            lengths: take_u32s(&mut bytes, chunks)?,
+            firsts,
+            ends: ends.collect(),
         };
         match bytes.is_empty() && head.firsts.is_sorted_by(|a, b| a < b) {
             true => Ok(head),
             false => Err("the head of a time column makes no sense"),
         }
+    }
+
+    /// Where the bytes of a chunk are, from where those of the first begin.
+    fn span(&self, chunk: usize) -> Option<Range<u64>> {
+        let begin = match chunk.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        Some(begin..*self.ends.get(chunk)?)
     }
 }
 
@@ -90,14 +109,13 @@ fn encode_column(times: &[i64], out: &mut Vec<u8>) -> usize {
         encode_timestamps(times, out);
         return out.len() - start;
     }
-    let (mut chunks, mut firsts, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut chunks, mut firsts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for chunk in times.chunks(SLICE_SAMPLES) {
-        let before = chunks.len();
         encode_timestamps(chunk, &mut chunks);
         firsts.extend(chunk.first());
-        lengths.push((chunks.len() - before) as u32);
+        ends.push(chunks.len() as u64);
     }
-    Head { firsts, lengths }.encode(out);
+    Head { firsts, ends }.encode(out);
     let head = out.len() - start;
     out.append(&mut chunks);
     head

@@ -7,7 +7,7 @@ use super::shard::{Shard, shard_of};
 use super::{Head, Pin};
 use crate::chunk::{ChunkError, overlay};
 use crate::index::{IndexAccess, PostingsIndex, SymbolTable, evaluate};
-use crate::model::{Ended, Matcher, ReadBounds, Samples, SeriesId, TimeRange};
+use crate::model::{Ended, Matcher, Pace, ReadBounds, Samples, SeriesId, TimeRange};
 
 /// How many chunks are decoded while a shard is locked once, some microseconds each.
 pub(super) const READ_CHUNKS: usize = 16;
@@ -76,17 +76,31 @@ impl Head {
         Ok(selected)
     }
 
-    /// Reads the floats of a series in `range` that the pin sees into `out`, which is emptied
-    /// first; those that a histogram came over are not among them. Of several at one timestamp the one that came last counts.
-    ///
-    /// # Errors
-    /// A chunk that cannot be read: only a bug makes one.
+    /// [`Self::read_within`] without bounds.
+    #[cfg(test)]
     pub fn read(
         &self,
         pin: &Pin,
         id: SeriesId,
         range: TimeRange,
         out: &mut Samples,
+    ) -> Result<(), ChunkError> {
+        self.read_within(pin, id, range, out, &mut Pace::none())
+    }
+
+    /// Reads the floats of a series in `range` that the pin sees into `out`, which is emptied
+    /// first; those that a histogram came over are not among them. Of several at one timestamp
+    /// the one that came last counts. Part of them where the pace ends it.
+    ///
+    /// # Errors
+    /// A chunk that cannot be read: only a bug makes one.
+    pub fn read_within(
+        &self,
+        pin: &Pin,
+        id: SeriesId,
+        range: TimeRange,
+        out: &mut Samples,
+        pace: &mut Pace<'_>,
     ) -> Result<(), ChunkError> {
         out.clear();
         let Some(lock) = self.shards.get(shard_of(id)) else {
@@ -105,19 +119,27 @@ impl Head {
             return Ok(());
         }
         loop {
+            let before = out.len();
             reader.read_in_order(&shard, range, READ_CHUNKS, |timestamp_ms, value| {
                 out.push(timestamp_ms, value);
             })?;
             if reader.in_order_done() {
                 break;
             }
+            if !pace.goes_on(out.len() - before + READ_CHUNKS) {
+                return Ok(());
+            }
             shard = between(shard, || lock.read());
         }
         let mut late = Vec::new();
         while !reader.overflow_done() {
+            let before = late.len();
             reader.read_overflow(&shard, range, READ_CHUNKS, |timestamp_ms, value| {
                 late.push((timestamp_ms, value));
             })?;
+            if !pace.goes_on(late.len() - before + READ_CHUNKS) {
+                return Ok(());
+            }
             shard = between(shard, || lock.read());
         }
         drop(shard);

@@ -7,7 +7,7 @@ use crate::block::{self, Block};
 use crate::immutable::{FileError, SeqRange};
 use crate::index::stored::{IndexError, StoredIndex};
 use crate::maintenance::plan::{SourceEntry, SourceId};
-use crate::model::{Exemplar, Metadata, Sample, Samples, Seq, TimeRange};
+use crate::model::{Exemplar, Metadata, Pace, Sample, Samples, Seq, TimeRange};
 use crate::segment::{self, Segment};
 
 /// An open file with samples. Clones are the same file.
@@ -153,14 +153,20 @@ impl StoredReader<'_> {
     }
 
     /// Reads the floats of a row in `range` into `out` (emptied first), in rising order of time,
-    /// no timestamp twice; none where a histogram came over it.
+    /// no timestamp twice; none where a histogram came over it. Part of them where the pace ends it.
     ///
     /// # Errors
     /// The row cannot be read.
-    pub fn read(&mut self, row: u32, range: TimeRange, out: &mut Samples) -> Result<(), FileError> {
+    pub fn read(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), FileError> {
         match self {
-            Self::Segment(own) => own.read(row, range, out),
-            Self::Block(own) => own.read(row, range, out),
+            Self::Segment(own) => own.read_within(row, range, out, pace),
+            Self::Block(own) => own.read_within(row, range, out, pace),
         }
     }
 

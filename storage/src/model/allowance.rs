@@ -110,9 +110,19 @@ impl<'a> ReadBounds<'a> {
             bounds: self,
             every,
             left: every,
+            has_ended: false,
         }
     }
+
+    /// The pace at which the samples of a series are read.
+    pub fn sample_pace(self) -> Pace<'a> {
+        self.pace(SAMPLES_PACE)
+    }
 }
+
+/// How many samples are decoded, or put over others, from one check to the next: a few tenths of
+/// a millisecond.
+pub(crate) const SAMPLES_PACE: usize = 1 << 16;
 
 /// Checks once in so much work.
 #[derive(Clone, Debug)]
@@ -120,9 +130,15 @@ pub struct Pace<'a> {
     bounds: ReadBounds<'a>,
     every: usize,
     left: usize,
+    has_ended: bool,
 }
 
 impl Pace<'_> {
+    /// No pace: for who reads as long as it takes.
+    pub fn none() -> Pace<'static> {
+        ReadBounds::NONE.pace(usize::MAX)
+    }
+
     /// After so much more work.
     ///
     /// # Errors
@@ -136,8 +152,28 @@ impl Pace<'_> {
             }
             None => {
                 self.left = self.every;
-                self.bounds.check()
+                let checked = self.finish().and_then(|()| self.bounds.check());
+                self.has_ended = checked.is_err();
+                checked
             }
+        }
+    }
+
+    /// The same where there is no error to give: whether the read may go on. Whoever stops then
+    /// leaves half an answer behind, and [`Pace::finish`] says so.
+    #[inline]
+    pub fn goes_on(&mut self, work: usize) -> bool {
+        !self.has_ended && self.step(work).is_ok()
+    }
+
+    /// Whether the read went on to its end.
+    ///
+    /// # Errors
+    /// It did not.
+    pub fn finish(&self) -> Result<(), Ended> {
+        match self.has_ended {
+            false => Ok(()),
+            true => Err(Ended),
         }
     }
 }

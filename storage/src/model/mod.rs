@@ -17,7 +17,7 @@ mod sample;
 mod time_range;
 
 pub use allowance::{Allowance, Unbounded};
-pub(crate) use allowance::{Ended, Pace, ReadBounds, Tally};
+pub(crate) use allowance::{Ended, Pace, ReadBounds, SAMPLES_PACE, Tally};
 pub use batch::{
     Batch, ExemplarRow, FloatRow, FloatStart, HistogramRow, MetadataRow, SeriesDefinition,
 };

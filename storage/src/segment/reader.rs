@@ -14,15 +14,20 @@ use super::record::{Decoder, Part};
 use super::rows::{RowAt, Rows, table_bytes};
 use super::sparse::SparseRows;
 use super::{FORMAT, SegmentError, SegmentInfo, SeqRange};
-use crate::chunk::{TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay, times_within};
+use crate::chunk::{
+    CHUNK_SAMPLES_MAX, TIMES_BYTES_MAX, ValuesRef, XorReader, decode_times, overlay, times_within,
+};
 use crate::immutable::{Fault, Opened, Unusable};
 use crate::index::stored::{IndexError, StoredIndex};
-use crate::model::{Samples, TimeRange};
+use crate::model::{Pace, Samples, TimeRange};
 use crate::section::{Bytes, Section, Stretch, guarded};
 use crate::sys::{File, Sys};
 
 /// How many rows are looked at before it is checked that the file is still whole.
 const SELECT_ROWS: usize = 1024;
+
+/// How many samples a part of a row has, about.
+const PART_SAMPLES: usize = CHUNK_SAMPLES_MAX as usize;
 
 /// An open segment. What it says of itself is in memory; rows are read when asked for.
 #[derive(Debug)]
@@ -220,22 +225,34 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// Reads the floats of a row in `range` into `out`, which is emptied first; those that a
-    /// histogram came over are not among them. Of several at one timestamp the one that came
-    /// last counts. None for a row that does not exist.
-    ///
-    /// # Errors
-    /// [`SegmentError::Section`] and [`SegmentError::Corrupt`]; `out` is empty then.
+    /// [`Self::read_within`] without bounds.
+    #[cfg(any(test, feature = "fuzz-internals"))]
     pub fn read(
         &mut self,
         row: u32,
         range: TimeRange,
         out: &mut Samples,
     ) -> Result<(), SegmentError> {
+        self.read_within(row, range, out, &mut Pace::none())
+    }
+
+    /// Reads the floats of a row in `range` into `out`, which is emptied first; those that a
+    /// histogram came over are not among them. Of several at one timestamp the one that came
+    /// last counts. None for a row that does not exist; part of them where the pace ends it.
+    ///
+    /// # Errors
+    /// [`SegmentError::Section`] and [`SegmentError::Corrupt`]; `out` is empty then.
+    pub fn read_within(
+        &mut self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), SegmentError> {
         let read = guarded(self.file, || {
             out.clear();
             self.parts.begin();
-            self.parts.read(row, range, out)
+            self.parts.read(row, range, out, pace)
         });
         read.map_err(|fault| {
             out.clear();
@@ -303,6 +320,7 @@ impl Parts<'_> {
         row: u32,
         range: TimeRange,
         out: &mut Samples,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Fault> {
         let Some(at) = self.find(row, range)? else {
             return Ok(());
@@ -316,6 +334,9 @@ impl Parts<'_> {
         let is_whole = range.start_ms <= all.start_ms && all.end_ms <= range.end_ms;
         let mut later = Vec::new();
         while let Some(part) = decoder.next_part().map_err(corrupt)? {
+            if !pace.goes_on(PART_SAMPLES) {
+                return Ok(());
+            }
             match part {
                 Part::InOrder {
                     column_at,

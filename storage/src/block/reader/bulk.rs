@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::block::group::{LaneKind, RowKind};
 use crate::block::{BlockError, FORMAT};
-use crate::model::TimeRange;
+use crate::model::{Pace, TimeRange};
 
 /// What is known of a row without its pieces.
 #[derive(Clone, Copy, Default, Debug)]
@@ -70,7 +70,7 @@ impl Reader<'_> {
                 return Ok(());
             };
             let count = parts.times.column(number)?.count as usize;
-            parts.floats(&at, count, 0..count, out)
+            parts.floats(&at, count, 0..count, out, &mut Pace::none())
         };
         read().map_err(|fault: crate::immutable::Fault| fault.of(&FORMAT, self.path, row))
     }

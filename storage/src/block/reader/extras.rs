@@ -9,7 +9,7 @@ use crate::block::packed;
 use crate::block::{BlockError, FORMAT, SLICE_SAMPLES};
 use crate::chunk::StartRun;
 use crate::immutable::{Families, Fault, take_exemplars};
-use crate::model::{Exemplar, Histogram, Metadata, Sample, Samples, TimeRange, Value};
+use crate::model::{Exemplar, Histogram, Metadata, Pace, Sample, Samples, TimeRange, Value};
 use crate::section::guarded;
 
 impl Block {
@@ -100,8 +100,14 @@ impl Parts<'_> {
         let marks = self.marks(found)?;
         let mut times = Vec::new();
         let places = found.places.clone();
-        self.times
-            .read(found.number, &found.column, places.clone(), &mut times)?;
+        let pace = &mut Pace::none();
+        self.times.read(
+            found.number,
+            &found.column,
+            places.clone(),
+            &mut times,
+            pace,
+        )?;
         let mut from = None;
         for (place, &time) in places.clone().zip(&times) {
             let (before, is_histogram) = marks.histograms_before(place as u64);
@@ -115,7 +121,7 @@ impl Parts<'_> {
         };
         let floats = (found.column.count as usize).saturating_sub(marks.histogram_count as usize);
         let wanted = from..from + out.timestamps_ms.len();
-        self.floats(&found.row, floats, wanted, &mut out.values)
+        self.floats(&found.row, floats, wanted, &mut out.values, pace)
     }
 
     pub(super) fn points(&mut self, row: u32, range: TimeRange) -> Result<Vec<Sample>, Fault> {
@@ -125,14 +131,20 @@ impl Parts<'_> {
         let marks = self.marks(&found)?;
         let mut floats = Samples::default();
         match marks.histogram_count {
-            0 => self.read(row, range, &mut floats)?,
+            0 => self.read(row, range, &mut floats, &mut Pace::none())?,
             _ => self.read_among_histograms(&found, &mut floats)?,
         }
         let mut histograms = self.histograms(&found, &marks)?.into_iter();
         let mut times = Vec::new();
         let places = found.places.clone();
-        self.times
-            .read(found.number, &found.column, places.clone(), &mut times)?;
+        let pace = &mut Pace::none();
+        self.times.read(
+            found.number,
+            &found.column,
+            places.clone(),
+            &mut times,
+            pace,
+        )?;
         let mut floats = floats.values.into_iter();
         let points = places.zip(times).map(|(place, timestamp_ms)| {
             let (_, is_histogram) = marks.histograms_before(place as u64);

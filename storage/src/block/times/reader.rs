@@ -12,7 +12,7 @@ use crate::block::footer::Kind;
 use crate::block::reader::Source;
 use crate::column::decode_timestamps;
 use crate::immutable::Fault;
-use crate::model::TimeRange;
+use crate::model::{Pace, TimeRange};
 use crate::section::Bytes;
 
 /// So little is held in tests that all of it is let go of now and then.
@@ -156,9 +156,10 @@ impl<'a> Times<'a> {
         column: &Column,
         places: Range<usize>,
         out: &mut Vec<i64>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Fault> {
         let mut from = places.start;
-        while from < places.end {
+        while from < places.end && pace.goes_on(SLICE_SAMPLES) {
             let chunk = from / SLICE_SAMPLES;
             let before = chunk * SLICE_SAMPLES;
             let times = self.chunk(number, column, chunk)?;
@@ -212,17 +213,13 @@ impl<'a> Times<'a> {
         let (mut first, mut end) = (column.range.start_ms, None);
         if column.is_long() {
             let head = self.head(number, column)?;
-            let lengths = head.lengths.get(..chunk).unwrap_or_default();
-            let before: u64 = lengths.iter().copied().map(u64::from).sum();
+            let place = head.firsts.get(chunk).copied().zip(head.span(chunk));
+            let (begins, span) = place.ok_or_else(|| bad_column(number))?;
             let begin = at.checked_add(u64::from(bytes));
-            let begin = begin.and_then(|begin| begin.checked_add(before));
+            let begin = begin.and_then(|begin| begin.checked_add(span.start));
             at = begin.ok_or_else(|| bad_column(number))?;
-            let place = (head.firsts.get(chunk), head.lengths.get(chunk));
-            let (Some(&begins), Some(&length)) = place else {
-                return Err(bad_column(number));
-            };
             (first, end) = (begins, head.firsts.get(chunk + 1).copied());
-            bytes = length;
+            bytes = (span.end - span.start) as u32;
         }
         self.source.load(|data| {
             let bytes = data.get(at, bytes as usize).map_err(unreadable_data)?;

@@ -191,14 +191,15 @@ impl KnownColumn {
             true => self.bytes.split_at(self.head.min(self.bytes.len())),
             false => (&[][..], &self.bytes[..]),
         };
-        let lengths = match head.is_empty() {
-            true => vec![bytes.len() as u32],
-            false => Head::decode(head, chunks.len()).map_or(Vec::new(), |head| head.lengths),
+        let ends = match head.is_empty() {
+            true => vec![bytes.len() as u64],
+            false => Head::decode(head, chunks.len()).map_or(Vec::new(), |head| head.ends),
         };
-        chunks.len() == lengths.len()
-            && chunks.zip(lengths).all(|(times, length)| {
-                let (encoded, rest) = bytes.split_at(bytes.len().min(length as usize));
-                bytes = rest;
+        let mut begin = 0;
+        chunks.len() == ends.len()
+            && chunks.zip(ends).all(|(times, end)| {
+                let (encoded, rest) = bytes.split_at(bytes.len().min((end - begin) as usize));
+                (begin, bytes) = (end, rest);
                 chunk.resize(times.len(), 0);
                 decode_timestamps(encoded, chunk).is_ok() && chunk == times
             })

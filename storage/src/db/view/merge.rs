@@ -1,10 +1,10 @@
 //! Samples of one series from several sources.
 
-use crate::model::{Sample, Samples};
+use crate::model::{Pace, SAMPLES_PACE, Sample, Samples};
 
 /// Puts the samples of a later source over those of earlier ones: of two at one timestamp the
-/// later source's counts.
-pub(super) fn lay_over(out: &mut Samples, newer: &Samples) {
+/// later source's counts. Some of them where the pace ends it.
+pub(super) fn lay_over(out: &mut Samples, newer: &Samples, pace: &mut Pace<'_>) {
     let Some(&first_ms) = newer.timestamps_ms.first() else {
         return;
     };
@@ -14,25 +14,67 @@ pub(super) fn lay_over(out: &mut Samples, newer: &Samples) {
         .last()
         .is_none_or(|&last_ms| last_ms < first_ms)
     {
-        out.timestamps_ms.extend_from_slice(&newer.timestamps_ms);
-        out.values.extend_from_slice(&newer.values);
+        append(out, newer, 0, pace);
         return;
     }
     let kept = out.timestamps_ms.partition_point(|&at_ms| at_ms < first_ms);
-    let older = Samples {
-        timestamps_ms: out.timestamps_ms.split_off(kept),
-        values: out.values.split_off(kept),
-    };
-    let mut older = older.iter().peekable();
+    let mut older = Samples::default();
+    append(&mut older, out, kept, pace);
+    out.timestamps_ms.truncate(kept);
+    out.values.truncate(kept);
+    let mut at = 0;
     for (timestamp_ms, value) in newer.iter() {
-        while let Some((before_ms, value)) = older.next_if(|&(t, _)| t < timestamp_ms) {
-            out.push(before_ms, value);
+        if !append_before(out, &older, &mut at, timestamp_ms, pace) {
+            return;
         }
-        older.next_if(|&(t, _)| t == timestamp_ms);
+        at += usize::from(older.timestamps_ms.get(at) == Some(&timestamp_ms));
         out.push(timestamp_ms, value);
     }
-    for (timestamp_ms, value) in older {
-        out.push(timestamp_ms, value);
+    append(out, &older, at, pace);
+}
+
+/// Adds the samples of another source from a place on that are before a time, and moves the place
+/// past them; whether the pace went on.
+fn append_before(
+    out: &mut Samples,
+    other: &Samples,
+    at: &mut usize,
+    before_ms: i64,
+    pace: &mut Pace<'_>,
+) -> bool {
+    let (times, values) = (&other.timestamps_ms, &other.values);
+    loop {
+        let rest = times.iter().skip(*at).take(SAMPLES_PACE);
+        let end = *at + rest.take_while(|&&at_ms| at_ms < before_ms).count();
+        let run = *at..end;
+        let length = run.len();
+        if !pace.goes_on(length + 1) {
+            return false;
+        }
+        let of_run = times.get(run.clone()).zip(values.get(run));
+        let (times, values) = of_run.unwrap_or_default();
+        out.timestamps_ms.extend_from_slice(times);
+        out.values.extend_from_slice(values);
+        *at = end;
+        if length < SAMPLES_PACE {
+            return true;
+        }
+    }
+}
+
+/// Adds the samples of another source from a place on.
+fn append(out: &mut Samples, other: &Samples, from: usize, pace: &mut Pace<'_>) {
+    let times = other.timestamps_ms.get(from..).unwrap_or_default();
+    let values = other.values.get(from..).unwrap_or_default();
+    out.timestamps_ms.reserve(times.len());
+    out.values.reserve(times.len());
+    let times = times.chunks(SAMPLES_PACE);
+    for (times, values) in times.zip(values.chunks(SAMPLES_PACE)) {
+        if !pace.goes_on(times.len()) {
+            return;
+        }
+        out.timestamps_ms.extend_from_slice(times);
+        out.values.extend_from_slice(values);
     }
 }
 
@@ -82,7 +124,7 @@ mod tests {
             let mut out = Samples::default();
             for source in &sources {
                 expected.extend(source.clone());
-                lay_over(&mut out, &column(source));
+                lay_over(&mut out, &column(source), &mut Pace::none());
             }
             let bits: Vec<_> = out.iter().map(|(t, v)| (t, v.to_bits())).collect();
             prop_assert_eq!(bits, expected.into_iter().collect::<Vec<_>>());

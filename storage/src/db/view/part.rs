@@ -11,7 +11,7 @@ use crate::head::{Head, Pin, ReadError};
 use crate::maintenance::files::file_error;
 use crate::maintenance::stored::{Stored, StoredReader};
 use crate::model::{
-    Cardinality, HistogramPoint, Labels, Matcher, Metadata, ReadBounds, Sample, Samples,
+    Cardinality, HistogramPoint, Labels, Matcher, Metadata, Pace, ReadBounds, Sample, Samples,
     SeriesExemplars, SeriesId, SymbolId, TimeRange,
 };
 
@@ -247,7 +247,8 @@ impl PartReader<'_> {
     }
 
     /// Reads the floats of a row in the range into `out` (emptied first), in rising order of
-    /// time, no timestamp twice; none where a histogram came over it.
+    /// time, no timestamp twice; none where a histogram came over it. Part of them where the pace
+    /// ends it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::Corrupt`].
@@ -256,10 +257,11 @@ impl PartReader<'_> {
         row: u32,
         range: TimeRange,
         out: &mut Samples,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         match self {
-            Self::Head(own) => own.read(row, range, out),
-            Self::Stored(own) => own.read(row, range, out).map_err(file_error),
+            Self::Head(own) => own.read(row, range, out, pace),
+            Self::Stored(own) => own.read(row, range, out, pace).map_err(file_error),
         }
     }
 }
@@ -323,9 +325,15 @@ impl PinnedHead {
         self.range
     }
 
-    pub(super) fn read(&self, row: u32, range: TimeRange, out: &mut Samples) -> Result<(), Error> {
+    pub(super) fn read(
+        &self,
+        row: u32,
+        range: TimeRange,
+        out: &mut Samples,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         self.head
-            .read(&self.pin, SeriesId(row), range, out)
+            .read_within(&self.pin, SeriesId(row), range, out, pace)
             .map_err(corrupt)
     }
 

@@ -9,7 +9,8 @@ use super::merge::{lay_over, lay_points_over};
 use super::part::{Part, PartReader, PinnedHead};
 use crate::error::Error;
 use crate::model::{
-    HistogramPoint, Labels, ReadBounds, Sample, Samples, SymbolId, TimeRange, Value,
+    Allowance, HistogramPoint, Labels, Pace, ReadBounds, Sample, Samples, SymbolId, TimeRange,
+    Value,
 };
 
 /// The series of a [`super::View`] that match and have a sample in the range; a series is named
@@ -146,12 +147,39 @@ impl Selection<'_> {
     /// # Panics
     /// If `series` is not below [`Selection::len`].
     pub fn samples(&self, series: usize, out: &mut Samples) -> Result<(), Error> {
+        self.read(series, out, ReadBounds::NONE)
+    }
+
+    /// The same as long as `allowance` lets it go on: it is asked once in so many samples as take a
+    /// few tenths of a millisecond, and not for a series with fewer.
+    ///
+    /// # Errors
+    /// Those of [`Selection::samples`]; [`crate::ErrorKind::Ended`], and `out` is empty then.
+    ///
+    /// # Panics
+    /// If `series` is not below [`Selection::len`].
+    pub fn samples_within(
+        &self,
+        series: usize,
+        out: &mut Samples,
+        allowance: &dyn Allowance,
+    ) -> Result<(), Error> {
+        self.read(series, out, ReadBounds::new(allowance))
+    }
+
+    fn read(&self, series: usize, out: &mut Samples, bounds: ReadBounds<'_>) -> Result<(), Error> {
+        let mut pace = bounds.sample_pace();
         match &self.series {
-            Series::Head { head, rows } => head.read(rows[series], self.range, out),
-            Series::Joined(joined) => {
-                joined.read(|reading| reading.read(joined.places.of(series), self.range, out))
-            }
+            Series::Head { head, rows } => head.read(rows[series], self.range, out, &mut pace)?,
+            Series::Joined(joined) => joined.read(|reading| {
+                reading.read(joined.places.of(series), self.range, out, &mut pace)
+            })?,
         }
+        let finished = pace.finish();
+        if finished.is_err() {
+            out.clear();
+        }
+        Ok(finished?)
     }
 
     /// The histograms of a series in the range of the selection, stale ones included, into `out`
@@ -287,7 +315,13 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads the floats of a series; `places` are in the order of the sources.
-    fn read(&mut self, places: &[Place], range: TimeRange, out: &mut Samples) -> Result<(), Error> {
+    fn read(
+        &mut self,
+        places: &[Place],
+        range: TimeRange,
+        out: &mut Samples,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         out.clear();
         let Some((&oldest, newer)) = places.split_first() else {
             return Ok(());
@@ -303,15 +337,17 @@ impl<'a> Reading<'a> {
             }
             return Ok(());
         }
-        let read = self.at(oldest, |reader| reader.read(oldest.row, range, out))?;
+        let read = self.at(oldest, |reader| reader.read(oldest.row, range, out, pace))?;
         if read.is_none() {
             out.clear();
         }
         let mut samples = std::mem::take(&mut self.newer);
         let laid = newer.iter().try_for_each(|&place| {
-            let read = self.at(place, |reader| reader.read(place.row, range, &mut samples))?;
+            let read = self.at(place, |reader| {
+                reader.read(place.row, range, &mut samples, pace)
+            })?;
             if read.is_some() {
-                lay_over(out, &samples);
+                lay_over(out, &samples, pace);
             }
             Ok(())
         });

@@ -222,7 +222,7 @@ fn read_harmed(sections: &[Raw; 4], count: u32) {
         for range in RANGES {
             let _ = parts.has_sample(row, range);
             out.clear();
-            if parts.read(row, range, &mut out).is_ok() {
+            if parts.read(row, range, &mut out, &mut Pace::none()).is_ok() {
                 assert_eq!(out.timestamps_ms.len(), out.values.len());
                 assert!(out.timestamps_ms.is_sorted_by(|a, b| a < b));
             }
@@ -237,7 +237,12 @@ fn errors_name_file_section_and_row() {
     let mut rows = Rows::new(20, &sections[2], &sections[3]);
     let at = rows.find(1).unwrap().unwrap().chunks_at as usize;
     sections[1].0[at] = 0x40;
-    let read = parts(&sections, 20).read(1, TimeRange::ALL, &mut Samples::default());
+    let read = parts(&sections, 20).read(
+        1,
+        TimeRange::ALL,
+        &mut Samples::default(),
+        &mut Pace::none(),
+    );
     assert_eq!(
         read.unwrap_err().of(&FORMAT, &path, 1).to_string(),
         "section chunks of the segment /data/segments/00000000000000000005.seg, row 1: \

@@ -8,7 +8,7 @@ use crate::block::group::GroupAt;
 use crate::block::page::Unpacker;
 use crate::codec::histogram::tests::histograms;
 use crate::column::encode_timestamps;
-use crate::model::{Histogram, Sample};
+use crate::model::{Histogram, Pace, Sample};
 use crate::section::Raw;
 use crate::sys::RealDisk;
 
@@ -183,7 +183,7 @@ fn read_harmed(block: &Block, sections: &Sections) {
         for range in RANGES {
             let _ = parts.has_sample(row, range);
             out.clear();
-            if parts.read(row, range, &mut out).is_ok() {
+            if parts.read(row, range, &mut out, &mut Pace::none()).is_ok() {
                 assert_eq!(out.timestamps_ms.len(), out.values.len());
                 assert!(out.timestamps_ms.is_sorted_by(|a, b| a < b));
             }
@@ -226,7 +226,12 @@ fn errors_name_file_section_and_row() {
     let block = block(&SimDisk::new(1), &some_rows());
     let (mut sections, header) = unpacked(&sections(&block));
     let read = |sections: &Sections| {
-        let read = parts(&block, sections).read(1, TimeRange::ALL, &mut Samples::default());
+        let read = parts(&block, sections).read(
+            1,
+            TimeRange::ALL,
+            &mut Samples::default(),
+            &mut Pace::none(),
+        );
         read.map_err(|fault| fault.of(&FORMAT, block.path(), 1).to_string())
     };
     assert_eq!(read(&sections), Ok(()));
@@ -263,7 +268,12 @@ fn timestamps_that_do_not_rise_are_refused() {
     assert!(sections[0].0.starts_with(&good));
     for bad in bad {
         sections[0].0[..bad.len()].copy_from_slice(&bad);
-        let read = parts(&block, &sections).read(0, TimeRange::ALL, &mut Samples::default());
+        let read = parts(&block, &sections).read(
+            0,
+            TimeRange::ALL,
+            &mut Samples::default(),
+            &mut Pace::none(),
+        );
         let error = read.unwrap_err().of(&FORMAT, block.path(), 0).to_string();
         assert!(
             error.ends_with("is not what the section of times says"),

@@ -221,3 +221,49 @@ fn a_limit_of_series_gives_that_many_of_them() {
         "{few:?} of {whole:?}"
     );
 }
+
+#[test]
+fn a_long_series_asks_as_it_is_read() {
+    // All of them within the ten minutes after the clock's start that samples may lie ahead of it.
+    const SAMPLES: i64 = 280_000;
+    let db = open();
+    let put = |times: Range<i64>, step: usize, value: f64| {
+        for first in times.clone().step_by(40_000) {
+            let mut batch = WriteBatch::new();
+            let row = batch.series(&[("__name__", "long")]).unwrap();
+            for at in (first..times.end.min(first + 40_000)).step_by(step) {
+                batch.float(row, at, value + at as f64);
+            }
+            db.write(&batch).unwrap();
+        }
+    };
+    // A block, a segment with late ones over it, and a head.
+    put(0..SAMPLES, 1, 0.5);
+    db.flush().unwrap();
+    db.compact().unwrap();
+    put(0..SAMPLES, 2, 0.25);
+    db.flush().unwrap();
+    put(SAMPLES..2 * SAMPLES, 1, 0.0);
+    let view = db.view();
+    let selection = view.select(&[], ALL).unwrap();
+    let mut whole = Samples::default();
+    selection.samples(0, &mut whole).unwrap();
+    assert_eq!(whole.len() as i64, 2 * SAMPLES);
+
+    let mut read = Samples::default();
+    let allowance = Counted::new(usize::MAX, usize::MAX);
+    selection.samples_within(0, &mut read, &allowance).unwrap();
+    assert!(read.iter().eq(whole.iter()));
+    // Times and values are decoded apart, and samples put over others.
+    let asks = allowance.asked.into_inner();
+    assert!(asks as i64 >= 4 * SAMPLES / 65_536, "{asks}");
+    for asks_max in 0..asks {
+        let allowance = Counted::new(asks_max, usize::MAX);
+        let error = selection
+            .samples_within(0, &mut read, &allowance)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ended);
+        assert!(read.is_empty());
+        assert_eq!(allowance.asked.into_inner(), asks_max + 1, "it went on");
+    }
+}

@@ -356,7 +356,9 @@ fn errors_name_file_section_and_row() {
     assert_eq!(
         of_row(
             1,
-            parts.read(1, range, &mut Samples::default()).unwrap_err()
+            parts
+                .read(1, range, &mut Samples::default(), &mut Pace::none())
+                .unwrap_err()
         ),
         format!("section histograms {file}, row 1: a bad number of runs")
     );
@@ -382,7 +384,7 @@ fn read_mixed(floats: &[Raw; 4], beside: &[Raw; 4]) {
                 assert!(points.is_sorted_by(|a, b| a.timestamp_ms < b.timestamp_ms));
             }
             let mut out = Samples::default();
-            if parts.read(row, range, &mut out).is_ok() {
+            if parts.read(row, range, &mut out, &mut Pace::none()).is_ok() {
                 assert!(out.timestamps_ms.is_sorted_by(|a, b| a < b));
             }
             if let Ok(exemplars) = parts.extras.exemplars(row, range) {
