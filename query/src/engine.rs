@@ -131,6 +131,17 @@ impl Engine {
         self.budget.bytes_held()
     }
 
+    /// Frees something large on a thread of its own, which whoever answers cannot wait for.
+    pub fn free_behind(&self, large: impl Send + 'static) {
+        self.budget.free_soon(Box::new(large));
+    }
+
+    /// Waits until everything is freed that queries left which were ended: it counts among
+    /// [`Self::bytes_held`] until then.
+    pub fn wait_for_freed(&self) {
+        self.budget.sweeper().wait();
+    }
+
     /// Bounds for a read beside its queries, which shares their memory: it may take `timeout` from
     /// now on, and ends once `cancel` is true.
     pub fn read_limits<'e>(
@@ -234,7 +245,7 @@ impl Run<'_> {
             (Some(engine), Some(query)) => Some(engine.min(query)),
             (engine, query) => engine.or(query),
         };
-        let budget = &*self.engine.budget;
+        let budget = &self.engine.budget;
         let limits = Limits::new(budget, engine.samples_max, timeout, self.options.cancel);
         let mut text_loan = Loan::new(&limits);
         text_loan.add(0, self.query.len().saturating_mul(PARSED_BYTES))?;
@@ -298,8 +309,12 @@ impl Run<'_> {
         } else {
             first
         };
+        shared.free(limits);
         let (value, loan) = answer?.into_parts();
-        limits.check()?;
+        if let Err(error) = limits.check() {
+            limits.leave(value);
+            return Err(error);
+        }
         let stats = self
             .options
             .stats

@@ -3,7 +3,9 @@
 pub(crate) mod hash;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
+use crate::limits::meter::work;
 use crate::limits::{bytes_of, heap_bytes};
 use crate::parse::strings::quote;
 
@@ -23,7 +25,7 @@ pub(crate) const METADATA: [&str; 3] = [METRIC_NAME, METRIC_TYPE, "__unit__"];
 ///
 /// Unlike a stored series a result may have no metric name, and no label at all. Sets are
 /// ordered label by label, name before value, as Prometheus sorts the series of a matrix.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Labels {
     /// Names and values, one after the other, without separators.
     text: Box<str>,
@@ -61,6 +63,7 @@ impl Labels {
             bytes += name.len() + value.len();
             count += 2;
         }
+        work(WORK_A_LABEL_SET);
         let mut text = String::with_capacity(bytes);
         let mut ends = Vec::with_capacity(count);
         for (name, value) in pairs {
@@ -151,6 +154,25 @@ impl Labels {
     }
 }
 
+/// How long it takes to make, hash, compare or free a label set, in samples looked at.
+const WORK_A_LABEL_SET: usize = 32;
+
+impl Hash for Labels {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        work(WORK_A_LABEL_SET);
+        self.text.hash(state);
+        self.ends.hash(state);
+    }
+}
+
+#[cfg(test)]
+impl Drop for Labels {
+    fn drop(&mut self) {
+        work(WORK_A_LABEL_SET);
+    }
+}
+
 impl PartialOrd for Labels {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
@@ -159,6 +181,7 @@ impl PartialOrd for Labels {
 
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        work(WORK_A_LABEL_SET);
         self.iter().cmp(other.iter())
     }
 }

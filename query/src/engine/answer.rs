@@ -2,9 +2,9 @@
 
 use crate::eval::order::sorted;
 use crate::eval::raw::SERIES_BYTES;
-use crate::eval::rows::{Row, Rows, merge_same_labels};
+use crate::eval::rows::{Row, Rows, WORK_A_LABEL_SET, merge_same_labels};
 use crate::eval::{Evaluator, Grid};
-use crate::limits::{Held, bytes_of};
+use crate::limits::{Held, Swept, bytes_of};
 use crate::plan::{Node, VectorNode};
 use crate::{Error, InstantSample, Labels, RangeSeries, Value};
 
@@ -37,10 +37,7 @@ impl<'e> Evaluator<'e> {
                 Ok(Held::new(value, none))
             }
             Node::Vector(vector) => self.vector_answer(self.finished(vector)?),
-            Node::Range(range) => {
-                let (series, loan) = self.raw_samples(range)?.into_parts();
-                self.matrix_answer(Held::new(series, loan))
-            }
+            Node::Range(range) => self.matrix_answer(self.raw_samples(range)?),
         }
     }
 
@@ -58,7 +55,7 @@ impl<'e> Evaluator<'e> {
         };
         let (rows, mut loan) = rows.into_parts();
         loan.add(0, rows.len() * SERIES_BYTES)?;
-        let mut series = Vec::with_capacity(rows.len());
+        let mut series = Swept::new(Vec::with_capacity(rows.len()), self.limits);
         for row in rows {
             self.limits.check()?;
             loan.add(0, bytes_of::<i64>(row.values.len()))?;
@@ -73,7 +70,9 @@ impl<'e> Evaluator<'e> {
         if !self.delayed_name_removal {
             return Ok(all);
         }
+        let mut work = 0;
         for row in all.iter_mut().filter(|row| row.drop_name) {
+            self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             row.labels = row.labels.without_metadata();
         }
         merge_same_labels(all)
@@ -85,26 +84,31 @@ impl<'e> Evaluator<'e> {
         loan.add(0, bytes_of::<InstantSample>(rows.len()))?;
         let longest = rows.iter().map(|row| row.labels.text_len()).max();
         loan.add(0, written_bytes(longest))?;
-        let samples = rows
-            .into_iter()
-            .map(|row| InstantSample {
+        let mut samples = Swept::new(Vec::with_capacity(rows.len()), self.limits);
+        let mut work = 0;
+        for row in rows {
+            self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
+            samples.push(InstantSample {
                 value: first(&row.values),
                 labels: row.labels,
                 timestamp_ms,
                 histogram: None,
-            })
-            .collect();
-        Ok(Held::new(Value::Vector(samples), loan))
+            });
+        }
+        Ok(Held::new(Value::Vector(samples.into_inner()), loan))
     }
 
-    fn matrix_answer(&self, series: Held<'e, Vec<RangeSeries>>) -> Result<Held<'e, Value>, Error> {
+    fn matrix_answer(
+        &self,
+        series: Held<'e, Swept<'e, Vec<RangeSeries>>>,
+    ) -> Result<Held<'e, Value>, Error> {
         let (series, mut loan) = series.into_parts();
         let longest = series.iter().map(|series| series.labels.text_len()).max();
         loan.add(0, written_bytes(longest))?;
         let series = self
             .stats
             .sorting(|| sorted(series, self.limits, |a, b| a.labels.cmp(&b.labels)))?;
-        Ok(Held::new(Value::Matrix(series), loan))
+        Ok(Held::new(Value::Matrix(series.into_inner()), loan))
     }
 }
 

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use crate::limits::meter::work;
+
 /// What stands in a column where there is no value.
 pub(crate) const ABSENT: f64 = f64::from_bits(ABSENT_BITS);
 
@@ -43,6 +45,7 @@ pub(crate) fn each_present(values: &mut [f64], compute: impl Fn(f64) -> f64) {
 
 /// From the first to behind the last value that is present; empty where there is none.
 pub(crate) fn present_range(values: &[f64]) -> Range<usize> {
+    work(values.len());
     let present = |&value: &f64| is_present(value);
     match values.iter().position(present) {
         Some(first) => {

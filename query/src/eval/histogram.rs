@@ -4,11 +4,13 @@ use hashbrown::HashMap;
 
 use super::Evaluator;
 use super::column::{ABSENT, cell, is_present};
+use super::keys::{KeyTable, key_bytes};
+use super::order::go_sorted;
 use super::rows::{Row, Rows, WORK_A_LABEL_SET, merge_same_labels};
-use crate::functions::histogram::{Bucket, Corrected, bound, fraction, quantile, sort_by_bound};
+use crate::functions::histogram::{Bucket, Corrected, bound, fraction, quantile};
 use crate::functions::numeric::open_metrics_float;
 use crate::labels::{BUCKET, METRIC_NAME};
-use crate::limits::{Held, Loan, bytes_of};
+use crate::limits::{Held, Loan, Swept, bytes_of};
 use crate::plan::{HistogramCall, HistogramQuestion};
 use crate::{Error, Labels};
 
@@ -20,7 +22,7 @@ struct Histogram {
 }
 
 /// What a histogram takes beside its labels and buckets, in the list and in the table.
-const HISTOGRAM_BYTES: usize = size_of::<Histogram>() + size_of::<(Labels, usize)>();
+const HISTOGRAM_BYTES: usize = size_of::<Histogram>() + key_bytes::<Labels>() / 2;
 
 /// What the label of a quantile and its place take.
 const PART_BYTES: usize = 160;
@@ -125,13 +127,13 @@ impl<'e> Evaluator<'e> {
         &self,
         rows: &[Row],
         node: &HistogramCall,
-    ) -> Result<Held<'e, Vec<Histogram>>, Error> {
+    ) -> Result<Held<'e, Swept<'e, Vec<Histogram>>>, Error> {
         let mut loan = Loan::new(self.limits);
         // The lists of buckets have room for as many again.
         loan.add(0, 2 * bytes_of::<(f64, usize)>(rows.len()))?;
         let mut work = 0;
-        let mut numbers: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
-        let mut histograms: Vec<Histogram> = Vec::new();
+        let mut numbers: KeyTable<'_, Labels> = KeyTable::new(self.limits);
+        let mut histograms: Swept<'_, Vec<Histogram>> = Swept::new(Vec::new(), self.limits);
         for (at, row) in rows.iter().enumerate() {
             self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             let label = row.labels.get(BUCKET);
@@ -147,21 +149,21 @@ impl<'e> Evaluator<'e> {
             let labels = row.labels.with(BUCKET, "");
             let next = histograms.len();
             let bytes = labels.heap_bytes();
-            let number = *numbers.entry(labels).or_insert_with_key(|labels| {
+            let number = numbers.get_or_insert(labels.clone(), next);
+            if number == next {
+                loan.add(0, 2 * (bytes + HISTOGRAM_BYTES))?;
                 histograms.push(Histogram {
-                    labels: labels.clone(),
+                    labels,
                     drop_name: false,
                     buckets: Vec::new(),
                 });
-                next
-            });
-            if number == next {
-                loan.add(0, 2 * (bytes + HISTOGRAM_BYTES))?;
             }
             histograms[number].buckets.push((upper, at));
         }
-        for histogram in &mut histograms {
-            sort_by_bound(&mut histogram.buckets, |&(upper, _)| upper);
+        for histogram in histograms.iter_mut() {
+            self.limits
+                .check_work(&mut work, WORK_A_LABEL_SET + histogram.buckets.len())?;
+            go_sorted(&mut histogram.buckets, self.limits, |a, b| a.0 < b.0)?;
             histogram.drop_name = self.delayed_name_removal;
         }
         Ok(Held::new(histograms, loan))

@@ -7,10 +7,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Evaluator;
 use super::column::{ABSENT, is_present, present_range};
-use super::rows::{Row, Rows, merge_same_labels};
+use super::rows::{Row, Rows, WORK_A_LABEL_SET, merge_same_labels};
 use super::selector::{LookTimes, Reader};
 use crate::labels::METRIC_NAME;
-use crate::limits::{Held, Loan, bytes_of};
+use crate::limits::{Held, Limits, Loan, Swept, bytes_of};
 use crate::plan::InfoCall;
 use crate::source::condition::Condition;
 use crate::source::{MatchOp, Matcher};
@@ -82,7 +82,12 @@ impl<'e> Evaluator<'e> {
         let rows = self.vector(&node.child)?;
         let wanted = Wanted::new(&node.matchers);
         // Info series themselves get no labels.
-        let names: BTreeSet<&str> = rows.iter().map(|row| row.labels.get(METRIC_NAME)).collect();
+        let mut work = 0;
+        let mut names = BTreeSet::new();
+        for row in rows.iter() {
+            self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
+            names.insert(row.labels.get(METRIC_NAME));
+        }
         let mut info_names = BTreeSet::new();
         for name in names {
             if all_hold(&wanted.names, name)? {
@@ -93,7 +98,7 @@ impl<'e> Evaluator<'e> {
         let infos = self.info_series(node, &wanted, rows.iter().filter(base))?;
         let join = Join {
             evaluator: self,
-            groups: Groups::new(&infos),
+            groups: Groups::new(&infos, self.limits)?,
             infos: &infos,
             // Without an info series, what a data label has to be decides alone.
             keeps_unmatched: {
@@ -105,7 +110,7 @@ impl<'e> Evaluator<'e> {
             },
             wanted: &wanted,
         };
-        let mut refusal = join.duplicates(&rows);
+        let mut refusal = join.duplicates(&rows)?;
         let mut joined = Rows::none(self.limits);
         for row in rows.iter() {
             self.limits.check()?;
@@ -127,9 +132,11 @@ impl<'e> Evaluator<'e> {
         node: &InfoCall,
         wanted: &Wanted,
         rows: impl Iterator<Item = &'r Row>,
-    ) -> Result<Held<'e, Vec<InfoSeries>>, Error> {
+    ) -> Result<Held<'e, Swept<'e, Vec<InfoSeries>>>, Error> {
         let mut values = IDENTIFYING.map(|_| HashSet::new());
+        let mut work = 0;
         for row in rows {
+            self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             for (values, label) in values.iter_mut().zip(IDENTIFYING) {
                 let value = row.labels.get(label);
                 if !value.is_empty() {
@@ -138,10 +145,16 @@ impl<'e> Evaluator<'e> {
             }
         }
         if values.iter().all(HashSet::is_empty) {
-            return Ok(Held::new(Vec::new(), Loan::new(self.limits)));
+            let none = Swept::new(Vec::new(), self.limits);
+            return Ok(Held::new(none, Loan::new(self.limits)));
         }
         let mut matchers = [wanted.names.clone(), wanted.data.clone()].concat();
         for (values, label) in values.iter().zip(IDENTIFYING) {
+            // More than there may be are not put together.
+            let bytes: usize = values.iter().map(|value| value.len() + 1).sum();
+            if bytes > PATTERN_BYTES_MAX + 1 {
+                continue;
+            }
             let values: BTreeSet<String> = values.iter().map(|v| regex::escape(v)).collect();
             let pattern = Vec::from_iter(values).join("|");
             if (1..=PATTERN_BYTES_MAX).contains(&pattern.len()) {
@@ -155,7 +168,8 @@ impl<'e> Evaluator<'e> {
         let times = LookTimes::new(self.grid, node.when, self.lookback_ms);
         let set = self.select(&matchers, &times)?;
         let mut reader = Reader::new(self.limits);
-        let mut found = Held::new(Vec::new(), Loan::new(self.limits));
+        let found = Swept::new(Vec::new(), self.limits);
+        let mut found = Held::new(found, Loan::new(self.limits));
         for series in 0..set.len() {
             self.limits.check()?;
             let labels = set.labels(series);
@@ -168,7 +182,7 @@ impl<'e> Evaluator<'e> {
             loan.add(self.grid.count, bytes + INFO_BYTES)?;
             let mut times_s = vec![ABSENT; self.grid.count];
             reader.read(&**set, series)?;
-            reader.instants(&times, true, &mut times_s);
+            reader.instants(&times, true, &mut times_s)?;
             if present_range(&times_s).is_empty() {
                 loan.give_back(self.grid.count, bytes + INFO_BYTES);
             } else {
@@ -187,18 +201,20 @@ struct Groups<'i> {
 }
 
 impl<'i> Groups<'i> {
-    fn new(infos: &'i [InfoSeries]) -> Self {
+    fn new(infos: &'i [InfoSeries], limits: &Limits<'_>) -> Result<Self, Error> {
+        let mut work = 0;
         let mut groups = Self {
             names: BTreeSet::new(),
             members: HashMap::new(),
         };
         for (at, info) in infos.iter().enumerate() {
+            limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             let name = info.labels.get(METRIC_NAME);
             groups.names.insert(name);
             let key = (name, IDENTIFYING.map(|label| info.labels.get(label)));
             groups.members.entry(key).or_default().push(at);
         }
-        groups
+        Ok(groups)
     }
 
     /// For each metric the info series that may belong to a row.
@@ -231,13 +247,16 @@ struct Join<'j> {
 
 impl Join<'_> {
     /// The first step at which two info series of a group are equally new.
-    fn duplicates(&self, rows: &[Row]) -> Refusal {
-        let mut refusal = None;
+    fn duplicates(&self, rows: &[Row]) -> Result<Refusal, Error> {
+        let (mut refusal, mut work) = (None, 0);
+        let limits = self.evaluator.limits;
         for members in self.groups.members.values().filter(|group| group.len() > 1) {
             for step in 0..self.evaluator.grid.count {
+                limits.check_work(&mut work, members.len())?;
                 let Some((known, new)) = self.newest(members, step).err() else {
                     continue;
                 };
+                limits.check_work(&mut work, rows.len())?;
                 if rows.iter().any(|row| row.has(step)) {
                     let [known, new] = [known, new].map(|at| &self.infos[at]);
                     // The samples' own time: both have it.
@@ -253,7 +272,7 @@ impl Join<'_> {
                 }
             }
         }
-        refusal
+        Ok(refusal)
     }
 
     /// Of a group the series with the newest sample at a step, or two that are equally new.

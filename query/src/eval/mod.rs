@@ -12,6 +12,7 @@ mod crew;
 pub(crate) mod grid;
 mod histogram;
 mod info;
+mod keys;
 mod label;
 pub(crate) mod native;
 mod note;
@@ -184,7 +185,7 @@ impl<'e> Evaluator<'e> {
         self.count_once(&first);
         let count = self.grid.count;
         let (rows, loan) = all.parts_mut();
-        for row in rows {
+        for row in rows.iter_mut() {
             self.limits.check()?;
             loan.add(count - 1, bytes_of::<f64>(count))?;
             let value = row.values.first().copied().unwrap_or(ABSENT);

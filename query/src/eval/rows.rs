@@ -8,13 +8,13 @@ use hashbrown::hash_table::Entry;
 
 use super::column::{ABSENT, is_present, present_range};
 use crate::labels::METADATA;
-use crate::limits::{Held, Limits, Loan, bytes_of};
+use crate::limits::{Held, Limits, Loan, Swept, bytes_of};
 use crate::source::{SeriesSet, Symbol};
 use crate::{Error, ErrorKind, Labels};
 
 /// A series of a result: its labels and a value for each step of a part of the grid. Outside
 /// that part it is absent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     /// Its labels.
     pub(crate) labels: Labels,
@@ -27,7 +27,7 @@ pub(crate) struct Row {
 }
 
 /// Rows and what they hold of the query's share.
-pub(crate) type Rows<'l> = Held<'l, Vec<Row>>;
+pub(crate) type Rows<'l> = Held<'l, Swept<'l, Vec<Row>>>;
 
 /// What a row takes beside its values and labels: the vector of rows may have room for as many
 /// again.
@@ -36,7 +36,12 @@ const ROW_BYTES: usize = 2 * size_of::<Row>();
 impl<'l> Rows<'l> {
     /// None yet.
     pub(crate) fn none(limits: &'l Limits<'l>) -> Self {
-        Self::new(Vec::new(), Loan::new(limits))
+        Self::of(Vec::new(), Loan::new(limits))
+    }
+
+    /// These and what they hold.
+    pub(crate) fn of(rows: Vec<Row>, loan: Loan<'l>) -> Self {
+        Self::new(Swept::new(rows, loan.limits()), loan)
     }
 
     /// Adds a row of the values that are present, if any is.
@@ -197,14 +202,9 @@ pub(crate) fn merge_same_labels(mut all: Rows<'_>) -> Result<Rows<'_>, Error> {
     }
     for &(from, into) in &moves {
         limits.check_work(&mut work, rows[from].values.len())?;
-        let values = std::mem::take(&mut rows[from].values);
-        let first = rows[from].first;
-        let row = Row {
-            labels: Labels::default(),
-            drop_name: false,
-            first,
-            values,
-        };
+        limits.check_work(&mut work, WORK_A_LABEL_SET)?;
+        // Freed here, where it is looked at the time in between.
+        let row = std::mem::take(&mut rows[from]);
         rows[into].absorb(&row, loan)?;
     }
     if !moves.is_empty() {
@@ -280,18 +280,20 @@ impl MetadataSymbols {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::limits::Budget;
 
     fn merged(rows: &[(&str, usize, &[f64])]) -> Result<Vec<Row>, Error> {
-        let budget = Budget::new(10_000);
+        let budget = Arc::new(Budget::new(10_000));
         let limits = Limits::new(&budget, 100, None, None);
         let mut all = Rows::none(&limits);
         for &(name, first, values) in rows {
             let labels = || Labels::from_pairs([("a", name)]);
             all.add(labels, false, first, values)?;
         }
-        merge_same_labels(all).map(|rows| rows.into_parts().0)
+        merge_same_labels(all).map(|rows| rows.into_parts().0.into_inner())
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::rows::Row;
 use super::stream::{Selected, Stream, Yields};
 use super::{Evaluator, Grid};
 use crate::functions::extended::interpolate;
+use crate::limits::meter::work as work_done;
 use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::parse::ast::RangeEdges;
 use crate::parse::pattern::compiled_bytes;
@@ -92,6 +93,13 @@ impl LookTimes {
     }
 }
 
+/// How many samples are copied from one look at the work that was done to the next.
+const COPIED: usize = 1 << 15;
+
+/// What a buffer of a reader has at least to be freed behind the answer of an ended query, in
+/// samples.
+const LARGE: usize = 1 << 17;
+
 /// The samples of a series, one after the other.
 #[derive(Debug)]
 pub(super) struct Reader<'l> {
@@ -100,6 +108,17 @@ pub(super) struct Reader<'l> {
     pub(super) values: Vec<f64>,
     /// What all of these hold.
     loan: Loan<'l>,
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let cursor = std::mem::take(&mut self.cursor);
+        let limits = self.loan.limits();
+        if cursor.values.capacity() + self.values.capacity() >= LARGE && limits.has_ended() {
+            let own = [&mut self.values].map(std::mem::take);
+            limits.leave((cursor, own, std::mem::take(&mut self.timestamps_ms)));
+        }
+    }
 }
 
 impl<'l> Reader<'l> {
@@ -122,16 +141,20 @@ impl<'l> Reader<'l> {
         } = self;
         timestamps_ms.clear();
         values.clear();
+        let limits = loan.limits();
         let mut work = 0;
-        set.columns(series, cursor, &mut |column| {
+        set.columns(series, cursor, limits, &mut |column| {
             let count = column.timestamps_ms.len();
-            loan.limits().check_work(&mut work, count)?;
             loan.set_samples(values.len() + count)?;
             // Twice: a column may be decoded into buffers as large.
             loan.grow_to(4 * bytes_of::<f64>(values.len() + count))?;
             timestamps_ms.reserve_exact(count);
             values.reserve_exact(count);
-            timestamps_ms.extend_from_slice(column.timestamps_ms);
+            work_done(2 * count);
+            for piece in column.timestamps_ms.chunks(COPIED) {
+                limits.check_work(&mut work, piece.len())?;
+                timestamps_ms.extend_from_slice(piece);
+            }
             match column.values {
                 Values::Floats(floats) if floats.len() != count => {
                     return Err(Error::new(
@@ -139,7 +162,12 @@ impl<'l> Reader<'l> {
                         format!("{count} timestamps with {} values", floats.len()),
                     ));
                 }
-                Values::Floats(floats) => values.extend_from_slice(floats),
+                Values::Floats(floats) => {
+                    for piece in floats.chunks(COPIED) {
+                        limits.check_work(&mut work, piece.len())?;
+                        values.extend_from_slice(piece);
+                    }
+                }
                 Values::Constant(value) => values.resize(values.len() + count, value),
             }
             Ok(())
@@ -147,7 +175,7 @@ impl<'l> Reader<'l> {
         let decoded = cursor.timestamps_ms.capacity() + cursor.values.capacity();
         let copied = timestamps_ms.capacity() + values.capacity();
         loan.grow_to(bytes_of::<f64>(decoded + copied))?;
-        loan.limits().has_read(values.len());
+        limits.has_read(values.len());
         Ok(())
     }
 
@@ -158,18 +186,33 @@ impl<'l> Reader<'l> {
         series: usize,
     ) -> Result<(), Error> {
         self.read(set, series)?;
-        if self.values.iter().any(|&value| is_absent(value)) {
-            let mut kept = 0;
-            for at in 0..self.values.len() {
-                if !is_absent(self.values[at]) {
-                    self.timestamps_ms[kept] = self.timestamps_ms[at];
-                    self.values[kept] = self.values[at];
-                    kept += 1;
-                }
+        let limits = self.loan.limits();
+        let mut work = 0;
+        let mut first = None;
+        for (at, piece) in self.values.chunks(COPIED).enumerate() {
+            limits.check_work(&mut work, piece.len())?;
+            first = piece.iter().position(|&value| is_absent(value));
+            if let Some(place) = &mut first {
+                *place += at * COPIED;
+                break;
             }
-            self.timestamps_ms.truncate(kept);
-            self.values.truncate(kept);
         }
+        let Some(first) = first else {
+            return Ok(());
+        };
+        let mut kept = first;
+        for at in first..self.values.len() {
+            if at % COPIED == 0 {
+                limits.check_work(&mut work, COPIED)?;
+            }
+            if !is_absent(self.values[at]) {
+                self.timestamps_ms[kept] = self.timestamps_ms[at];
+                self.values[kept] = self.values[at];
+                kept += 1;
+            }
+        }
+        self.timestamps_ms.truncate(kept);
+        self.values.truncate(kept);
         Ok(())
     }
 
@@ -182,7 +225,10 @@ impl<'l> Reader<'l> {
         self.loan.grow_to(2 * bytes_of::<f64>(count))?;
         self.timestamps_ms.reserve_exact(count);
         self.values.reserve_exact(count);
+        let limits = self.loan.limits();
+        let mut work = 0;
         for (step, value) in row.present() {
+            limits.check_work(&mut work, 1)?;
             self.timestamps_ms.push(grid.time_ms(step));
             self.values.push(value);
         }
@@ -191,9 +237,20 @@ impl<'l> Reader<'l> {
 
     /// Puts into `out` for each step the last sample up to its moment, if it is not too old and
     /// no stale marker: the value, or its time in seconds.
-    pub(super) fn instants(&self, times: &LookTimes, of_times: bool, out: &mut [f64]) {
+    ///
+    /// # Errors
+    /// The query was ended.
+    pub(super) fn instants(
+        &self,
+        times: &LookTimes,
+        of_times: bool,
+        out: &mut [f64],
+    ) -> Result<(), Error> {
         let mut next = 0;
         for (step, out) in out.iter_mut().enumerate() {
+            if step % COPIED == COPIED - 1 {
+                self.loan.limits().check()?;
+            }
             let (start_ms, end_ms) = times.window(step);
             while self.timestamps_ms.get(next).is_some_and(|&at| at <= end_ms) {
                 next += 1;
@@ -210,6 +267,7 @@ impl<'l> Reader<'l> {
                 _ => ABSENT,
             };
         }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Evaluator;
 use super::Grid;
@@ -10,7 +10,7 @@ use super::rows::{Row, Rows};
 use super::stats::Counts;
 use super::stream::Stream;
 use crate::Error;
-use crate::limits::Loan;
+use crate::limits::{Limits, Loan};
 use crate::plan::Shared;
 
 /// The rows by part and steps.
@@ -20,13 +20,24 @@ pub(crate) struct SharedRows(RefCell<HashMap<(usize, Grid), Kept>>);
 /// Rows that are kept. What they hold is given back when they go, or with the query.
 #[derive(Clone, Debug)]
 struct Kept {
-    rows: Rc<Vec<Row>>,
+    rows: Arc<Vec<Row>>,
     samples: u64,
     bytes: u64,
     /// What the part looked at.
     counts: Counts,
     /// How many uses there are still to come.
     uses: usize,
+}
+
+impl SharedRows {
+    /// Frees what is still kept at the end.
+    pub(crate) fn free(&self, limits: &Limits<'_>) {
+        for (_, kept) in self.0.take() {
+            if let Ok(rows) = Arc::try_unwrap(kept.rows) {
+                limits.free(rows);
+            }
+        }
+    }
 }
 
 impl<'e> Evaluator<'e> {
@@ -47,10 +58,10 @@ impl<'e> Evaluator<'e> {
         if let Some(kept) = known {
             self.count(&kept.counts);
             self.notes.repeat(node.part.first, node.span);
-            return Ok(match Rc::try_unwrap(kept.rows) {
+            return Ok(match Arc::try_unwrap(kept.rows) {
                 Ok(rows) => {
                     let loan = Loan::of_held(self.limits, kept.samples, kept.bytes);
-                    Stream::Made(Rows::new(rows, loan))
+                    Stream::Made(Rows::of(rows, loan))
                 }
                 Err(rows) => Stream::Kept(rows),
             });
@@ -60,10 +71,11 @@ impl<'e> Evaluator<'e> {
         let mut counts = self.counts_so_far();
         counts.subtract(&before);
         let (rows, loan) = rows.into_parts();
+        let rows = rows.into_inner();
         let (samples, bytes) = loan.keep();
-        let rows = Rc::new(rows);
+        let rows = Arc::new(rows);
         let kept = Kept {
-            rows: Rc::clone(&rows),
+            rows: Arc::clone(&rows),
             samples,
             bytes,
             counts,

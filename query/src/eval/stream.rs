@@ -1,7 +1,7 @@
 //! Rows on their way: nodes whose value for a series depends on that series alone.
 
 use super::binary::arithmetic;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::column::{ABSENT, is_present};
 use super::crew::{self, Compute};
@@ -29,7 +29,7 @@ pub(super) enum Stream<'e> {
     /// Of an operation that has made them already.
     Made(Rows<'e>),
     /// The same, kept for others that ask for them too.
-    Kept(Rc<Vec<Row>>),
+    Kept(Arc<Vec<Row>>),
     /// Another one, its rows counted.
     Traced(Box<Traced<'e>>),
 }
@@ -219,7 +219,7 @@ impl<'r> Compute for Reading<'r> {
             reader.smoothed(times, values);
         } else {
             reader.read(&***set, series)?;
-            reader.instants(times, *yields == Yields::Times, values);
+            reader.instants(times, *yields == Yields::Times, values)?;
         }
         if counts.wanted() {
             for (step, value) in values.iter().enumerate() {

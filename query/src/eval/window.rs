@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::column::{ABSENT, cell};
 use super::crew::{self, Compute};
+use super::keys::{KeyTable, key_bytes};
 use super::rows::{Cells, MetadataSymbols, Origin, RowLabels, Rows, same_labelset};
 use super::selector::{LookTimes, Reader, StoredSeries};
 use super::stats::{self, Counts};
@@ -12,7 +13,7 @@ use super::stream::{Stream, unique_without_metadata};
 use super::{Evaluator, Grid, Sink};
 use crate::functions::extended::Edges;
 use crate::functions::regression::check_factors;
-use crate::functions::{ANY_SAMPLE, Expects, Window, WindowEntry, WindowFunction};
+use crate::functions::{ANY_SAMPLE, Expects, Patience, Window, WindowEntry, WindowFunction};
 use crate::labels::{METRIC_NAME, METRIC_TYPE};
 use crate::limits::{Held, Limits, Loan, bytes_of};
 use crate::parse::ast::{RangeEdges, Span};
@@ -301,7 +302,8 @@ impl<'s> Compute for Sliding<'s> {
         } = slider;
         let (timestamps_ms, samples) = (&reader.timestamps_ms, &reader.values);
         kept.grow_to(2 * bytes_of::<f64>(samples.len()))?;
-        function.begin(samples);
+        let patience = Patience::of(self.limits);
+        function.begin(samples, patience);
         let (mut first, mut end, mut any, mut work) = (0, 0, false, 0);
         let times = &self.windows.times;
         for (step, value) in values.iter_mut().enumerate() {
@@ -338,6 +340,7 @@ impl<'s> Compute for Sliding<'s> {
                 end_ms: range.1,
                 time_ms: self.grid.time_ms(step),
                 parameters: self.windows.parameters_at(step),
+                patience,
             });
             if let Some(computed) = computed {
                 *value = cell(computed);
@@ -353,13 +356,13 @@ impl<'s> Compute for Sliding<'s> {
 }
 
 /// What an entry of a set takes: tables have room for as many again.
-const ENTRY_BYTES: usize = 2 * (size_of::<Labels>() + 1);
+const ENTRY_BYTES: usize = key_bytes::<Labels>();
 
 /// Finds two series that differ in nothing but metadata labels.
 struct UniqueLabels<'l> {
     metadata: Option<MetadataSymbols>,
-    stored: HashSet<Box<[(Symbol, Symbol)]>>,
-    made: HashSet<Labels>,
+    stored: KeyTable<'l, Box<[(Symbol, Symbol)]>>,
+    made: KeyTable<'l, Labels>,
     row: Vec<(Symbol, Symbol)>,
     loan: Loan<'l>,
 }
@@ -368,14 +371,15 @@ impl<'l> UniqueLabels<'l> {
     fn new(evaluator: &Evaluator<'l>) -> Self {
         Self {
             metadata: None,
-            stored: HashSet::new(),
-            made: HashSet::new(),
+            stored: KeyTable::new(evaluator.limits),
+            made: KeyTable::new(evaluator.limits),
             row: Vec::new(),
             loan: Loan::new(evaluator.limits),
         }
     }
 
     fn add(&mut self, labels: RowLabels<'_>) -> Result<(), Error> {
+        // A key is known by the number of those before it.
         let is_new = match labels.origin {
             Origin::Stored(set, series) => {
                 let metadata = self
@@ -385,12 +389,14 @@ impl<'l> UniqueLabels<'l> {
                 self.row.retain(|(name, _)| !metadata.contains(*name));
                 let bytes = ENTRY_BYTES + bytes_of::<[Symbol; 2]>(self.row.len());
                 self.loan.add(0, bytes)?;
-                self.stored.insert(self.row.as_slice().into())
+                let next = self.stored.len();
+                self.stored.get_or_insert(self.row.as_slice().into(), next) == next
             }
             Origin::Made(labels) => {
                 let labels = labels.without_metadata();
                 self.loan.add(0, ENTRY_BYTES + labels.heap_bytes())?;
-                self.made.insert(labels)
+                let next = self.made.len();
+                self.made.get_or_insert(labels, next) == next
             }
         };
         if is_new { Ok(()) } else { Err(same_labelset()) }

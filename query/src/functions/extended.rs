@@ -162,11 +162,12 @@ impl WindowFunction for Extended {
         let mut result = right - left;
         if self.is_counter {
             // The values at the edges have taken resets beyond them into account.
-            let inside = |&(&at, _): &(&i64, &f64)| at > window.start_ms && at < window.end_ms;
-            let samples = times.iter().zip(values).filter(inside);
+            let inside = |at: &usize| times[*at] > window.start_ms && times[*at] < window.end_ms;
+            let samples = window.patience.ranges(0..times.len()).flatten();
+            let samples = samples.filter(inside);
             let mut before = left;
             let mut lost = 0.0;
-            for value in samples.map(|(_, value)| *value).chain([right]) {
+            for value in samples.map(|at| values[at]).chain([right]) {
                 if value < before {
                     lost += before;
                 }
@@ -183,6 +184,7 @@ impl WindowFunction for Extended {
 
 #[cfg(test)]
 mod tests {
+    use super::super::patience::Patience;
     use super::*;
 
     const SECOND: i64 = 1000;
@@ -192,7 +194,7 @@ mod tests {
         let values: Vec<f64> = samples.iter().map(|sample| sample.1).collect();
         let entry = with_edges(name, edges).unwrap();
         let mut function = (entry.make)();
-        function.begin(&values);
+        function.begin(&values, Patience::ENDLESS);
         let range = (end_ms - 60 * SECOND, end_ms);
         let smoothed = edges == RangeEdges::Smoothed;
         let found = Edges::find(&times, (0, times.len()), range, smoothed)?;
@@ -205,6 +207,7 @@ mod tests {
             end_ms: range.1,
             time_ms: end_ms,
             parameters: [0.0; 2],
+            patience: Patience::ENDLESS,
         })
     }
 

@@ -1,7 +1,5 @@
 //! Classic histograms: what cumulative buckets tell of the values they counted.
 
-use crate::functions::go_sort::go_sort;
-
 /// Relative difference of two counts that is taken for noise (Prometheus
 /// `smallDeltaTolerance`, `promql/quantile.go`).
 const NOISE: f64 = 1e-12;
@@ -32,12 +30,6 @@ pub(crate) fn bound(label: &str) -> Option<f64> {
     // Go refuses a number out of range, which is not spelled as an infinity.
     let spelled_out = label.bytes().any(|byte| matches!(byte, b'i' | b'I'));
     (bound.is_finite() || bound.is_nan() || spelled_out).then_some(bound)
-}
-
-/// Sorts what has bounds by them. A bound that is NaN compares with nothing, so where it ends
-/// up follows from Go's sort.
-pub(crate) fn sort_by_bound<T>(buckets: &mut [T], bound: impl Fn(&T) -> f64) {
-    go_sort(buckets, |a, b| bound(a) < bound(b));
 }
 
 /// The value below which the part `q` of the observations lies, values within a bucket taken
@@ -193,6 +185,7 @@ fn almost_equal(a: f64, b: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::go_sort::go_sort;
     use super::*;
 
     fn buckets(of: &[(f64, f64)]) -> Vec<Bucket> {
@@ -206,7 +199,7 @@ mod tests {
     #[test]
     fn bounds_that_are_not_numbers_are_sorted_as_go_sorts_them() {
         let sorted = |mut bounds: Vec<f64>| {
-            sort_by_bound(&mut bounds, |&bound| bound);
+            go_sort(&mut bounds, |a, b| a < b);
             bounds
         };
         // Nothing is inserted across a NaN.

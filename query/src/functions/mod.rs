@@ -14,6 +14,7 @@ pub(crate) mod label;
 mod math;
 pub(crate) mod numeric;
 mod over_time;
+mod patience;
 mod rate;
 pub(crate) mod regression;
 mod signature;
@@ -22,6 +23,7 @@ mod window;
 
 pub(crate) use math::{negate, replace};
 pub(crate) use over_time::ANY_SAMPLE;
+pub(crate) use patience::Patience;
 pub(crate) use window::{Expects, Window, WindowEntry, WindowFunction};
 
 pub use signature::{Signature, signature, signatures};

@@ -2,6 +2,9 @@
 
 use std::cmp::Ordering;
 
+use super::patience::Patience;
+use crate::limits::meter::work;
+
 use crate::float_text::{Decimal, text, write_plain_float, write_scientific_float};
 
 /// A duration in seconds, rounded as Go's `time.Duration.Seconds` rounds it.
@@ -120,7 +123,9 @@ impl Mean {
 }
 
 /// Rising, NaN before all numbers.
+#[inline]
 pub(crate) fn nan_first(a: &f64, b: &f64) -> Ordering {
+    work(1);
     match (a.is_nan(), b.is_nan()) {
         (true, true) => Ordering::Equal,
         (true, false) => Ordering::Less,
@@ -131,7 +136,7 @@ pub(crate) fn nan_first(a: &f64, b: &f64) -> Ordering {
 
 /// The `q` quantile of values, which it sorts: between two of them a weighted mean. NaN of no
 /// values or a `q` of NaN, an infinity for a `q` outside 0 to 1.
-pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
+pub(crate) fn quantile(q: f64, values: &mut Vec<f64>, patience: Patience<'_>) -> f64 {
     if values.is_empty() || q.is_nan() {
         return f64::NAN;
     }
@@ -141,7 +146,7 @@ pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_by(nan_first);
+    patience.sort(values);
     let last = values.len() - 1;
     let rank = q * last as f64;
     let lower = rank.floor();
@@ -233,17 +238,23 @@ mod tests {
 
     #[test]
     fn quantiles_lie_between_values() {
-        let mut values = [4.0, 1.0, 3.0, 2.0];
-        assert_eq!(quantile(0.5, &mut values), 2.5);
-        assert_eq!(quantile(0.0, &mut values), 1.0);
-        assert_eq!(quantile(1.0, &mut values), 4.0);
-        assert_eq!(quantile(-0.1, &mut values), f64::NEG_INFINITY);
-        assert_eq!(quantile(1.1, &mut values), f64::INFINITY);
-        assert!(quantile(f64::NAN, &mut values).is_nan());
-        assert!(quantile(0.5, &mut []).is_nan());
+        let mut values = vec![4.0, 1.0, 3.0, 2.0];
+        assert_eq!(quantile(0.5, &mut values, Patience::ENDLESS), 2.5);
+        assert_eq!(quantile(0.0, &mut values, Patience::ENDLESS), 1.0);
+        assert_eq!(quantile(1.0, &mut values, Patience::ENDLESS), 4.0);
+        assert_eq!(
+            quantile(-0.1, &mut values, Patience::ENDLESS),
+            f64::NEG_INFINITY
+        );
+        assert_eq!(quantile(1.1, &mut values, Patience::ENDLESS), f64::INFINITY);
+        assert!(quantile(f64::NAN, &mut values, Patience::ENDLESS).is_nan());
+        assert!(quantile(0.5, &mut vec![], Patience::ENDLESS).is_nan());
         // NaN sorts before all numbers.
-        assert!(quantile(0.0, &mut [1.0, f64::NAN]).is_nan());
-        assert_eq!(quantile(1.0, &mut [1.0, f64::NAN]), 1.0);
+        assert!(quantile(0.0, &mut vec![1.0, f64::NAN], Patience::ENDLESS).is_nan());
+        assert_eq!(
+            quantile(1.0, &mut vec![1.0, f64::NAN], Patience::ENDLESS),
+            1.0
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::numeric::{KahanSum, Mean, quantile};
+use super::patience::Patience;
 use super::window::{Expects, Window, WindowEntry, WindowFunction};
 
 pub(super) static FUNCTIONS: &[WindowEntry] = &[
@@ -53,15 +54,20 @@ fn seconds(time_ms: &i64) -> f64 {
 }
 
 fn sum(window: &Window<'_>) -> Option<f64> {
-    let values = window.values().iter().copied();
-    Some(values.fold(KahanSum::default(), KahanSum::plus).total())
+    let mut sum = KahanSum::default();
+    for piece in window.pieces() {
+        sum = piece.iter().copied().fold(sum, KahanSum::plus);
+    }
+    Some(sum.total())
 }
 
 fn mean(window: &Window<'_>) -> Option<f64> {
     let (first, rest) = window.values().split_first()?;
     let mut mean = Mean::of(*first);
-    for value in rest {
-        mean.add(*value);
+    for piece in window.patience.pieces(rest) {
+        for value in piece {
+            mean.add(*value);
+        }
     }
     Some(mean.value())
 }
@@ -71,23 +77,26 @@ fn variance(window: &Window<'_>) -> Option<f64> {
     let mut count = 0.0;
     let mut mean = KahanSum::default();
     let mut squares = KahanSum::default();
-    for &value in window.values() {
-        count += 1.0;
-        let delta = value - mean.total();
-        mean = mean.plus(delta / count);
-        squares = squares.plus(delta * (value - mean.total()));
+    for piece in window.pieces() {
+        for &value in piece {
+            count += 1.0;
+            let delta = value - mean.total();
+            mean = mean.plus(delta / count);
+            squares = squares.plus(delta * (value - mean.total()));
+        }
     }
     Some(squares.total() / count)
 }
 
 /// The time of the last value that is as good as any, a number being better than NaN.
 fn time_of(window: &Window<'_>, as_good: fn(f64, f64) -> bool) -> Option<f64> {
-    let values = window.values().iter().copied();
-    let mut samples = values.zip(window.timestamps_ms());
-    let (mut best, mut time_ms) = samples.next()?;
-    for (value, at_ms) in samples {
-        if as_good(value, best) || best.is_nan() {
-            (best, time_ms) = (value, at_ms);
+    let (values, times_ms) = (window.values(), window.timestamps_ms());
+    let (mut best, mut time_ms) = (*values.first()?, times_ms.first()?);
+    for range in window.patience.ranges(1..values.len()) {
+        for (&value, at_ms) in values[range.clone()].iter().zip(&times_ms[range]) {
+            if as_good(value, best) || best.is_nan() {
+                (best, time_ms) = (value, at_ms);
+            }
         }
     }
     Some(seconds(time_ms))
@@ -116,14 +125,15 @@ impl Extreme {
 }
 
 impl WindowFunction for Extreme {
-    fn begin(&mut self, _values: &[f64]) {
+    fn begin(&mut self, _values: &[f64], _patience: Patience<'_>) {
         self.candidates.clear();
         self.next = 0;
     }
 
     fn value(&mut self, window: &Window<'_>) -> Option<f64> {
         let values = window.all_values;
-        for at in self.next.max(window.first)..window.end {
+        let new = self.next.max(window.first);
+        for at in window.patience.ranges(new..window.end).flatten() {
             let value = values[at];
             if value.is_nan() {
                 continue;
@@ -153,8 +163,12 @@ struct Quantile {
 impl WindowFunction for Quantile {
     fn value(&mut self, window: &Window<'_>) -> Option<f64> {
         self.sorted.clear();
-        self.sorted.extend_from_slice(window.values());
-        Some(quantile(window.parameters[0], &mut self.sorted))
+        self.sorted.reserve(window.len());
+        for piece in window.pieces() {
+            self.sorted.extend_from_slice(piece);
+        }
+        let q = window.parameters[0];
+        Some(quantile(q, &mut self.sorted, window.patience))
     }
 }
 
@@ -166,16 +180,21 @@ struct MedianDeviation {
 
 impl WindowFunction for MedianDeviation {
     fn value(&mut self, window: &Window<'_>) -> Option<f64> {
-        if window.values().iter().any(|value| value.is_nan()) {
-            return Some(f64::NAN);
-        }
         self.sorted.clear();
-        self.sorted.extend_from_slice(window.values());
-        let median = quantile(0.5, &mut self.sorted);
-        for value in &mut self.sorted {
-            *value = (*value - median).abs();
+        self.sorted.reserve(window.len());
+        for piece in window.pieces() {
+            if piece.iter().any(|value| value.is_nan()) {
+                return Some(f64::NAN);
+            }
+            self.sorted.extend_from_slice(piece);
         }
-        Some(quantile(0.5, &mut self.sorted))
+        let median = quantile(0.5, &mut self.sorted, window.patience);
+        for range in window.patience.ranges(0..self.sorted.len()) {
+            for value in &mut self.sorted[range] {
+                *value = (*value - median).abs();
+            }
+        }
+        Some(quantile(0.5, &mut self.sorted, window.patience))
     }
 }
 
@@ -250,7 +269,7 @@ mod tests {
         ) {
             let times: Vec<i64> = (0..values.len() as i64).collect();
             let mut moving = Extreme::new(|a, b| a > b);
-            moving.begin(&values);
+            moving.begin(&values, Patience::ENDLESS);
             for end in (1..=values.len()).step_by(stride) {
                 let window = Window {
                     all_timestamps_ms: &times,
@@ -261,6 +280,7 @@ mod tests {
                     end_ms: 0,
                     time_ms: 0,
                     parameters: [0.0; 2],
+                    patience: Patience::ENDLESS,
                 };
                 let mut expected = window.values()[0];
                 for &value in window.values() {

@@ -1,6 +1,7 @@
 //! Differences over time: `rate`, `increase`, `delta`, `irate`, `idelta`, `changes`, `resets`.
 
 use super::numeric;
+use super::patience::Patience;
 use super::window::{Expects, Window, WindowEntry, WindowFunction};
 
 pub(super) static FUNCTIONS: &[WindowEntry] = &[
@@ -75,12 +76,14 @@ impl Extrapolated {
 }
 
 impl WindowFunction for Extrapolated {
-    fn begin(&mut self, values: &[f64]) {
+    fn begin(&mut self, values: &[f64], patience: Patience<'_>) {
         self.resets.clear();
         self.next_reset = 0;
         if self.is_counter {
             let is_reset = |&at: &usize| values[at] < values[at - 1];
-            self.resets.extend((1..values.len()).filter(is_reset));
+            for range in patience.ranges(1..values.len()) {
+                self.resets.extend(range.filter(is_reset));
+            }
         }
     }
 
@@ -156,17 +159,25 @@ impl Steps {
 }
 
 impl WindowFunction for Steps {
-    fn begin(&mut self, values: &[f64]) {
+    fn begin(&mut self, values: &[f64], patience: Patience<'_>) {
         self.counts.clear();
+        self.counts.reserve(values.len());
         let mut count = 0;
-        self.counts.extend((0..values.len()).map(|at| {
-            count += u64::from(at > 0 && (self.holds)(values[at - 1], values[at]));
-            count
-        }));
+        for range in patience.ranges(0..values.len()) {
+            self.counts.extend(range.map(|at| {
+                count += u64::from(at > 0 && (self.holds)(values[at - 1], values[at]));
+                count
+            }));
+        }
     }
 
     fn value(&mut self, window: &Window<'_>) -> Option<f64> {
-        Some((self.counts[window.end - 1] - self.counts[window.first]) as f64)
+        // Not all of them are there where the query has ended.
+        let (first, last) = (
+            self.counts.get(window.first)?,
+            self.counts.get(window.end - 1)?,
+        );
+        Some((last - first) as f64)
     }
 }
 

@@ -34,7 +34,9 @@ fn smoothed(window: &Window<'_>) -> Option<f64> {
         return None;
     };
     let (mut before, mut value, mut trend) = (0.0, *first, second - first);
-    for (at, sample) in window.values().iter().enumerate().skip(1) {
+    let samples = window.values();
+    for at in window.patience.ranges(1..samples.len()).flatten() {
+        let sample = samples[at];
         if at > 1 {
             trend = trend_factor * (value - before) + (1.0 - trend_factor) * trend;
         }
@@ -64,7 +66,8 @@ fn line(window: &Window<'_>, origin_ms: i64) -> Option<(f64, f64)> {
     }
     let values = window.values();
     let first = values[0];
-    if values[1..].iter().all(|&value| value == first) {
+    let mut rest = window.patience.pieces(&values[1..]);
+    if rest.all(|piece| piece.iter().all(|&value| value == first)) {
         let line = if first.is_infinite() {
             (f64::NAN, f64::NAN)
         } else {
@@ -73,12 +76,15 @@ fn line(window: &Window<'_>, origin_ms: i64) -> Option<(f64, f64)> {
         return Some(line);
     }
     let [mut xs, mut ys, mut products, mut squares] = [KahanSum::default(); 4];
-    for (&time_ms, &y) in window.timestamps_ms().iter().zip(values) {
-        let x = time_ms.saturating_sub(origin_ms) as f64 / 1e3;
-        xs = xs.plus(x);
-        ys = ys.plus(y);
-        products = products.plus(x * y);
-        squares = squares.plus(x * x);
+    let times_ms = window.timestamps_ms();
+    for range in window.patience.ranges(0..values.len()) {
+        for (&time_ms, &y) in times_ms[range.clone()].iter().zip(&values[range]) {
+            let x = time_ms.saturating_sub(origin_ms) as f64 / 1e3;
+            xs = xs.plus(x);
+            ys = ys.plus(y);
+            products = products.plus(x * y);
+            squares = squares.plus(x * x);
+        }
     }
     let count = values.len() as f64;
     let (x, y) = (xs.total(), ys.total());

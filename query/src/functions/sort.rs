@@ -3,10 +3,12 @@
 use std::cmp::Ordering;
 
 use crate::Labels;
+use crate::limits::meter::work;
 
 /// Whether `a` stands before `b` on a heap of Prometheus: NaN before all else, then the smaller
 /// one, or the larger one if `descending`.
 pub(crate) fn value_before(a: f64, b: f64, descending: bool) -> bool {
+    work(4);
     a.is_nan() || if descending { a > b } else { a < b }
 }
 

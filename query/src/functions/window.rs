@@ -1,5 +1,7 @@
 //! What a function of the samples in a window is.
 
+use super::patience::Patience;
+
 /// The samples of a series, stale markers left out, and the part of them that a window holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window<'a> {
@@ -19,6 +21,8 @@ pub(crate) struct Window<'a> {
     pub(crate) time_ms: i64,
     /// The function's scalar parameters at this step, 0 where it has fewer.
     pub(crate) parameters: [f64; 2],
+    /// Asked by who looks at many samples.
+    pub(crate) patience: Patience<'a>,
 }
 
 impl<'a> Window<'a> {
@@ -32,6 +36,12 @@ impl<'a> Window<'a> {
         &self.all_values[self.first..self.end]
     }
 
+    /// The same piece by piece, as long as the query goes on.
+    #[inline]
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &'a [f64]> + use<'a> {
+        self.patience.pieces(self.values())
+    }
+
     /// How many samples are inside.
     pub(crate) fn len(&self) -> usize {
         self.end - self.first
@@ -40,16 +50,16 @@ impl<'a> Window<'a> {
 
 /// A function of the samples in a window. The windows of a series come in order and move
 /// forward; a function that profits from that keeps what it needs between them.
-pub(crate) trait WindowFunction {
+pub(crate) trait WindowFunction: Send {
     /// The windows of another series begin: these are its values.
-    fn begin(&mut self, _values: &[f64]) {}
+    fn begin(&mut self, _values: &[f64], _patience: Patience<'_>) {}
 
     /// The value for a window, if it has one.
     fn value(&mut self, window: &Window<'_>) -> Option<f64>;
 }
 
 /// A plain function keeps nothing.
-impl<F: FnMut(&Window<'_>) -> Option<f64>> WindowFunction for F {
+impl<F: FnMut(&Window<'_>) -> Option<f64> + Send> WindowFunction for F {
     fn value(&mut self, window: &Window<'_>) -> Option<f64> {
         self(window)
     }
@@ -127,7 +137,7 @@ pub(super) mod tests {
         let timestamps: Vec<i64> = samples.iter().map(|sample| sample.0).collect();
         let values: Vec<f64> = samples.iter().map(|sample| sample.1).collect();
         let mut function = (entry.make)();
-        function.begin(&values);
+        function.begin(&values, Patience::ENDLESS);
         let first = timestamps.partition_point(|&time| time <= start_ms);
         let end = timestamps.partition_point(|&time| time <= end_ms);
         assert!(first < end, "no sample in the window");
@@ -140,6 +150,7 @@ pub(super) mod tests {
             end_ms,
             time_ms: end_ms,
             parameters,
+            patience: Patience::ENDLESS,
         })
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::sweep::{Rubbish, Sweeper};
+
 /// What queries hold together, and how much that may be.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -10,6 +12,8 @@ pub(crate) struct Budget {
     bytes_held: AtomicU64,
     /// What the largest of the queries held that have ended.
     largest_ended: AtomicU64,
+    /// Frees what is not freed before an answer.
+    sweeper: Arc<Sweeper>,
 }
 
 impl Budget {
@@ -18,6 +22,7 @@ impl Budget {
             bytes_max,
             bytes_held: AtomicU64::new(0),
             largest_ended: AtomicU64::new(0),
+            sweeper: Arc::default(),
         }
     }
 
@@ -58,8 +63,45 @@ impl Budget {
         self.largest_ended.swap(0, Ordering::Relaxed)
     }
 
+    /// Frees what is not freed before an answer.
+    pub(crate) fn sweeper(&self) -> &Sweeper {
+        &self.sweeper
+    }
+
+    /// Frees something on a thread of its own.
+    pub(crate) fn free_soon(&self, rubbish: Rubbish) {
+        self.sweeper.take(rubbish);
+    }
+
+    /// Frees what a query left behind it, which held `bytes` in the end and `bytes_peak` at most.
+    pub(super) fn free_behind(self: &Arc<Self>, left: Vec<Rubbish>, bytes: u64, bytes_peak: u64) {
+        let budget = Arc::clone(self);
+        self.sweeper.take(Box::new(Left {
+            left,
+            held: Reservation::of_taken(budget, bytes),
+            bytes_peak,
+        }));
+    }
+
     pub(super) fn give_back(&self, bytes: u64) {
         self.bytes_held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What an ended query left, and what it holds.
+struct Left {
+    // Freed before it is given back.
+    left: Vec<Rubbish>,
+    held: Reservation,
+    bytes_peak: u64,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.left.clear();
+        if let Some((budget, _)) = &self.held.0 {
+            budget.ended(self.bytes_peak);
+        }
     }
 }
 
@@ -72,6 +114,17 @@ impl Reservation {
     /// Of bytes that were taken from the budget already.
     pub(super) fn of_taken(budget: Arc<Budget>, bytes: u64) -> Self {
         Self(Some((budget, bytes)))
+    }
+
+    /// Frees an answer that nobody wants any more, or what is left of it, on another thread: to
+    /// free a million series takes a tenth of a second. Its bytes are held until then.
+    pub fn free_behind(self, answer: impl Send + 'static) {
+        let Some((budget, _)) = &self.0 else {
+            return;
+        };
+        let sweeper = Arc::clone(&budget.sweeper);
+        // In this order.
+        sweeper.take(Box::new((answer, self)));
     }
 
     /// How many bytes it holds.

@@ -2,16 +2,21 @@
 
 mod budget;
 mod loan;
+pub(crate) mod meter;
 mod read;
+mod sweep;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use self::budget::Budget;
 pub use self::budget::Reservation;
 pub(crate) use self::loan::{Held, Loan, bytes_of, heap_bytes};
 pub use self::read::ReadLimits;
+use self::sweep::Left;
+pub(crate) use self::sweep::Swept;
 use crate::{Error, ErrorKind};
 
 /// Samples that the queries of Prometheus may hold unless told otherwise.
@@ -25,7 +30,7 @@ pub(crate) const PARSED_BYTES: usize = 256;
 
 /// How many samples are looked at from one check of time to the next within a series: a few
 /// milliseconds of work.
-const WORK_BETWEEN_CHECKS: usize = 1 << 18;
+pub(crate) const WORK_BETWEEN_CHECKS: usize = 1 << 18;
 
 /// The limits of one query and how far it has got. Shared by the threads that work for it.
 ///
@@ -34,7 +39,7 @@ const WORK_BETWEEN_CHECKS: usize = 1 << 18;
 /// when it goes.
 #[derive(Debug)]
 pub(crate) struct Limits<'a> {
-    budget: &'a Budget,
+    budget: &'a Arc<Budget>,
     samples_max: u64,
     samples_held: AtomicU64,
     samples_peak: AtomicU64,
@@ -47,12 +52,16 @@ pub(crate) struct Limits<'a> {
     samples_read: AtomicU64,
     /// Of a list rather than of a query: its errors say so.
     is_list: bool,
+    /// Whether it was told to end: nothing is given back from then on before it has returned.
+    has_ended: AtomicBool,
+    /// What is to be freed behind its answer.
+    left: Mutex<Left>,
 }
 
 impl<'a> Limits<'a> {
     /// Limits that count from now.
     pub(crate) fn new(
-        budget: &'a Budget,
+        budget: &'a Arc<Budget>,
         samples_max: u64,
         timeout: Option<Duration>,
         cancel: Option<&'a AtomicBool>,
@@ -72,6 +81,8 @@ impl<'a> Limits<'a> {
             series_read: AtomicU64::new(0),
             samples_read: AtomicU64::new(0),
             is_list: false,
+            has_ended: AtomicBool::new(false),
+            left: Mutex::default(),
         }
     }
 
@@ -86,7 +97,23 @@ impl<'a> Limits<'a> {
     /// # Errors
     /// [`ErrorKind::Canceled`] and [`ErrorKind::Timeout`].
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        let checked = self.checked();
+        if checked.is_err() {
+            self.has_ended.store(true, Ordering::Relaxed);
+        }
+        checked
+    }
+
+    /// Whether a check has failed.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+
+    fn checked(&self) -> Result<(), Error> {
+        let is_cancelled = self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed));
+        #[cfg(test)]
+        let is_cancelled = is_cancelled || !meter::counted::looked();
+        if is_cancelled {
             let message = match self.is_list {
                 false => "query was canceled in expression evaluation",
                 true => "the request was canceled",
@@ -208,6 +235,10 @@ impl<'a> Limits<'a> {
 
     /// Gives back what is held.
     pub(crate) fn release(&self, samples: u64, bytes: u64) {
+        if self.has_ended() {
+            // It may be among what is freed later.
+            return;
+        }
         self.samples_held.fetch_sub(samples, Ordering::Relaxed);
         self.bytes_held.fetch_sub(bytes, Ordering::Relaxed);
         self.budget.give_back(bytes);
@@ -262,8 +293,14 @@ impl<'a> Limits<'a> {
 
 impl Drop for Limits<'_> {
     fn drop(&mut self) {
-        self.budget.give_back(*self.bytes_held.get_mut());
-        self.budget.ended(*self.bytes_peak.get_mut());
+        let (bytes, bytes_peak) = (*self.bytes_held.get_mut(), *self.bytes_peak.get_mut());
+        let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !left.0.is_empty() {
+            let left = std::mem::take(&mut left.0);
+            return self.budget.free_behind(left, bytes, bytes_peak);
+        }
+        self.budget.give_back(bytes);
+        self.budget.ended(bytes_peak);
     }
 }
 

@@ -55,6 +55,21 @@ impl<'e> ReadLimits<'e> {
     }
 }
 
+/// Of a query: what it reads is counted by who reads it.
+impl Allowance for Limits<'_> {
+    fn check(&self) -> Result<(), Error> {
+        Limits::check(self)
+    }
+
+    fn hold(&self, bytes: usize) -> Result<(), Error> {
+        Limits::hold(self, 0, bytes as u64)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.release(0, bytes as u64);
+    }
+}
+
 impl Allowance for ReadLimits<'_> {
     fn check(&self) -> Result<(), Error> {
         self.limits.check()

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn holding_more_samples_than_the_limit_is_an_error() {
-    let budget = Budget::new(u64::MAX);
+    let budget = Arc::new(Budget::new(u64::MAX));
     let limits = Limits::new(&budget, 10, None, None);
     let mut loan = Loan::new(&limits);
     loan.add(10, 0).unwrap();
@@ -55,7 +55,7 @@ fn bytes_are_those_of_all_queries() {
 
 #[test]
 fn a_loan_follows_buffers_that_grow() {
-    let budget = Budget::new(1000);
+    let budget = Arc::new(Budget::new(1000));
     let limits = Limits::new(&budget, 1000, None, None);
     let mut loan = Loan::new(&limits);
     loan.grow_to(400).unwrap();
@@ -73,7 +73,7 @@ fn a_loan_follows_buffers_that_grow() {
 
 #[test]
 fn time_and_cancellation_end_a_query() {
-    let budget = Budget::new(1);
+    let budget = Arc::new(Budget::new(1));
     let flag = AtomicBool::new(false);
     let limits = Limits::new(&budget, 1, None, Some(&flag));
     limits.check().unwrap();

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::condition::Condition;
-use super::{Column, Cursor, HistogramSample, Selection, SeriesSet, Source, Symbol, Values, View};
+use super::{
+    Allowance, Column, Cursor, HistogramSample, Selection, SeriesSet, Source, Symbol, Values, View,
+};
 use crate::{Error, FloatHistogram, Labels};
 
 /// Series in the order in which they were first met, each with its samples by time.
@@ -143,6 +145,7 @@ impl SeriesSet for MemorySet {
         &self,
         series: usize,
         cursor: &mut Cursor,
+        _allowance: &dyn Allowance,
         each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for samples in self.samples[series].chunks(3) {

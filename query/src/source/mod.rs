@@ -125,14 +125,17 @@ pub trait SeriesSet: Send + Sync {
     fn labels(&self, series: usize) -> Labels;
 
     /// Calls `each` with the columns of a series in rising order of time, cut to the range of
-    /// the selection; no timestamp twice. The cursor's buffers are used again.
+    /// the selection; no timestamp twice. The cursor's buffers are used again. A long series asks
+    /// `allowance` whether to go on.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Source`] for bytes that could not be read, and what `each` returns.
+    /// [`crate::ErrorKind::Source`] for bytes that could not be read, what `each` returns, that of
+    /// the allowance.
     fn columns(
         &self,
         series: usize,
         cursor: &mut Cursor,
+        allowance: &dyn Allowance,
         each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
     ) -> Result<(), Error>;
 

@@ -133,15 +133,17 @@ impl SeriesSet for storage::Selection<'_> {
         &self,
         series: usize,
         cursor: &mut Cursor,
+        allowance: &dyn Allowance,
         each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut samples = storage::Samples {
             timestamps_ms: std::mem::take(&mut cursor.timestamps_ms),
             values: std::mem::take(&mut cursor.values),
         };
+        let asked = StorageAllowance::new(allowance);
         let read = self
-            .samples(series, &mut samples)
-            .map_err(Error::source_failed);
+            .samples_within(series, &mut samples, &asked)
+            .map_err(|error| asked.error(error));
         let told = read.and_then(|()| {
             if samples.is_empty() {
                 return Ok(());

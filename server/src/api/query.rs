@@ -163,7 +163,8 @@ impl Request {
             };
             let mut result =
                 evaluate(app, &self.query, &options).map_err(|error| ApiError::query(&error))?;
-            if truncate(&mut result.value, self.limit) {
+            if let Some(lost) = truncate(&mut result.value, self.limit) {
+                app.engine.free_behind(lost);
                 result.warnings.push(TRUNCATED.to_owned());
             }
             result.warnings.extend(self.stats_warning);
@@ -181,15 +182,18 @@ impl Request {
     }
 }
 
-/// Cuts a vector or a matrix to `limit` elements; says whether anything was lost.
-fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
-    let Some(limit) = limit else { return false };
+/// Cuts a vector or a matrix to `limit` elements; gives what was lost, if anything was.
+fn truncate(value: &mut Value, limit: Option<usize>) -> Option<Value> {
+    let limit = limit?;
     match value {
-        Value::Vector(samples) if samples.len() > limit => samples.truncate(limit),
-        Value::Matrix(series) if series.len() > limit => series.truncate(limit),
-        _ => return false,
+        Value::Vector(samples) if samples.len() > limit => {
+            Some(Value::Vector(samples.split_off(limit)))
+        }
+        Value::Matrix(series) if series.len() > limit => {
+            Some(Value::Matrix(series.split_off(limit)))
+        }
+        _ => None,
     }
-    true
 }
 
 #[cfg(test)]
@@ -285,16 +289,14 @@ mod tests {
             histogram: None,
         };
         let mut value = Value::Vector(vec![sample; 3]);
-        assert!(!truncate(&mut value, None));
-        assert!(!truncate(&mut value, Some(3)));
-        assert!(truncate(&mut value, Some(2)));
+        assert!(truncate(&mut value, None).is_none());
+        assert!(truncate(&mut value, Some(3)).is_none());
+        assert!(truncate(&mut value, Some(2)).is_some());
         assert!(matches!(value, Value::Vector(samples) if samples.len() == 2));
-        assert!(!truncate(
-            &mut Value::Scalar {
-                timestamp_ms: 0,
-                value: 0.0
-            },
-            Some(1)
-        ));
+        let mut scalar = Value::Scalar {
+            timestamp_ms: 0,
+            value: 0.0,
+        };
+        assert!(truncate(&mut scalar, Some(1)).is_none());
     }
 }

@@ -27,17 +27,36 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Writes an answer in pieces.
 #[derive(Debug)]
 pub(super) struct QueryBody {
-    rest: Rest,
+    unsent: Unsent,
     /// Written, and not taken yet.
     piece: Vec<u8>,
     /// What stands after the result.
     tail: Vec<u8>,
     done: bool,
-    /// What the result takes of the memory for all queries, as long as it is there.
-    _memory: Reservation,
     _give_back: Option<GiveBack>,
     /// Held likewise; a client that reads slowly holds it long.
     _turn: Turn,
+}
+
+/// What is still to be written, and what the result takes of the memory for all queries, as long
+/// as it is there.
+#[derive(Debug)]
+struct Unsent {
+    rest: Rest,
+    memory: Reservation,
+}
+
+/// What an answer holds at least to be freed on a thread of its own when its client is gone, in
+/// bytes: the threads of the runtime have no milliseconds for it.
+const FREED_BEHIND_MIN: u64 = 1 << 20;
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        if self.memory.bytes() >= FREED_BEHIND_MIN {
+            let rest = std::mem::replace(&mut self.rest, Rest::Nothing);
+            std::mem::take(&mut self.memory).free_behind(rest);
+        }
+    }
 }
 
 /// The part of the result that is still to be written.
@@ -190,11 +209,10 @@ impl QueryBody {
         (memory, turn): (Reservation, Turn),
     ) -> Self {
         let mut body = Self {
-            rest,
+            unsent: Unsent { rest, memory },
             piece,
             tail,
             done: false,
-            _memory: memory,
             _give_back: None,
             _turn: turn,
         };
@@ -213,11 +231,10 @@ impl QueryBody {
     /// Writes until the piece is long enough or the answer ends.
     fn fill(&mut self) {
         let Self {
-            rest,
+            unsent: Unsent { rest, .. },
             piece,
             tail,
             done,
-            _memory: _,
             _give_back: _,
             _turn: _,
         } = self;

@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use silverback_tests::api::seconds;
+use silverback_tests::server::Server;
 use silverback_tests::{Error, Result};
 
 use super::{crowded, held_bytes};
@@ -58,6 +60,40 @@ fn a_query_that_nobody_waits_for_ends() -> Result<()> {
     let took = wait("0")?.duration_since(gone);
     println!("a query whose client went away ended after {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
-    assert_eq!(held_bytes(&server)?, 0);
+    holds_nothing(&server)
+}
+
+/// What an ended query left is freed behind it.
+pub(super) fn holds_nothing(server: &Server) -> Result<()> {
+    let began = Instant::now();
+    while held_bytes(server)? > 0 {
+        if began.elapsed() > WAIT_MAX {
+            return Err(Error::new("what ended queries left is not freed"));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// One turn at a time: a query that was ended has given its own back if the next one is answered.
+#[test]
+fn queries_that_are_out_of_time_give_back_their_turn_and_their_memory() -> Result<()> {
+    let (server, end_ms) = crowded(&["--query-concurrency", "1", "--query-timeout", "300ms"])?;
+    let api = server.api();
+    let (start, end) = (seconds(end_ms - 50_000_000), seconds(end_ms));
+    let params = [
+        ("query", "sum(deriv({__name__=~\"metric_.*\"}[5h]))"),
+        ("start", &*start),
+        ("end", &*end),
+        ("step", "5"),
+    ];
+    for _ in 0..3 {
+        let reply = api.post_form("/api/v1/query_range", &params)?;
+        assert_eq!(reply.status, 503, "{}", reply.body);
+        let told = "query timed out in expression evaluation";
+        assert!(reply.body.contains(told), "{}", reply.body);
+    }
+    holds_nothing(&server)?;
+    api.query("sum(metric_1)", end_ms)?;
     Ok(())
 }

@@ -9,7 +9,8 @@ use silverback_tests::Result;
 use silverback_tests::api::{Api, Reply, seconds};
 use silverback_tests::server::Server;
 
-use super::{MAX_BYTES, crowded, forget_peak, held_bytes, memory};
+use super::ends::holds_nothing;
+use super::{MAX_BYTES, crowded, forget_peak, memory};
 
 /// All series there are.
 const ALL: &str = "{__name__=~\".+\"}";
@@ -307,7 +308,7 @@ pub(super) fn end_on(server: &Server, end_ms: i64, bads: &[Bad]) -> Result<()> {
         going_on.join().unwrap()
     })?;
     assert!(others.asked.load(Ordering::Relaxed) > bads.len() as u64);
-    assert_eq!(held_bytes(server)?, 0);
+    holds_nothing(server)?;
     Ok(())
 }
 

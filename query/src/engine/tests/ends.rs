@@ -5,7 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::parse::Options;
-use crate::source::{Column, Cursor, Selection, SeriesSet, Source, Symbol, Values, View};
+use crate::source::{
+    Allowance, Column, Cursor, Selection, SeriesSet, Source, Symbol, Values, View,
+};
 use crate::{Engine, EngineOptions, Error, ErrorKind, Labels, QueryOptions};
 
 /// How soon, on a machine that does other things too.
@@ -16,7 +18,7 @@ const STEP_MS: i64 = 1000;
 
 /// So many series with a sample each second, made as they are read.
 #[derive(Clone, Copy)]
-struct Endless(usize);
+pub(super) struct Endless(pub(super) usize);
 
 impl Source for Endless {
     fn view(&self) -> Result<Box<dyn View + '_>, Error> {
@@ -64,6 +66,7 @@ impl SeriesSet for EndlessSet {
         &self,
         series: usize,
         cursor: &mut Cursor,
+        _allowance: &dyn Allowance,
         each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (mut next_ms, last_ms) = self.times_ms;
@@ -114,6 +117,7 @@ fn goes_on(query: &str, series: usize, (steps, threads): (i64, usize)) -> Durati
             Err(error) => error,
         };
         assert_eq!(error.kind(), ErrorKind::Canceled, "{query}: {error}");
+        engine.wait_for_freed();
         assert_eq!(engine.bytes_held(), 0, "{query}");
         ended.duration_since(canceling.join().unwrap())
     })

@@ -6,6 +6,7 @@ mod histograms;
 mod limits;
 mod steps;
 mod threads;
+mod work;
 
 use crate::Labels;
 use crate::source::memory::MemorySource;

@@ -1,12 +1,11 @@
 //! `count_values`: a group for each value.
 
-use hashbrown::HashMap;
-
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, is_present};
+use crate::eval::keys::{KeyTable, key_bytes};
 use crate::eval::rows::{Rows, WORK_A_LABEL_SET, merge_same_labels};
 use crate::float_text::{text, write_plain_float};
-use crate::limits::{Loan, bytes_of};
+use crate::limits::{Loan, Swept, bytes_of};
 use crate::parse::ast::Grouping;
 use crate::parse::strings::quote;
 use crate::plan::{Aggregate, Parameter};
@@ -14,7 +13,7 @@ use crate::{Error, ErrorKind, Labels};
 
 /// What a group takes beside its labels and counts: its places in tables and lists, which have
 /// room for as many again.
-const GROUP_BYTES: usize = 3 * size_of::<(Labels, usize)>() + 2 * size_of::<Vec<f64>>();
+const GROUP_BYTES: usize = key_bytes::<Labels>() + 2 * size_of::<Vec<f64>>();
 
 impl<'e> Evaluator<'e> {
     pub(super) fn count_values(&self, node: &'e Aggregate) -> Result<Rows<'e>, Error> {
@@ -29,8 +28,8 @@ impl<'e> Evaluator<'e> {
             ));
         }
         let rows = self.vector(&node.child)?;
-        let mut groups: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
-        let mut counts: Vec<Vec<f64>> = Vec::new();
+        let mut groups: KeyTable<'_, Labels> = KeyTable::new(self.limits);
+        let mut counts: Swept<'_, Vec<Vec<f64>>> = Swept::new(Vec::new(), self.limits);
         let mut loan = Loan::new(self.limits);
         let mut work = 0;
         for row in rows.iter() {
@@ -46,7 +45,7 @@ impl<'e> Evaluator<'e> {
                         let labels = group_labels(&node.grouping, label, &labels);
                         let next = counts.len();
                         let bytes = labels.heap_bytes() + GROUP_BYTES;
-                        let group = *groups.entry(labels).or_insert(next);
+                        let group = groups.get_or_insert(labels, next);
                         if group == next {
                             let count = self.grid.count;
                             loan.add(count, bytes + bytes_of::<f64>(count))?;
@@ -65,10 +64,8 @@ impl<'e> Evaluator<'e> {
             }
         }
         drop(rows);
-        let mut labels: Vec<(Labels, usize)> = groups.into_iter().collect();
-        labels.sort_by_key(|(_, group)| *group);
         let mut rows = Rows::none(self.limits);
-        for ((labels, _), counts) in labels.into_iter().zip(counts) {
+        for ((labels, _), counts) in groups.into_keys().into_iter().zip(counts) {
             self.limits.check()?;
             rows.add(|| labels, false, 0, &counts)?;
             loan.give_back(counts.len(), bytes_of::<f64>(counts.len()));

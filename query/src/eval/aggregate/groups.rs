@@ -1,15 +1,12 @@
 //! Which group a row belongs to.
 
-use hashbrown::HashMap;
-
+use crate::eval::keys::{KeyTable, key_bytes};
 use crate::eval::rows::{MetadataSymbols, Origin, RowLabels};
 use crate::labels::METRIC_NAME;
-use crate::limits::{Limits, Loan};
+use crate::limits::{Limits, Loan, Swept};
 use crate::parse::ast::Grouping;
 use crate::source::{SeriesSet, Symbol};
 use crate::{Error, Labels};
-
-type Map<K> = HashMap<K, usize, foldhash::fast::RandomState>;
 
 /// The groups of an aggregation, numbered in the order in which they were met.
 ///
@@ -17,10 +14,10 @@ type Map<K> = HashMap<K, usize, foldhash::fast::RandomState>;
 pub(super) struct Groups<'g> {
     grouping: &'g Grouping,
     /// Found by the symbols of the labels that count.
-    by_symbols: Map<Box<[Symbol]>>,
-    by_labels: Map<Labels>,
+    by_symbols: KeyTable<'g, Box<[Symbol]>>,
+    by_labels: KeyTable<'g, Labels>,
     /// Labels of each group, and whether a row of it drops its name later.
-    labels: Vec<(Labels, bool)>,
+    labels: Swept<'g, Vec<(Labels, bool)>>,
     symbols: Option<GroupingSymbols>,
     row: Vec<(Symbol, Symbol)>,
     key: Vec<Symbol>,
@@ -29,7 +26,7 @@ pub(super) struct Groups<'g> {
 
 /// What a group takes beside its labels: its place in the list and in the table, each of which
 /// may have room for as many again.
-const GROUP_BYTES: usize = 4 * size_of::<(Labels, usize)>();
+const GROUP_BYTES: usize = key_bytes::<Labels>() + 2 * size_of::<(Labels, bool)>();
 
 /// The grouping labels in one selection.
 struct GroupingSymbols {
@@ -42,9 +39,9 @@ impl<'g> Groups<'g> {
     pub(super) fn new(grouping: &'g Grouping, limits: &'g Limits<'g>) -> Self {
         Self {
             grouping,
-            by_symbols: Map::default(),
-            by_labels: Map::default(),
-            labels: Vec::new(),
+            by_symbols: KeyTable::new(limits),
+            by_labels: KeyTable::new(limits),
+            labels: Swept::new(Vec::new(), limits),
             symbols: None,
             row: Vec::new(),
             key: Vec::new(),
@@ -61,25 +58,31 @@ impl<'g> Groups<'g> {
         let group = match labels.origin {
             Origin::Stored(set, series) => {
                 self.fill_key(set, series, labels.without_metadata);
-                match self.by_symbols.get(self.key.as_slice()) {
-                    Some(&group) => group,
-                    None => {
-                        let group = self.push(&labels.to_labels())?;
-                        self.by_symbols.insert(self.key.as_slice().into(), group);
-                        group
-                    }
-                }
+                let Self {
+                    by_symbols,
+                    key,
+                    labels: all,
+                    loan,
+                    ..
+                } = self;
+                by_symbols.get_or_make(key.as_slice(), || {
+                    let labels = group_labels(self.grouping, &labels.to_labels());
+                    let group = push(all, loan, labels)?;
+                    Ok::<_, Error>((key.as_slice().into(), group))
+                })?
             }
             Origin::Made(made) => {
-                let made = self.group_labels(made);
-                match self.by_labels.get(&made) {
-                    Some(&group) => group,
-                    None => {
-                        let group = self.push(&made)?;
-                        self.by_labels.insert(made, group);
-                        group
-                    }
-                }
+                let made = group_labels(self.grouping, made);
+                let Self {
+                    by_labels,
+                    labels: all,
+                    loan,
+                    ..
+                } = self;
+                by_labels.get_or_make(&made, || {
+                    let group = push(all, loan, made.clone())?;
+                    Ok::<_, Error>((made.clone(), group))
+                })?
             }
         };
         self.labels[group].1 |= labels.drop_name;
@@ -87,23 +90,8 @@ impl<'g> Groups<'g> {
     }
 
     /// Labels of the groups in their order, each with whether its name is dropped later.
-    pub(super) fn into_labels(self) -> impl Iterator<Item = (Labels, bool)> {
+    pub(super) fn into_labels(self) -> impl ExactSizeIterator<Item = (Labels, bool)> {
         self.labels.into_iter()
-    }
-
-    fn push(&mut self, labels: &Labels) -> Result<usize, Error> {
-        let labels = self.group_labels(labels);
-        // The key in the table is no longer than the labels.
-        self.loan.add(0, GROUP_BYTES + 2 * labels.heap_bytes())?;
-        self.labels.push((labels, false));
-        Ok(self.labels.len() - 1)
-    }
-
-    fn group_labels(&self, labels: &Labels) -> Labels {
-        match self.grouping {
-            Grouping::By(names) => labels.matching(true, names),
-            Grouping::Without(names) => labels.matching(false, names),
-        }
     }
 
     /// Puts the symbols of the labels that tell groups apart into `key`, with their names, in
@@ -135,5 +123,23 @@ impl<'g> Groups<'g> {
                 key.extend([name, value]);
             }
         }
+    }
+}
+
+fn push(
+    all: &mut Vec<(Labels, bool)>,
+    loan: &mut Loan<'_>,
+    labels: Labels,
+) -> Result<usize, Error> {
+    // The key in the table is no longer than the labels.
+    loan.add(0, GROUP_BYTES + 2 * labels.heap_bytes())?;
+    all.push((labels, false));
+    Ok(all.len() - 1)
+}
+
+fn group_labels(grouping: &Grouping, labels: &Labels) -> Labels {
+    match grouping {
+        Grouping::By(names) => labels.matching(true, names),
+        Grouping::Without(names) => labels.matching(false, names),
     }
 }

@@ -5,7 +5,7 @@ use super::topk::{Heap, Keeps};
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, present_range};
 use crate::eval::order::in_order;
-use crate::eval::rows::Rows;
+use crate::eval::rows::{Rows, WORK_A_LABEL_SET};
 use crate::functions::numeric::{max, min};
 use crate::labels::hash::label_hash;
 use crate::limits::{Loan, bytes_of};
@@ -36,7 +36,15 @@ impl<'e> Evaluator<'e> {
             let ratio = ratios.first().copied().unwrap_or(0.0);
             return picked_in_groups(node, rows, ratio);
         }
+        let (limits, mut work) = (self.limits, 0);
+        let mut checked = Ok(());
         rows.retain_mut(|row| {
+            if checked.is_ok() {
+                checked = limits.check_work(&mut work, WORK_A_LABEL_SET + row.values.len());
+            }
+            if checked.is_err() {
+                return true;
+            }
             let offset = offset(&row.labels);
             let ratios = ratios.iter().skip(row.first);
             for (value, &ratio) in row.values.iter_mut().zip(ratios) {
@@ -46,7 +54,7 @@ impl<'e> Evaluator<'e> {
             }
             !present_range(&row.values).is_empty()
         });
-        Ok(rows)
+        checked.map(|()| rows)
     }
 }
 
@@ -61,16 +69,23 @@ fn picked_in_groups<'l>(
     let mut loan = Loan::new(rows.limits());
     // As in `topk`.
     loan.add(0, 3 * bytes_of::<(f64, usize)>(rows.len()))?;
-    let mut heaps: Vec<Heap> = groups
-        .into_labels()
-        .map(|_| Heap::new(Keeps::First))
-        .collect();
+    let mut work = 0;
+    let mut heaps = Vec::new();
+    for _group in groups.into_labels() {
+        loan.limits().check_work(&mut work, WORK_A_LABEL_SET)?;
+        heaps.push(Heap::new(Keeps::First));
+    }
     for (at, (row, &group)) in rows.iter().zip(of_rows.iter()).enumerate() {
+        loan.limits().check_work(&mut work, WORK_A_LABEL_SET)?;
         if row.has(0) && picks(ratio, offset(&row.labels)) {
             heaps[group].offer(usize::MAX, row.at(0), at);
         }
     }
-    let order: Vec<usize> = heaps.iter_mut().flat_map(Heap::take_sorted).collect();
+    let mut order = Vec::with_capacity(rows.len());
+    for heap in &mut heaps {
+        loan.limits().check_work(&mut work, WORK_A_LABEL_SET)?;
+        order.extend(heap.take_sorted(loan.limits())?);
+    }
     let (rows, held) = rows.into_parts();
     Ok(Rows::new(in_order(rows, &order, &mut loan)?, held))
 }

@@ -13,7 +13,7 @@ use super::Evaluator;
 use super::column::{ABSENT, is_present};
 use super::rows::Rows;
 use crate::Error;
-use crate::limits::{Held, Loan};
+use crate::limits::{Held, Loan, Swept};
 use crate::parse::ast::AggregateOp;
 use crate::plan::{Aggregate, Parameter};
 
@@ -50,7 +50,7 @@ impl<'e> Evaluator<'e> {
         result: impl Fn(&S) -> f64,
     ) -> Result<Rows<'e>, Error> {
         let mut groups = Groups::new(&node.grouping, self.limits);
-        let mut columns: Vec<Column<S>> = Vec::new();
+        let mut columns: Swept<'_, Vec<Column<S>>> = Swept::new(Vec::new(), self.limits);
         let mut loan = Loan::new(self.limits);
         self.open(&node.child)?.run(self, &mut |labels, cells| {
             let range = super::column::present_range(cells.values);

@@ -3,10 +3,12 @@
 use super::groups::Groups;
 use crate::Error;
 use crate::eval::Evaluator;
+use crate::eval::binary::matching::BySignature;
 use crate::eval::column::{ABSENT, cell, is_present};
 use crate::eval::rows::{Cells, Origin, Row, RowLabels, Rows, WORK_A_LABEL_SET};
+use crate::functions::Patience;
 use crate::functions::numeric::{max, min, quantile};
-use crate::limits::{Held, Limits, Loan, bytes_of};
+use crate::limits::{Held, Limits, Loan, Swept, bytes_of};
 use crate::plan::{Aggregate, Parameter};
 
 /// The number of the group of each row, and the groups.
@@ -43,7 +45,8 @@ impl<'e> Evaluator<'e> {
         // Rows go straight to their groups: no label string is needed but one a group.
         let mut groups = Groups::new(&node.grouping, self.limits);
         let mut loan = Loan::new(self.limits);
-        let mut members: Vec<Vec<(usize, Vec<f64>)>> = Vec::new();
+        let mut members: Swept<'_, Vec<(usize, Vec<f64>)>> = Swept::new(Vec::new(), self.limits);
+        let mut of_members = Vec::new();
         self.open(&node.child)?
             .run(self, &mut |labels, cells: Cells<'_>| {
                 let range = crate::eval::column::present_range(cells.values);
@@ -51,34 +54,42 @@ impl<'e> Evaluator<'e> {
                     return Ok(());
                 }
                 let group = groups.of(labels)?;
-                if group == members.len() {
-                    members.push(Vec::new());
-                }
-                // The list of members has room for as many again.
-                let bytes = bytes_of::<f64>(range.len()) + 2 * size_of::<(usize, Vec<f64>)>();
+                // The lists of members have room for as many again.
+                let bytes =
+                    bytes_of::<f64>(range.len()) + 2 * size_of::<(usize, Vec<f64>, usize)>();
                 loan.add(range.len(), bytes)?;
-                members[group].push((cells.first + range.start, cells.values[range].to_vec()));
+                members.push((cells.first + range.start, cells.values[range].to_vec()));
+                of_members.push(group);
                 Ok(())
             })?;
+        let labels = groups.into_labels();
+        loan.add(0, BySignature::bytes(&of_members, labels.len()))?;
+        let by_group = BySignature::new(&of_members, labels.len());
         let mut result = Rows::none(self.limits);
-        let most = members.iter().map(Vec::len).max().unwrap_or(0);
+        let sizes = (0..by_group.count()).map(|group| by_group.of(group).len());
+        let most = sizes.max().unwrap_or(0);
         loan.add(0, bytes_of::<f64>(most))?;
         let mut at_step = Vec::with_capacity(most);
         let mut values = self.column(ABSENT)?;
         let mut work = 0;
-        for ((labels, drop_name), members) in groups.into_labels().zip(&members) {
+        let patience = Patience::of(self.limits);
+        for (group, (labels, drop_name)) in labels.enumerate() {
+            let own = by_group.of(group);
             self.limits.check()?;
             for (step, value) in values.iter_mut().enumerate() {
                 // Sorting takes a few times as long.
-                self.limits.check_work(&mut work, 8 * members.len())?;
+                self.limits.check_work(&mut work, 8 * own.len())?;
                 *value = ABSENT;
                 at_step.clear();
-                at_step.extend(members.iter().filter_map(|(first, values)| {
-                    let value = values.get(step.checked_sub(*first)?)?;
-                    is_present(*value).then_some(*value)
-                }));
+                for own in patience.pieces(own) {
+                    at_step.extend(own.iter().filter_map(|&member| {
+                        let (first, values) = members.get(member)?;
+                        let value = values.get(step.checked_sub(*first)?)?;
+                        is_present(*value).then_some(*value)
+                    }));
+                }
                 if !at_step.is_empty() {
-                    *value = cell(quantile(parameter[step], &mut at_step));
+                    *value = cell(quantile(parameter[step], &mut at_step, patience));
                 }
             }
             result.add(|| labels, drop_name, 0, &values)?;

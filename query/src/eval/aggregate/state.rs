@@ -3,7 +3,7 @@
 use crate::functions::numeric::{KahanSum, Mean};
 
 /// The state of an aggregation that has seen at least one value.
-pub(super) trait State {
+pub(super) trait State: Send + 'static {
     /// After the first value.
     fn of(value: f64) -> Self;
     /// After another one.

@@ -3,12 +3,11 @@
 use super::quantile::grouped;
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, present_range};
-use crate::eval::order::in_order;
-use crate::eval::rows::Rows;
-use crate::functions::go_sort::go_sort;
+use crate::eval::order::{go_sorted, in_order};
+use crate::eval::rows::{Rows, WORK_A_LABEL_SET};
 use crate::functions::numeric::{go_float, max, min};
 use crate::functions::sort::value_before;
-use crate::limits::{Loan, bytes_of};
+use crate::limits::{Limits, Loan, Swept, bytes_of};
 use crate::parse::ast::AggregateOp;
 use crate::plan::Aggregate;
 use crate::{Error, ErrorKind};
@@ -27,41 +26,42 @@ impl<'e> Evaluator<'e> {
         let mut loan = Loan::new(self.limits);
         // Heaps have room for as many again as they hold, and then there is a list of rows.
         loan.add(0, 3 * bytes_of::<(f64, usize)>(rows.len()))?;
-        let mut heaps: Vec<Heap> = groups
-            .into_labels()
-            .map(|_| {
-                Heap::new(match node.op {
-                    AggregateOp::Bottomk => Keeps::Smallest,
-                    AggregateOp::Limitk => Keeps::First,
-                    _ => Keeps::Largest,
-                })
-            })
-            .collect();
-        let mut kept: Vec<Vec<bool>> = Vec::new();
+        let mut work = 0;
+        let mut heaps = Vec::new();
+        for _group in groups.into_labels() {
+            self.limits.check_work(&mut work, WORK_A_LABEL_SET)?;
+            heaps.push(Heap::new(match node.op {
+                AggregateOp::Bottomk => Keeps::Smallest,
+                AggregateOp::Limitk => Keeps::First,
+                _ => Keeps::Largest,
+            }));
+        }
+        let mut kept: Swept<'_, Vec<Vec<bool>>> = Swept::new(Vec::new(), self.limits);
         if !self.grid.is_instant() {
             let cells = rows.iter().map(|row| bytes_of::<bool>(row.values.len()));
             loan.add(0, cells.sum::<usize>() + bytes_of::<Vec<bool>>(rows.len()))?;
-            kept = rows
-                .iter()
-                .map(|row| vec![false; row.values.len()])
-                .collect();
+            for row in rows.iter() {
+                self.limits
+                    .check_work(&mut work, WORK_A_ROW + row.values.len())?;
+                kept.push(vec![false; row.values.len()]);
+            }
         }
         let mut order = Vec::new();
-        let mut work = 0;
         for (step, &k) in parameter.iter().enumerate() {
             let k = (k as i64).min(rows.len() as i64);
             if k < 1 {
                 continue;
             }
-            self.limits.check_work(&mut work, rows.len())?;
             for (at, row) in rows.iter().enumerate() {
+                self.limits.check_work(&mut work, WORK_A_ROW)?;
                 if row.has(step) {
                     heaps[of_rows[at]].offer(k as usize, row.at(step), at);
                 }
             }
             for heap in &mut heaps {
+                self.limits.check_work(&mut work, WORK_A_ROW)?;
                 if self.grid.is_instant() {
-                    order.extend(heap.take_sorted());
+                    order.extend(heap.take_sorted(self.limits)?);
                 }
                 for (_, at) in heap.elements.drain(..) {
                     kept[at][step - rows[at].first] = true;
@@ -72,14 +72,22 @@ impl<'e> Evaluator<'e> {
             let (rows, held) = rows.into_parts();
             return Ok(Rows::new(in_order(rows, &order, &mut loan)?, held));
         }
-        Ok(only(rows, kept))
+        only(rows, kept)
     }
 }
 
 /// The rows with the values of those steps alone that are kept.
-fn only(mut rows: Rows<'_>, kept: Vec<Vec<bool>>) -> Rows<'_> {
+fn only<'l>(mut rows: Rows<'l>, kept: Swept<'l, Vec<Vec<bool>>>) -> Result<Rows<'l>, Error> {
+    let (limits, mut work) = (rows.limits(), 0);
     let mut kept = kept.into_iter();
+    let mut checked = Ok(());
     rows.retain_mut(|row| {
+        if checked.is_ok() {
+            checked = limits.check_work(&mut work, WORK_A_LABEL_SET + row.values.len());
+        }
+        if checked.is_err() {
+            return true;
+        }
         let kept = kept.next().unwrap_or_default();
         for (value, kept) in row.values.iter_mut().zip(kept) {
             if !kept {
@@ -88,8 +96,11 @@ fn only(mut rows: Rows<'_>, kept: Vec<Vec<bool>>) -> Rows<'_> {
         }
         !present_range(&row.values).is_empty()
     });
-    rows
+    checked.map(|()| rows)
 }
+
+/// How long it takes to offer a row to a heap, in samples looked at.
+const WORK_A_ROW: usize = 96;
 
 /// k is counted in an i64.
 fn check_range(parameter: &[f64], smallest: f64, largest: f64) -> Result<(), Error> {
@@ -193,13 +204,17 @@ impl Heap {
     }
 
     /// The rows, the best first, or as they lie where none is better; leaves nothing.
-    pub(super) fn take_sorted(&mut self) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// The query was ended.
+    pub(super) fn take_sorted(&mut self, limits: &Limits<'_>) -> Result<Vec<usize>, Error> {
         let descending = !self.smallest_first();
         let mut elements = std::mem::take(&mut self.elements);
         if self.keeps != Keeps::First {
-            go_sort(&mut elements, |a, b| value_before(b.0, a.0, descending));
+            let before = |a: &(f64, usize), b: &(f64, usize)| value_before(b.0, a.0, descending);
+            go_sorted(&mut elements, limits, before)?;
         }
-        elements.into_iter().map(|(_, row)| row).collect()
+        Ok(elements.into_iter().map(|(_, row)| row).collect())
     }
 }
 
@@ -212,7 +227,9 @@ mod tests {
         for (row, &value) in values.iter().enumerate() {
             heap.offer(k, value, row);
         }
-        heap.take_sorted()
+        let budget = std::sync::Arc::new(crate::limits::Budget::new(0));
+        let limits = Limits::new(&budget, 0, None, None);
+        heap.take_sorted(&limits).unwrap()
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Which elements of two vectors have the same matching labels.
 
-use hashbrown::HashMap;
-
+use crate::eval::keys::{KeyTable, key_bytes};
 use crate::eval::rows::{Row, WORK_A_LABEL_SET};
 use crate::limits::{Limits, Loan, bytes_of};
 use crate::parse::ast::VectorMatching;
@@ -19,7 +18,7 @@ pub(super) struct Signatures<'l> {
 }
 
 /// What a signature takes in a table that has room for as many again.
-const SIGNATURE_BYTES: usize = 2 * size_of::<(Labels, usize)>();
+const SIGNATURE_BYTES: usize = key_bytes::<Labels>();
 
 impl<'l> Signatures<'l> {
     /// # Errors
@@ -35,13 +34,13 @@ impl<'l> Signatures<'l> {
         // The table goes when all have their numbers.
         let mut table_loan = Loan::new(limits);
         let mut work = 0;
-        let mut numbers: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
+        let mut numbers: KeyTable<'_, Labels> = KeyTable::new(limits);
         let mut number = |row: &Row| {
             limits.check_work(&mut work, WORK_A_LABEL_SET)?;
             let next = numbers.len();
             let labels = row.labels.matching(matching.on, &matching.labels);
             let bytes = labels.heap_bytes();
-            let number = *numbers.entry(labels).or_insert(next);
+            let number = numbers.get_or_insert(labels, next);
             if number == next {
                 table_loan.add(0, bytes + SIGNATURE_BYTES)?;
             }
@@ -59,7 +58,7 @@ impl<'l> Signatures<'l> {
 }
 
 /// The rows of one side that each signature has, in their order.
-pub(super) struct BySignature {
+pub(in crate::eval) struct BySignature {
     /// Rows, signature by signature.
     rows: Vec<usize>,
     /// Where in `rows` each signature begins; one more at the end.
@@ -68,11 +67,11 @@ pub(super) struct BySignature {
 
 impl BySignature {
     /// How many bytes it takes, also while it is made.
-    pub(super) fn bytes(signatures: &[usize], count: usize) -> usize {
+    pub(in crate::eval) fn bytes(signatures: &[usize], count: usize) -> usize {
         bytes_of::<usize>(signatures.len()) + 2 * bytes_of::<usize>(count + 1)
     }
 
-    pub(super) fn new(signatures: &[usize], count: usize) -> Self {
+    pub(in crate::eval) fn new(signatures: &[usize], count: usize) -> Self {
         let mut starts = vec![0; count + 1];
         for &signature in signatures {
             starts[signature + 1] += 1;
@@ -90,11 +89,11 @@ impl BySignature {
     }
 
     /// How many signatures there are.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::eval) fn count(&self) -> usize {
         self.starts.len() - 1
     }
 
-    pub(super) fn of(&self, signature: usize) -> &[usize] {
+    pub(in crate::eval) fn of(&self, signature: usize) -> &[usize] {
         &self.rows[self.starts[signature]..self.starts[signature + 1]]
     }
 }

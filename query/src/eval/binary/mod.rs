@@ -2,7 +2,7 @@
 //! and the set operators.
 
 pub(super) mod arithmetic;
-mod matching;
+pub(super) mod matching;
 mod set;
 mod vector;
 

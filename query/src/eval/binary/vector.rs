@@ -4,15 +4,14 @@
 //! Prometheus refuses, it refuses at a step at which both elements are there, and it refuses at
 //! the first such step: rows that take turns over time (a pod that replaces another) are fine.
 
-use hashbrown::HashMap;
-
 use super::arithmetic;
 use super::matching::{BySignature, Signatures, steps_with_any};
 use crate::eval::Evaluator;
 use crate::eval::column::{ABSENT, cell, present_range};
+use crate::eval::keys::{KeyTable, key_bytes};
 use crate::eval::rows::{Row, Rows, merge_same_labels};
 use crate::labels::METADATA;
-use crate::limits::{Held, Loan, bytes_of};
+use crate::limits::{Held, Limits, Loan, Swept, bytes_of};
 use crate::parse::ast::{BinaryOp, Cardinality};
 use crate::plan::Match;
 use crate::{Error, ErrorKind, Labels};
@@ -57,7 +56,7 @@ pub(super) fn combine<'l>(
     }
     let mut results = Results {
         rows: Rows::none(evaluator.limits),
-        taken: Held::new(Taken::default(), loan),
+        taken: Held::new(Taken::new(evaluator.limits), loan),
         refusals,
         values: evaluator.column(ABSENT)?,
     };
@@ -134,15 +133,27 @@ impl FirstRefusal {
 }
 
 /// At which steps results that must be unique have been made.
-type Taken = HashMap<(usize, Labels), Vec<bool>, foldhash::fast::RandomState>;
+struct Taken<'l> {
+    places: KeyTable<'l, (usize, Labels)>,
+    steps: Swept<'l, Vec<Vec<bool>>>,
+}
 
-/// What an entry of that takes in a table that has room for as many again.
-const TAKEN_BYTES: usize = 2 * size_of::<((usize, Labels), Vec<bool>)>();
+/// What an entry of that takes in tables that have room for as many again.
+const TAKEN_BYTES: usize = key_bytes::<(usize, Labels)>() + 2 * size_of::<Vec<bool>>();
+
+impl<'l> Taken<'l> {
+    fn new(limits: &'l Limits<'l>) -> Self {
+        Self {
+            places: KeyTable::new(limits),
+            steps: Swept::new(Vec::new(), limits),
+        }
+    }
+}
 
 /// The rows of the result as far as they are made.
 struct Results<'l> {
     rows: Rows<'l>,
-    taken: Held<'l, Taken>,
+    taken: Held<'l, Taken<'l>>,
     refusals: FirstRefusal,
     /// The values of a pair.
     values: Held<'l, Vec<f64>>,
@@ -292,12 +303,14 @@ impl Operation<'_> {
             };
             let (taken, loan) = results.taken.parts_mut();
             let bytes = of.heap_bytes();
-            let taken = taken.entry((signature, of)).or_default();
-            if taken.is_empty() {
+            let next = taken.steps.len();
+            let at = taken.places.get_or_insert((signature, of), next);
+            if at == next {
                 let steps = self.evaluator.grid.count;
                 loan.add(0, bytes + TAKEN_BYTES + bytes_of::<bool>(steps))?;
-                taken.resize(steps, false);
+                taken.steps.push(vec![false; steps]);
             }
+            let taken = &mut taken.steps[at];
             self.check_unique((many, place), one, taken, &mut results.refusals);
         }
         let drop_name = self.node.return_bool && self.evaluator.delayed_name_removal;

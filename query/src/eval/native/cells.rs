@@ -272,7 +272,7 @@ fn columns<'l>(
         loan.add(row.cells.len(), bytes + bytes_of::<f64>(row.cells.len()))?;
         all.extend(column(row, at));
     }
-    Ok(Rows::new(all, loan))
+    Ok(Rows::of(all, loan))
 }
 
 /// The cells that numbers stand for; `cell` gives that of a number at a step. Where they are those

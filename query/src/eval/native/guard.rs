@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::source::{Column, Cursor, HistogramSample, Selection, SeriesSet, Symbol, View};
+use crate::source::{
+    Allowance, Column, Cursor, HistogramSample, Selection, SeriesSet, Symbol, View,
+};
 use crate::{Error, ErrorKind, Labels};
 
 /// A view whose series cannot be read where they have histograms: columns of floats alone would
@@ -61,6 +63,7 @@ impl SeriesSet for Floats<'_> {
         &self,
         series: usize,
         cursor: &mut Cursor,
+        allowance: &dyn Allowance,
         each: &mut dyn FnMut(Column<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if self.set.has_histograms(series)? {
@@ -68,7 +71,7 @@ impl SeriesSet for Floats<'_> {
             let message = "native histograms where floats are expected";
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        self.set.columns(series, cursor, each)
+        self.set.columns(series, cursor, allowance, each)
     }
 
     fn has_histograms(&self, series: usize) -> Result<bool, Error> {

@@ -31,7 +31,7 @@ use super::order::sorted;
 use super::raw::SERIES_BYTES;
 use super::rows::{Row, Rows};
 use crate::functions::{self, ColumnFunction};
-use crate::limits::{Held, Loan, bytes_of};
+use crate::limits::{Held, Loan, Swept, bytes_of};
 use crate::plan::{HistogramQuestion, Node, Parameter, ScalarNode, SortBy, VectorNode};
 use crate::source::View;
 use crate::{Error, ErrorKind, InstantSample, Value};
@@ -98,8 +98,9 @@ impl<'e> Evaluator<'e> {
             Node::Vector(vector) => self.whole(vector)?,
             Node::Range(range) => {
                 let (series, loan) = self.raw_with_histograms(range)?.into_parts();
+                let series = Swept::new(series, self.limits);
                 let series = sorted(series, self.limits, |a, b| a.labels.cmp(&b.labels))?;
-                return Ok(Held::new(Value::Matrix(series), loan));
+                return Ok(Held::new(Value::Matrix(series.into_inner()), loan));
             }
         };
         let (rows, mut loan) = rows.into_parts();
@@ -109,7 +110,7 @@ impl<'e> Evaluator<'e> {
             return Ok(Held::new(Value::Vector(samples.collect()), loan));
         }
         loan.add(0, rows.len() * SERIES_BYTES)?;
-        let mut series = Vec::with_capacity(rows.len());
+        let mut series = Swept::new(Vec::with_capacity(rows.len()), self.limits);
         for row in rows {
             self.limits.check()?;
             // Times and values, or times and histograms: vectors that may double.
@@ -118,7 +119,7 @@ impl<'e> Evaluator<'e> {
             series.push(row.into_series(self.grid));
         }
         let series = sorted(series, self.limits, |a, b| a.labels.cmp(&b.labels))?;
-        Ok(Held::new(Value::Matrix(series), loan))
+        Ok(Held::new(Value::Matrix(series.into_inner()), loan))
     }
 
     /// The rows of a whole query: names that were to be dropped at the end are gone.

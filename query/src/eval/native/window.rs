@@ -14,7 +14,7 @@ use crate::eval::selector::{LookTimes, StoredSeries};
 use crate::eval::window::multiple_from;
 use crate::functions::extended::Edges;
 use crate::functions::regression::check_factors;
-use crate::functions::{Expects, Window, WindowFunction};
+use crate::functions::{Expects, Patience, Window, WindowFunction};
 use crate::histogram::ResetHint;
 use crate::labels::{METRIC_NAME, METRIC_TYPE};
 use crate::limits::{Held, Loan, bytes_of};
@@ -255,7 +255,7 @@ impl<'e> Evaluator<'e> {
         charge: &mut Charge<'_>,
     ) -> Result<Vec<Cell>, Error> {
         let mut function = (call.function.make)();
-        function.begin(&series.values);
+        function.begin(&series.values, Patience::of(self.limits));
         let mut cells = Vec::with_capacity(self.grid.count);
         let (mut any_float, mut work) = (false, 0);
         for step in 0..self.grid.count {
@@ -320,6 +320,7 @@ impl<'e> Evaluator<'e> {
             end_ms: part.end_ms,
             time_ms: self.grid.time_ms(step),
             parameters,
+            patience: Patience::of(self.limits),
         })
     }
 
