@@ -48,8 +48,9 @@ pub(crate) async fn watch(app: Arc<App>) {
 
 /// Gives memory back after a query that held a thirty-second of what all may, unless that is
 /// little. The allocator keeps an arena for each thread, and the next query may run on another:
-/// it would take its memory beside what the last one left.
+/// it would take its memory beside what the last one left. What ended queries left is waited for.
 pub(crate) fn after_query(app: &App) {
+    app.engine.wait_for_freed();
     // A query that ends waits for one that gives its memory back.
     let _alone = app
         .giving_back
@@ -69,16 +70,23 @@ const KEPT_BYTES_MAX: libc::c_int = 4 << 20;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_BYTES_MIN: libc::c_int = 1 << 20;
 
+/// Up to what size pieces of memory are set aside when they are freed, in bytes: none are.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const SET_ASIDE_BYTES_MAX: libc::c_int = 0;
+
 /// Bounds what arenas keep; to be called before there are threads. Left alone, glibc lets each
 /// keep up to 64 MiB at its end once large pieces were freed, and `malloc_trim` does not look
-/// there but in the first one.
+/// there but in the first one. It also sets small pieces aside and joins them to their neighbours
+/// all at once, at the next large one that is asked for: 160 ms after a query of 600,000 series,
+/// in whatever query comes next.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "there is no other way to call mallopt")]
 pub(crate) fn bound_arenas() {
-    // SAFETY: these two options may be set at any time; they change when memory is given back.
+    // SAFETY: these options may be set at any time; they change when memory is given back.
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES_MAX);
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+        libc::mallopt(libc::M_MXFAST, SET_ASIDE_BYTES_MAX);
     }
 }
 
