@@ -73,6 +73,11 @@ pub fn write(recording: &Recording, options: &FleetOptions, output: &Output) -> 
     let mut targets = targets(recording, options);
     // In the order in which they are scraped.
     targets.sort_by_key(Target::offset_ms);
+    if is_repeated(options, output) {
+        for target in &mut targets {
+            advance(target, options);
+        }
+    }
 
     let mut lanes = Lanes::create(output)?;
     let mut parts = Parts::default();
@@ -87,6 +92,10 @@ pub fn write(recording: &Recording, options: &FleetOptions, output: &Output) -> 
             if is_renamed(options, target.number(), scrape) {
                 target.rename();
                 series += target.series().len() as u64;
+            }
+            let is_through = scrape + ahead(target, options) == options.scrapes;
+            if is_through && is_repeated(options, output) {
+                target.restart();
             }
             let row = target.scrape(&mut values);
             parts.add(target.exposed(), &values);
@@ -170,6 +179,31 @@ fn targets<'a>(recording: &'a Recording, options: &FleetOptions) -> Vec<Target<'
             Target::new(exporter, number, options.interval_ms, pod, options.seed)
         })
         .collect()
+}
+
+/// Whether the load is sent again and again, from its beginning each time. In a fleet no two
+/// targets are restarted at once: here each begins anew at a scrape of its own, and goes on as if
+/// nothing were from the last scrape of a round to the first of the next. Pods that are renamed do
+/// so anyway.
+fn is_repeated(options: &FleetOptions, output: &Output) -> bool {
+    output.movable && options.churn_scrapes.is_none()
+}
+
+/// How many scrapes a target of a load that is repeated has behind it when a round begins.
+fn ahead(target: &Target<'_>, options: &FleetOptions) -> usize {
+    target.number() * options.scrapes / options.targets
+}
+
+/// Plays what is behind a target when a round begins.
+fn advance(target: &mut Target<'_>, options: &FleetOptions) {
+    let mut values = Vec::new();
+    for _ in 0..ahead(target, options) {
+        target.scrape(&mut values);
+        // Drawn as in `write`, so that the next numbers are the same.
+        if target.chance(options.late_share) {
+            target.below(options.late_scrapes);
+        }
+    }
 }
 
 fn is_renamed(options: &FleetOptions, target: usize, scrape: usize) -> bool {
@@ -353,6 +387,39 @@ mod tests {
                 assert_eq!(long.collect::<Vec<_>>(), [""; 0], "{name}");
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_repeated_begins_anew_target_by_target() -> Result<()> {
+        let dir = tempfile::tempdir().about("temporary directory")?;
+        recording::tests::write(dir.path(), 100);
+        let recording = Recording::read(dir.path(), 1)?;
+        let output = Output {
+            dir: dir.path(),
+            connections: 1,
+            movable: true,
+        };
+        let load = write(&recording, &OPTIONS, &output)?;
+        let mut columns: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for (series, _, value) in remote_write::tests::decode_file(&load.files[0])?.concat() {
+            columns.entry(series).or_default().push(value);
+        }
+        columns.retain(|name, _| name.contains("requests_total"));
+        assert_eq!(columns.len(), 20);
+        let mut resets = BTreeSet::new();
+        for (name, column) in &columns {
+            // Round and round: one reset, and it may be where one round follows another.
+            let twice = column.iter().chain(column).collect::<Vec<_>>();
+            let falls = twice.windows(2).take(column.len());
+            let at: Vec<usize> = falls
+                .enumerate()
+                .filter_map(|(at, pair)| (pair[1] < pair[0]).then_some(at))
+                .collect();
+            assert_eq!(at.len(), 1, "{name}: {at:?}");
+            resets.extend(at);
+        }
+        assert_eq!(resets.len(), 20, "{resets:?}");
         Ok(())
     }
 

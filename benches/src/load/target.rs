@@ -21,6 +21,8 @@ pub(crate) struct Target<'a> {
     /// How long after the full interval it is scraped, in milliseconds.
     offset_ms: i64,
     order: Order,
+    /// Numbers and order as they were at first.
+    first: (Rng, Order),
     positions: Vec<Position>,
     series: Vec<EncodedLabels>,
     /// How often it was renamed.
@@ -37,12 +39,15 @@ impl<'a> Target<'a> {
     ) -> Self {
         let mut rng = Rng::new(seed, number as u64);
         let rows = exporter.columns.first().map_or(0, Column::len);
+        let offset_ms = rng.below(u64::from(interval_ms)).cast_signed();
+        let order = Order::new(rows, &mut rng);
         let mut target = Self {
             exporter,
             number,
             pod,
-            offset_ms: rng.below(u64::from(interval_ms)).cast_signed(),
-            order: Order::new(rows, &mut rng),
+            offset_ms,
+            first: (rng.clone(), order.clone()),
+            order,
             rng,
             positions: Vec::new(),
             series: Vec::new(),
@@ -83,6 +88,12 @@ impl<'a> Target<'a> {
     pub(crate) fn rename(&mut self) {
         self.renames += 1;
         self.begin();
+    }
+
+    /// Plays all from the beginning, with counters that start anew.
+    pub(crate) fn restart(&mut self) {
+        (self.rng, self.order) = self.first.clone();
+        self.positions = self.exporter.columns.iter().map(Column::begin).collect();
     }
 
     /// Whether what happens with this probability, from 0 to 1, happens now.
@@ -150,7 +161,7 @@ impl<'a> Target<'a> {
 }
 
 /// The recorded scrapes in blocks, the blocks shuffled; once all were played, shuffled again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Order {
     rows: usize,
     /// The recorded scrape at which the first block begins, so that targets also differ in where
