@@ -169,7 +169,6 @@ impl InOrder {
     #[cold]
     fn start_chunk(&mut self, times: &mut TimeColumns, timestamp_ms: i64) -> usize {
         let mut bytes = 0;
-        let is_full = self.next_place() >= usize::from(CHUNK_SAMPLES_MAX);
         let count = self.open.count();
         if count > 0 {
             let sealed = Sealed {
@@ -186,9 +185,11 @@ impl InOrder {
             }
             list.push(sealed);
         }
-        let join = match count == 0 || is_full {
-            true => Join::Any,
-            false => Join::Beginning,
+        let join = match count {
+            0 => Join::First,
+            // All that were in it leave it now.
+            _ if times.ends_before(self.column, self.next_place()) => Join::Any,
+            _ => Join::Beginning,
         };
         (self.column, self.start) = times.join(timestamp_ms, join);
         bytes
