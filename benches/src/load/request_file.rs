@@ -80,8 +80,11 @@ impl RequestWriter {
         Ok(())
     }
 
+    /// Puts all on the disk, so that the system does not come to it in the middle of a run.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.file.flush().about(self.path.display())
+        let flushed = self.file.flush();
+        let synced = flushed.and_then(|()| self.file.get_ref().sync_all());
+        synced.about(self.path.display())
     }
 
     /// What was written so far.
