@@ -106,6 +106,13 @@ impl Compacting {
         self.changed.notify_all();
     }
 
+    /// Waits for so long, or until it is over.
+    pub(super) fn pause(&self, duration: Duration) {
+        let mut state = self.state.lock();
+        let is_open = |state: &mut State| !state.closed;
+        self.changed.wait_while_for(&mut state, is_open, duration);
+    }
+
     /// Whether a merge that is going on is to end.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Relaxed)

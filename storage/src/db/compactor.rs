@@ -22,6 +22,8 @@ use crate::sys::priority;
 /// How long after a merge that failed another is tried; twice as long each time.
 const RETRY: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(320);
+/// For how long a merge pauses for others: one after which others have come must be done at last.
+const COURTESY: Duration = Duration::from_secs(10);
 /// How often a file may fail to be read before it is left out.
 const READS_MAX: u32 = 3;
 
@@ -160,7 +162,7 @@ impl Compactor {
             return Ok(Step::Done);
         }
         match self.situation(is_forced).next_merge() {
-            Some(plan) => self.make(&plan),
+            Some(plan) => self.make(&plan, is_forced),
             None => Ok(Step::Nothing),
         }
     }
@@ -183,14 +185,19 @@ impl Compactor {
     }
 
     /// Merges, and puts the outputs in the place of the inputs.
-    fn make(&mut self, plan: &Plan) -> Result<Step, Error> {
+    fn make(&mut self, plan: &Plan, is_waited_for: bool) -> Result<Step, Error> {
         self.check_room(plan)?;
         let begin = self.shared.clock.monotonic();
         let sources = self.sources(plan);
         let dir = Folder::Blocks.path(self.catalog.dir());
         // One more than ranges: what has no time may need a block of its own.
         let mut number = self.catalog.take_block_numbers(plan.ranges.len() + 1);
-        let is_cancelled = || self.shared.compacting.is_closed();
+        let courtesy = self.shared.courtesy(COURTESY);
+        let is_cancelled = || {
+            let compacting = &self.shared.compacting;
+            courtesy.step(|| is_waited_for, |pause| compacting.pause(pause));
+            compacting.is_closed()
+        };
         let sys = self.catalog.sys();
         let made = merge(
             sys,

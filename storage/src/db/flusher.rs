@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use super::Shared;
 use super::catalog::Catalog;
+use super::courtesy::Courtesy;
 use super::epoch::Frozen;
 use super::flushing::Work;
 use super::series_limits::SeriesLimits;
@@ -21,6 +22,9 @@ use crate::wal;
 /// How long after a flush that failed it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// For how long the writing of a head pauses for others: it is to be done long before the next one
+/// is full.
+const COURTESY: Duration = Duration::from_secs(2);
 /// For how long a head is freed without a pause: writes may wait for that.
 const FREE: Duration = Duration::from_micros(200);
 /// The pause that follows,
@@ -142,10 +146,24 @@ impl Flusher {
             last: frozen.last_seq,
         };
         let dir = Folder::Segments.path(self.catalog.dir());
-        flush::write_segment(sys, &dir, number, &frozen.head, seqs, frozen.number)
+        let courtesy = self.shared.courtesy(COURTESY);
+        let step = || self.step(&courtesy);
+        let (head, epoch) = (&frozen.head, frozen.number);
+        flush::write_segment(sys, &dir, number, head, seqs, epoch, &step)
             .map_err(files::file_error)?;
         // What cannot be read back must not take the place of the log.
         Segment::open(sys, &segment::path(&dir, number)).map_err(files::file_error)
+    }
+
+    /// Between small pieces of the writing of a head.
+    fn step(&self, courtesy: &Courtesy<'_>) {
+        let flushing = &self.shared.flushing;
+        courtesy.step(
+            || flushing.is_waited_for(),
+            |pause| {
+                flushing.pause(pause);
+            },
+        );
     }
 
     /// Makes the next epoch's head, unless the epoch ends before that.
@@ -207,7 +225,11 @@ impl Flusher {
     /// Removes log files that the manifest covers. What cannot be removed now is tried again
     /// after the next flush.
     fn drop_log(&self) {
-        if let Err(cause) = self.log.drop_through(self.catalog.covered_seq()) {
+        let courtesy = self.shared.courtesy(COURTESY);
+        let dropped = self
+            .log
+            .drop_through(self.catalog.covered_seq(), &|| self.step(&courtesy));
+        if let Err(cause) = dropped {
             warn!(error = %cause, "cannot remove WAL files that are flushed");
         }
         self.shared.counters.note_wal(&self.log);

@@ -91,6 +91,13 @@ impl Flushing {
         state.closed || state.waiting > 0
     }
 
+    /// Whether somebody waits for the epoch that is written now: for a flush, for the next epoch to
+    /// be written, or for the end.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || state.waiting > 1 || state.done < state.frozen
+    }
+
     /// Waits for so long, and then until there is something to do; none once that is over.
     pub(super) fn wait_for_work(&self, retry: Option<Duration>) -> Option<Work> {
         if let Some(retry) = retry {

@@ -6,6 +6,7 @@ mod commit;
 mod committer;
 mod compacting;
 mod compactor;
+mod courtesy;
 mod directory;
 mod epoch;
 mod fill;
@@ -34,12 +35,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use tracing::warn;
 
 use self::bounds::Bounds;
 use self::compacting::Compacting;
+use self::courtesy::Courtesy;
 use self::epoch::{Epoch, Frozen};
 use self::flushing::Flushing;
 use self::recovery::Recovered;
@@ -303,6 +306,11 @@ impl Drop for Handle {
 }
 
 impl Shared {
+    /// Pauses of a piece of background work that begins now, while others write, for so long.
+    fn courtesy(&self, lasts: Duration) -> Courtesy<'_> {
+        Courtesy::new(&*self.clock, &self.counters.groups, lasts)
+    }
+
     /// Why writes are refused, if they are.
     fn poison(&self) -> Option<Error> {
         self.poison.get().cloned()

@@ -1,6 +1,7 @@
 //! The labels of a frozen head as the input of a stored index.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io;
 
 use parking_lot::RwLockReadGuard;
@@ -22,18 +23,29 @@ const OFFSET_MAX: usize = 128;
 /// applied, and that of an id between that was not has no labels and is in no list.
 ///
 /// Registry and index stay borrowed while it lives: it is for a head that is no longer written.
-#[derive(Debug)]
 pub struct HeadInput<'a> {
     labels: LabelsView<'a>,
     index: RwLockReadGuard<'a, Index>,
+    step: &'a dyn Fn(),
+}
+
+impl fmt::Debug for HeadInput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeadInput")
+            .field("labels", &self.labels)
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> HeadInput<'a> {
-    /// The labels of `head`, which takes no more writes.
-    pub fn new(head: &'a Head) -> Self {
+    /// The labels of `head`, which takes no more writes. Calls `step` as often as something is
+    /// asked for.
+    pub fn new(head: &'a Head, step: &'a dyn Fn()) -> Self {
         Self {
             labels: head.registry.view(),
             index: head.index.read(),
+            step,
         }
     }
 
@@ -96,7 +108,10 @@ impl IndexInput for HeadInput<'_> {
     ) -> io::Result<()> {
         let symbols = self.labels.symbols();
         let mut sorted = self.sorted_symbols().into_iter();
-        sorted.try_for_each(|(_, symbol)| each(symbol, symbols.text(symbol)))
+        sorted.try_for_each(|(_, symbol)| {
+            (self.step)();
+            each(symbol, symbols.text(symbol))
+        })
     }
 
     fn rows(&self) -> u32 {
@@ -109,6 +124,7 @@ impl IndexInput for HeadInput<'_> {
     }
 
     fn labels(&self, row: u32, out: &mut Vec<(SymbolId, SymbolId)>) -> io::Result<()> {
+        (self.step)();
         if self.index.postings.all().contains(row) {
             out.extend(self.labels.symbols_of(SeriesId(row)).into_iter().flatten());
         }
@@ -131,6 +147,7 @@ impl IndexInput for HeadInput<'_> {
     }
 
     fn postings(&self, name: SymbolId, value: SymbolId) -> io::Result<InputRows<'_>> {
+        (self.step)();
         Ok(match self.index.postings.postings(name, value) {
             Some(Postings::One(row)) => InputRows::One(*row),
             Some(Postings::Many(rows)) => InputRows::Many(Cow::Borrowed(rows)),

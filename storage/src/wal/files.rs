@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tracing::debug;
 
 use super::error::is_full;
 use super::file;
 use super::recovery::WalFile;
 use crate::model::Seq;
-use crate::sys::Disk;
+use crate::sys::{Disk, File};
+
+/// How much is cut at a time off a file that is gone. Files of tests are small.
+const CUT_BYTES: u64 = if cfg!(test) { 512 } else { 1 << 20 };
 
 /// The files of a log that is open. Cheap to clone; all clones are of the same log. One thread
 /// may drop files while another goes on writing.
@@ -65,20 +69,27 @@ impl Files {
     /// Removes the complete files that hold no record later than `covered`; returns how many.
     /// The newest file of the log always stays: its number says which one comes next.
     ///
+    /// `step` is called between pieces of work of about a millisecond.
+    ///
     /// # Errors
     /// What the system says of a file or of the directory. The files left are tried again by the
     /// next call; a file that comes back after a crash harms nobody, as its records are covered.
     /// After a failed sync of the directory the writer begins no other file.
-    pub fn drop_through(&self, covered: Seq) -> io::Result<usize> {
-        let mut dropped = Vec::new();
+    pub fn drop_through(&self, covered: Seq, step: &dyn Fn()) -> io::Result<usize> {
+        let (mut dropped, mut held) = (Vec::new(), Vec::new());
         let mut result = Ok(());
         for number in self.droppable(covered) {
-            match self.0.disk.remove(&file::path(&self.0.dir, number)) {
+            let path = file::path(&self.0.dir, number);
+            let file = self.0.disk.open(&path);
+            match self.0.disk.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     result = Err(error);
                     break;
                 }
-                _ => dropped.push(number),
+                _ => {
+                    dropped.push(number);
+                    held.extend(file);
+                }
             }
         }
         if !dropped.is_empty() {
@@ -86,6 +97,12 @@ impl Files {
             list.complete.retain(|file| !dropped.contains(&file.number));
             drop(list);
             self.sync_dir()?;
+        }
+        // Their names do not come back: what is cut now nobody can read for damaged.
+        for file in held {
+            if let Err(error) = shrink(&*file, step) {
+                debug!(%error, "a WAL file is freed as a whole");
+            }
         }
         result.map(|()| dropped.len())
     }
@@ -133,4 +150,17 @@ impl Files {
         list.current_bytes = None;
         list.complete.push(file);
     }
+}
+
+/// Cuts a file without a name, from its end. To free all of it at once, its pages in memory and its
+/// blocks on the disk, keeps others from syncing meanwhile: 60 ms for 30 MB on a disk that is told
+/// of blocks that are free.
+fn shrink(file: &dyn File, step: &dyn Fn()) -> io::Result<()> {
+    let mut bytes = file.len()?;
+    while bytes > 0 {
+        bytes = bytes.saturating_sub(CUT_BYTES);
+        file.set_len(bytes)?;
+        step();
+    }
+    Ok(())
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -48,6 +50,13 @@ fn with_segments(disk: &SimDisk, count: i64) -> (Db, Model) {
         model.write(&rows);
         db.flush().unwrap();
     }
+    // The flusher drops the log, then frees the head, after a flush is done: what comes now has
+    // the disk for itself.
+    let freed = (0..60_000).any(|_| {
+        thread::park_timeout(Duration::from_millis(1));
+        db.stats().heads_freed == count as u64
+    });
+    assert!(freed, "heads stay");
     (db, model)
 }
 
@@ -113,7 +122,7 @@ fn writes_flushes_and_merges_go_on_at_the_same_time() {
     let db = open(&disk);
     let model = Mutex::new(Model::default());
     let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let over = SetWhenDropped(&is_over);
         let merging = scope.spawn(|| {
             while !is_over.load(Relaxed) {

@@ -41,7 +41,7 @@ fn head_of(series: impl Iterator<Item = Labels>, is_applied: impl Fn(u32) -> boo
 /// Writes the index of a head to a file.
 fn written(sys: &Sys, path: &Path, head: &Head) -> (Arc<dyn File>, IndexRefs) {
     let mut file = FileWriter::new(sys.disk.create_new(path).unwrap());
-    let refs = write(&HeadInput::new(head), &mut file).unwrap();
+    let refs = write(&HeadInput::new(head, &|| ()), &mut file).unwrap();
     let (file, _) = file.finish().unwrap();
     (Arc::from(file), refs)
 }

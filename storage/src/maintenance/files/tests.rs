@@ -14,7 +14,7 @@ fn write_and_unname(sys: &Sys, number: u64) {
         first: Seq(1),
         last: Seq(9),
     };
-    write_segment(sys, &dir, number, &Head::new(), seqs, 1).unwrap();
+    write_segment(sys, &dir, number, &Head::new(), seqs, 1, &|| ()).unwrap();
     let path = segment::path(&dir, number);
     let other = dir.join("other");
     sys.disk.rename(&path, &other).unwrap();
@@ -88,7 +88,7 @@ fn segments_missing_between_others_are_told_without_a_manifest() {
             first: Seq(first),
             last: Seq(last),
         };
-        write_segment(&sys, &dir, number, &Head::new(), seqs, number + 1).unwrap();
+        write_segment(&sys, &dir, number, &Head::new(), seqs, number + 1, &|| ()).unwrap();
     }
     for lost in [0, 2] {
         disk.lose(&segment::path(&dir, lost)).unwrap();

@@ -111,7 +111,7 @@ fn seqs() -> SeqRange {
 }
 
 fn flush(sys: &Sys, head: &Head) -> Result<SegmentInfo, SegmentError> {
-    write_segment(sys, Path::new(DIR), 7, head, seqs(), 3)
+    write_segment(sys, Path::new(DIR), 7, head, seqs(), 3, &|| ())
 }
 
 fn bits(samples: &Samples) -> Vec<(i64, u64)> {

@@ -93,7 +93,11 @@ fn live(log: &Log, expected: &mut Expected, rng: &mut Rng, context: &str) {
             if rng.chance(30) && writer.complete_file().is_err() {
                 return;
             }
-            if writer.files().drop_through(expected.covered).is_err() {
+            if writer
+                .files()
+                .drop_through(expected.covered, &|| ())
+                .is_err()
+            {
                 return;
             }
         }

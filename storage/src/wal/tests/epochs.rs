@@ -260,7 +260,7 @@ fn files_are_dropped_while_the_log_is_written() {
         let dropper = scope.spawn(move || {
             let mut dropped = 0;
             for seq in covered {
-                dropped += files.drop_through(seq).unwrap();
+                dropped += files.drop_through(seq, &|| ()).unwrap();
             }
             dropped
         });
@@ -282,7 +282,7 @@ fn a_directory_that_could_not_be_synced_gets_no_other_file() {
     let (log, mut writer) = three_epochs();
     // One file is removed, then the directory is synced.
     log.disk.fail_at(log.disk.ops() + 1, Fault::Eio);
-    writer.files().drop_through(Seq(1)).unwrap_err();
+    writer.files().drop_through(Seq(1), &|| ()).unwrap_err();
     // The system tells of the failure once. What was lost may be the name of another file.
     let error = writer.append(slices(&[record(10, 0, 40)])).unwrap_err();
     assert!(matches!(error, WalError::Poisoned { .. }), "{error}");

@@ -173,7 +173,7 @@ fn a_file_that_cannot_be_dropped_is_dropped_later() {
     }
     // The second removal fails.
     log.disk.fail_at(log.disk.ops() + 1, Fault::Eio);
-    writer.files().drop_through(Seq(3)).unwrap_err();
-    assert_eq!(writer.files().drop_through(Seq(3)).unwrap(), 2);
+    writer.files().drop_through(Seq(3), &|| ()).unwrap_err();
+    assert_eq!(writer.files().drop_through(Seq(3), &|| ()).unwrap(), 2);
     assert_eq!(log.replay().seqs(), [4, 5]);
 }

@@ -1,5 +1,8 @@
 //! Writing and reading a log on which nothing goes wrong.
 
+use std::cell::Cell;
+use std::io;
+
 use super::*;
 use crate::sys::sim::OpKind;
 
@@ -140,12 +143,12 @@ fn covered_files_are_dropped_but_for_the_newest() {
     for seq in 1..=10 {
         log.write_groups(&mut writer, &[vec![record(seq, 0, 40)]]);
     }
-    assert_eq!(writer.files().drop_through(Seq(0)).unwrap(), 0);
-    assert_eq!(writer.files().drop_through(Seq(4)).unwrap(), 4);
+    assert_eq!(writer.files().drop_through(Seq(0), &|| ()).unwrap(), 0);
+    assert_eq!(writer.files().drop_through(Seq(4), &|| ()).unwrap(), 4);
     let before = writer.files().bytes();
     writer.complete_file().unwrap();
     assert_eq!(writer.files().bytes(), before);
-    assert_eq!(writer.files().drop_through(Seq(10)).unwrap(), 5);
+    assert_eq!(writer.files().drop_through(Seq(10), &|| ()).unwrap(), 5);
     let options = ReplayOptions {
         covered_seq: Seq(10),
         ..ReplayOptions::default()
@@ -158,6 +161,25 @@ fn covered_files_are_dropped_but_for_the_newest() {
     log.disk.remove(&path(10)).unwrap();
     let recovery = log.replay_with(options).unwrap().recovery;
     assert_eq!(recovery.last_seq, Seq(10));
+}
+
+#[test]
+fn a_file_that_is_gone_is_cut_little_by_little() {
+    let log = Log::new(1, 600);
+    let mut writer = log.open();
+    log.write_groups(&mut writer, &[vec![record(1, 0, 5_000)]]);
+    log.write_groups(&mut writer, &[vec![record(2, 0, 5_000)]]);
+    writer.complete_file().unwrap();
+    let whole = writer.files().bytes() / 2;
+    let steps = Cell::new(0);
+    let step = || {
+        // Nobody can open it any more.
+        let error = log.disk.open_read(&path(1)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        steps.set(steps.get() + 1);
+    };
+    assert_eq!(writer.files().drop_through(Seq(2), &step).unwrap(), 1);
+    assert_eq!(steps.get(), whole.div_ceil(512));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn part(head: &Arc<Head>, is_flushed: bool) -> Part {
         first: Seq(1),
         last: Seq(1),
     };
-    write_segment(&sys, dir, 1, head, seqs, 1).unwrap();
+    write_segment(&sys, dir, 1, head, seqs, 1, &|| ()).unwrap();
     let segment = Segment::open(&sys, &segment::path(dir, 1)).unwrap();
     Part::Stored(segment.into())
 }

@@ -91,7 +91,7 @@ fn flush_is_measured() {
         let now = || sys.clock.monotonic();
         let number = u64::from(mapped);
         let start = now();
-        let info = write_segment(&sys, dir.path(), number, &head, seqs(), 1).unwrap();
+        let info = write_segment(&sys, dir.path(), number, &head, seqs(), 1, &|| ()).unwrap();
         println!(
             "flush: {:.2} ns a sample, {:.3} B a sample, {:.1} B a series",
             per(now() - start, samples),
@@ -241,7 +241,7 @@ fn flush_of_histograms_is_measured() {
         let now = || sys.clock.monotonic();
         let number = u64::from(mapped);
         let start = now();
-        let info = write_segment(&sys, dir.path(), number, &head, seqs(), 1).unwrap();
+        let info = write_segment(&sys, dir.path(), number, &head, seqs(), 1, &|| ()).unwrap();
         println!(
             "mapped {mapped}: flush {:.2} ns a sample, {:.1} B a histogram",
             per(now() - start, info.samples),

@@ -84,7 +84,7 @@ fn flushed(sys: &Sys, dir: &Path, number: u64, head: &Head) -> Source {
         first: Seq(number * 1000 + 1),
         last: Seq(number * 1000 + 999),
     };
-    write_segment(sys, dir, number, head, seqs, number).unwrap();
+    write_segment(sys, dir, number, head, seqs, number, &|| ()).unwrap();
     Source::Segment(Arc::new(
         Segment::open(sys, &segment::path(dir, number)).unwrap(),
     ))

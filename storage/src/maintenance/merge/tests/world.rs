@@ -275,7 +275,7 @@ pub(super) fn segment(sys: &Sys, number: u64, writes: &[Write]) -> Arc<Segment> 
         last: Seq(number * 1000 + 999),
     };
     let dir = Path::new(SEGMENTS);
-    write_segment(sys, dir, number, &head, seqs, number).unwrap();
+    write_segment(sys, dir, number, &head, seqs, number, &|| ()).unwrap();
     Arc::new(Segment::open(sys, &segment::path(dir, number)).unwrap())
 }
 
