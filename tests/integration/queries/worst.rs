@@ -226,7 +226,7 @@ impl Others {
             let took = began.elapsed();
             assert!(took < SMALL_MAX, "a small query took {took:?}");
             self.asked.fetch_add(1, Ordering::Relaxed);
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(2));
         }
         Ok(())
     }
@@ -307,7 +307,9 @@ pub(super) fn end_on(server: &Server, end_ms: i64, bads: &[Bad]) -> Result<()> {
         }
         going_on.join().unwrap()
     })?;
-    assert!(others.asked.load(Ordering::Relaxed) > bads.len() as u64);
+    // Most of the bad ones end within some milliseconds.
+    let asked = others.asked.load(Ordering::Relaxed);
+    assert!(asked > bads.len() as u64, "{asked} small queries");
     holds_nothing(server)?;
     Ok(())
 }
