@@ -158,3 +158,30 @@ impl Flushing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_waited_for_by_who_asked_for_a_flush_and_by_the_next_one() {
+        let flushing = Flushing::default();
+        // It was full, and nobody asked.
+        flushing.note_ending();
+        flushing.note_waiting(1);
+        assert!(!flushing.is_waited_for());
+        flushing.note_waiting(2);
+        assert!(flushing.is_waited_for());
+        flushing.note_waiting(0);
+        let request = flushing.request();
+        assert!(!flushing.is_waited_for(), "nothing is frozen for it yet");
+        flushing.note_ending();
+        flushing.note_waiting(1);
+        assert!(flushing.is_waited_for());
+        flushing.note_waiting(0);
+        assert!(!flushing.is_waited_for());
+        flushing.wait(request).unwrap();
+        flushing.close(&Error::closed());
+        assert!(flushing.is_waited_for());
+    }
+}
