@@ -98,18 +98,9 @@ impl Parts<'_> {
         out: &mut Samples,
     ) -> Result<(), Fault> {
         let marks = self.marks(found)?;
-        let mut times = Vec::new();
-        let places = found.places.clone();
-        let pace = &mut Pace::none();
-        self.times.read(
-            found.number,
-            &found.column,
-            places.clone(),
-            &mut times,
-            pace,
-        )?;
+        let times = self.times_of(found)?;
         let mut from = None;
-        for (place, &time) in places.clone().zip(&times) {
+        for (place, &time) in found.places.clone().zip(&times) {
             let (before, is_histogram) = marks.histograms_before(place as u64);
             if !is_histogram {
                 from.get_or_insert(place - before as usize);
@@ -121,7 +112,16 @@ impl Parts<'_> {
         };
         let floats = (found.column.count as usize).saturating_sub(marks.histogram_count as usize);
         let wanted = from..from + out.timestamps_ms.len();
+        let pace = &mut Pace::none();
         self.floats(&found.row, floats, wanted, &mut out.values, pace)
+    }
+
+    fn times_of(&mut self, found: &Found) -> Result<Vec<i64>, Fault> {
+        let (mut times, places) = (Vec::new(), found.places.clone());
+        let pace = &mut Pace::none();
+        self.times
+            .read(found.number, &found.column, places, &mut times, pace)?;
+        Ok(times)
     }
 
     pub(super) fn points(&mut self, row: u32, range: TimeRange) -> Result<Vec<Sample>, Fault> {
@@ -135,30 +135,25 @@ impl Parts<'_> {
             _ => self.read_among_histograms(&found, &mut floats)?,
         }
         let mut histograms = self.histograms(&found, &marks)?.into_iter();
-        let mut times = Vec::new();
-        let places = found.places.clone();
-        let pace = &mut Pace::none();
-        self.times.read(
-            found.number,
-            &found.column,
-            places.clone(),
-            &mut times,
-            pace,
-        )?;
+        let times = self.times_of(&found)?;
         let mut floats = floats.values.into_iter();
-        let points = places.zip(times).map(|(place, timestamp_ms)| {
-            let (_, is_histogram) = marks.histograms_before(place as u64);
-            let value = match is_histogram {
-                true => histograms.next().map(|one| Value::Histogram(Box::new(one))),
-                false => floats.next().map(Value::Float),
-            };
-            let starts = &marks.starts;
-            Some(Sample {
-                timestamp_ms,
-                start_timestamp_ms: StartRun::find(starts, place as u64, timestamp_ms),
-                value: value?,
-            })
-        });
+        let points = found
+            .places
+            .clone()
+            .zip(times)
+            .map(|(place, timestamp_ms)| {
+                let (_, is_histogram) = marks.histograms_before(place as u64);
+                let value = match is_histogram {
+                    true => histograms.next().map(|one| Value::Histogram(Box::new(one))),
+                    false => floats.next().map(Value::Float),
+                };
+                let starts = &marks.starts;
+                Some(Sample {
+                    timestamp_ms,
+                    start_timestamp_ms: StartRun::find(starts, place as u64, timestamp_ms),
+                    value: value?,
+                })
+            });
         let points: Option<Vec<Sample>> = points.collect();
         points.ok_or_else(|| corrupt("a row has fewer samples than timestamps"))
     }
