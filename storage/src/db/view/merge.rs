@@ -104,6 +104,29 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::ReadBounds;
+    use crate::model::allowance::tests::Counted;
+
+    #[test]
+    fn a_few_samples_over_a_long_series_ask_as_they_are_laid() {
+        let count = 4 * SAMPLES_PACE;
+        let mut out = Samples {
+            timestamps_ms: (0..count as i64).collect(),
+            values: vec![0.0; count],
+        };
+        let newer = Samples {
+            timestamps_ms: vec![0, count as i64 - 1],
+            values: vec![1.0; 2],
+        };
+        let allowance = Counted::new(usize::MAX, usize::MAX);
+        let mut pace = ReadBounds::new(&allowance).sample_pace();
+        lay_over(&mut out, &newer, &mut pace);
+        assert!(out.timestamps_ms.iter().copied().eq(0..count as i64));
+        assert_eq!(out.values.iter().sum::<f64>(), 2.0);
+        // All of it is copied away, and then back.
+        let asked = allowance.asked.into_inner();
+        assert!((4..=10).contains(&asked), "{asked}");
+    }
 
     fn column(samples: &BTreeMap<i64, u64>) -> Samples {
         Samples {
