@@ -15,6 +15,13 @@ use crate::sys::{Disk, File, Sys};
 
 /// Memory kept for framing between groups.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
+/// A file is written to in pieces of this length, in bytes, with zeros behind the records.
+///
+/// A file system marks room that is reserved and was never written. The sync of a first write there
+/// writes that mark as well, and waits for it: of ext4 the inode, or the journal. The sync of bytes
+/// that were written before writes these bytes alone. So a piece costs one such sync, and the groups
+/// that follow in it none.
+pub(super) const AHEAD_BYTES: u64 = 256 << 10;
 /// The epoch of a log that has no file yet.
 const FIRST_EPOCH: u64 = 1;
 
@@ -67,8 +74,21 @@ struct Current {
     number: u64,
     /// Where the next frame goes.
     end: u64,
+    /// Up to where bytes were written, records or zeros. Whoever goes beyond makes the file system
+    /// note that reserved room is in use now.
+    written_end: u64,
     /// Where the reserved room ends.
     room_end: u64,
+}
+
+impl Current {
+    /// Up to where bytes are to be written by a group that ends at `end`.
+    fn written_end_after(&self, end: u64) -> u64 {
+        match end > self.written_end {
+            true => end.next_multiple_of(AHEAD_BYTES).min(self.room_end),
+            false => self.written_end,
+        }
+    }
 }
 
 impl Writer {
@@ -120,6 +140,13 @@ impl Writer {
     /// Bytes of the files of that epoch, without the room that is reserved and not used.
     pub fn epoch_bytes(&self) -> u64 {
         self.complete_bytes + self.current.as_ref().map_or(0, |current| current.end)
+    }
+
+    /// Up to where the current file was written, and where its room ends; none without a file.
+    #[cfg(test)]
+    pub fn written_and_room(&self) -> Option<(u64, u64)> {
+        let current = self.current.as_ref()?;
+        Some((current.written_end, current.room_end))
     }
 
     /// Why the writer takes nothing more, if it does not.
@@ -282,9 +309,12 @@ impl Writer {
             durable_seq: self.durable_seq,
             epoch: self.epoch,
         };
+        let written_end = AHEAD_BYTES.min(room_end);
+        let mut beginning = header.encode().to_vec();
+        beginning.resize(beginning.len().max(written_end as usize), 0);
         let prepared = file
             .allocate(room_end)
-            .and_then(|()| file.write_all_at(&header.encode(), 0))
+            .and_then(|()| file.write_all_at(&beginning, 0))
             .and_then(|()| file.sync_data())
             .and_then(|()| self.files.sync_dir());
         match prepared {
@@ -293,6 +323,7 @@ impl Writer {
                 path,
                 number,
                 end: file::HEADER_BYTES as u64,
+                written_end,
                 room_end,
             }),
             Err(error) => {
@@ -328,13 +359,19 @@ impl Writer {
             let at = current.end as usize + self.buffer.len();
             frame::put(&mut self.buffer, current.number, at, header, body);
         }
-        let written = current.file.write_all_at(&self.buffer, current.end);
         let bytes = self.buffer.len() as u64;
+        let end = current.end + bytes;
+        let written_end = current.written_end_after(end);
+        if written_end > current.written_end {
+            self.buffer.resize((written_end - current.end) as usize, 0);
+        }
+        let written = current.file.write_all_at(&self.buffer, current.end);
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_MAX);
         match written {
             Ok(()) => {
-                current.end += bytes;
+                current.end = end;
+                current.written_end = written_end;
                 self.files.set_current(current.end);
                 Ok(())
             }

@@ -5,6 +5,7 @@ use std::io;
 
 use super::*;
 use crate::sys::sim::OpKind;
+use crate::wal::writer::AHEAD_BYTES;
 
 #[test]
 fn records_come_back_in_order_across_files() {
@@ -114,6 +115,33 @@ fn a_group_is_one_write() {
     writer.sync().unwrap();
     let kinds: Vec<OpKind> = log.disk.take_log().iter().map(|op| op.kind).collect();
     assert_eq!(kinds, [OpKind::Write, OpKind::SyncData]);
+}
+
+#[test]
+fn a_file_is_written_ahead_in_pieces() {
+    let room = 3 * AHEAD_BYTES + 100_000;
+    let log = Log::new(1, room);
+    let mut writer = log.open();
+    assert_eq!(writer.written_and_room(), None);
+    let (mut pieces, mut seq) = (Vec::new(), 0);
+    while writer.files().count() < 2 {
+        seq += 1;
+        log.write_groups(&mut writer, &[vec![record(seq, 0, 500)]]);
+        let (written, room_end) = writer.written_and_room().unwrap();
+        if pieces.last() != Some(&written) {
+            pieces.push(written);
+        }
+        let number = writer.files().count() as u64;
+        let bytes = log.file_bytes(number);
+        let end = *frame_places(&bytes, number).last().unwrap();
+        assert!(end as u64 <= written && written <= room_end);
+        // What is written ahead reads like room that never was.
+        assert_eq!((bytes.len() as u64, room_end), (room, room));
+        assert!(bytes[end..].iter().all(|byte| *byte == 0));
+    }
+    let ahead = AHEAD_BYTES;
+    assert_eq!(pieces, [ahead, 2 * ahead, 3 * ahead, room, ahead]);
+    assert_eq!(log.replay().seqs(), (1..=seq).collect::<Vec<_>>());
 }
 
 #[test]
