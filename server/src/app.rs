@@ -19,6 +19,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::api::{self, ApiError, ErrorType};
 use crate::config::Config;
+use crate::gathering::Gathering;
 use crate::metrics::Metrics;
 use crate::remote_write::{self, HaTracker, Limits, Relabeling, Rules, ScratchPool};
 use crate::server::StartError;
@@ -42,6 +43,7 @@ pub(crate) struct App {
     pub(crate) write_limits: Limits,
     pub(crate) write_rules: Rules,
     pub(crate) write_scratch: ScratchPool,
+    pub(crate) gathering: Gathering,
     /// Held while memory is given back to the system after a query.
     pub(crate) giving_back: Mutex<()>,
 }
@@ -72,6 +74,7 @@ impl App {
                 .changing(relabeling, ha),
             write_limits,
             write_scratch: ScratchPool::default(),
+            gathering: Gathering::default(),
             giving_back: Mutex::new(()),
             config,
         })

@@ -14,6 +14,7 @@ mod features;
 #[cfg(feature = "fuzz-internals")]
 #[doc(hidden)]
 pub mod fuzz;
+mod gathering;
 mod health;
 mod logging;
 mod memory;

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::Cli;
 use crate::config::Config;
+use crate::gathering::Hook;
 use crate::server::Server;
 use crate::shutdown::StopSignals;
 use crate::sigbus;
@@ -27,11 +28,12 @@ pub fn run() -> ExitCode {
     if let Err(error) = logging::init(serve.log_format(), serve.log_level()) {
         return fail(&error, 2);
     }
-    let runtime = match runtime() {
+    let hook = Hook::default();
+    let runtime = match runtime(hook.clone()) {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot be started: {error}"), 1),
     };
-    let result = runtime.block_on(serve_until_signal(serve.into_config()));
+    let result = runtime.block_on(serve_until_signal(serve.into_config(), hook));
     // Queries that did not stop in time do not hold the end up.
     runtime.shutdown_background();
     match result {
@@ -43,12 +45,13 @@ pub fn run() -> ExitCode {
 /// The runtime of all connections, with a thread for each two cores, or as many as tokio's own
 /// variable says: the other core is for the thread that commits what they take, and more of them than
 /// there is work for wake each other all the time (ADR 10).
-fn runtime() -> io::Result<Runtime> {
+fn runtime(hook: Hook) -> io::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         builder.worker_threads((cores / 2).max(1));
     }
+    builder.on_thread_park(move || hook.idle());
     builder.enable_all().build()
 }
 
@@ -61,10 +64,11 @@ fn fail(error: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-async fn serve_until_signal(config: Config) -> Result<(), String> {
+async fn serve_until_signal(config: Config, hook: Hook) -> Result<(), String> {
     let mut signals =
         StopSignals::listen().map_err(|error| format!("signals cannot be handled: {error}"))?;
     let db = open(&config).await?;
+    hook.set(&db);
     let running = match Server::start(config, db.clone()).await {
         Ok(running) => running,
         Err(error) => {

@@ -172,6 +172,7 @@ async fn store(app: &App, request: Request<Body>) -> Result<Stored, Failed> {
         })
     })?;
     drop(body);
+    app.gathering.watch(&app.db);
     submitted.commit.await.map_err(Refusal::from)?;
     // Until now the write's rows were in memory: a disk that stalls must not let them pile up.
     drop(room);
@@ -258,7 +259,7 @@ fn submit(
     if !room.grow(&app.write_limits, tally.row_bytes) {
         return Err(busy("for the rows of this one"));
     }
-    let submitted = app.db.submit(batch)?;
+    let submitted = app.db.gather(batch)?;
     Ok((tally, submitted))
 }
 

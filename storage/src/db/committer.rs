@@ -102,7 +102,7 @@ impl Committer {
 
     /// Waits until something may have to be done.
     fn wait(&mut self, sequencer: &mut MutexGuard<'_, Sequencer>) -> Turn {
-        while sequencer.is_idle() && !sequencer.is_closed() && !self.is_freeze_due() {
+        while !sequencer.is_due() && !sequencer.is_closed() && !self.is_freeze_due() {
             match self.until_sync() {
                 None => self.shared.work.wait(sequencer),
                 Some(Duration::ZERO) => break,

@@ -15,6 +15,7 @@ mod flushing;
 mod freeze;
 #[cfg(feature = "fuzz-internals")]
 pub(crate) mod fuzz;
+mod gather;
 mod matcher_cache;
 mod recovery;
 mod replay;
@@ -179,6 +180,27 @@ impl Db {
     /// [`ErrorKind::Poisoned`], [`ErrorKind::Closed`], [`ErrorKind::TooManySeries`],
     /// [`ErrorKind::TooLarge`], [`ErrorKind::Overloaded`].
     pub fn submit(&self, batch: &WriteBatch) -> Result<Submitted, Error> {
+        self.place(batch, Sequencer::hurry)
+    }
+
+    /// Takes a write as [`Db::submit`] does, but does not begin to commit it: others are about to
+    /// come, and one sync serves them all. What was gathered is committed once
+    /// [`Db::commit_gathered`] is called, a write is submitted, or one is gathered 300 us after
+    /// the first. A caller who does none of that waits for ever.
+    ///
+    /// # Errors
+    /// Those of [`Db::submit`].
+    pub fn gather(&self, batch: &WriteBatch) -> Result<Submitted, Error> {
+        let now = || self.0.shared.clock.monotonic();
+        self.place(batch, |sequencer| sequencer.linger(now()))
+    }
+
+    /// Takes a write; `queued` is called once it has its place.
+    fn place(
+        &self,
+        batch: &WriteBatch,
+        queued: impl FnOnce(&mut Sequencer),
+    ) -> Result<Submitted, Error> {
         let shared = &self.0.shared;
         if let Some(error) = shared.poison() {
             return Err(error);
@@ -196,8 +218,15 @@ impl Db {
         let unplaced = Unplaced::new(batch, &accepted);
         let epoch = Arc::clone(&shared.epoch.read());
         let encoded = unplaced.encode_if_known(&epoch)?;
-        let placed = shared.sequencer.lock().enqueue(&unplaced, encoded)?;
-        shared.work.notify_one();
+        let (placed, is_due) = {
+            let mut sequencer = shared.sequencer.lock();
+            let placed = sequencer.enqueue(&unplaced, encoded)?;
+            queued(&mut sequencer);
+            (placed, sequencer.is_due())
+        };
+        if is_due {
+            shared.work.notify_one();
+        }
         report.accepted -= placed.refused;
         report.histograms_accepted -= placed.refused_histograms;
         report.too_many_series = placed.refused - placed.refused_of_metric;

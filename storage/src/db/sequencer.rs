@@ -4,10 +4,12 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::bounds::Accepted;
 use super::commit::{Commit, Completion, channel};
 use super::epoch::Epoch;
+use super::gather::Due;
 use super::report::{RejectReason, Rejected, Rejection};
 use super::series_limits::SeriesLimits;
 use super::successor::{Predefined, Successor};
@@ -28,6 +30,8 @@ pub(super) struct Sequencer {
     epoch: Arc<Epoch>,
     /// Writes of this epoch.
     queue: Vec<Queued>,
+    /// Whether they are to be committed, or wait for others.
+    due: Due,
     closed: bool,
     /// Series whose definition was in a write that failed: registered, but no record in the
     /// WAL defines them. The next write that uses one defines it again.
@@ -229,6 +233,7 @@ impl Sequencer {
             last_seq,
             epoch,
             queue: Vec::new(),
+            due: Due::default(),
             closed: false,
             undefined: HashSet::new(),
             limits,
@@ -394,11 +399,30 @@ impl Sequencer {
                 completion: None,
                 predefined: ids,
             });
+            self.hurry();
         }
+    }
+
+    /// What waits is to be committed.
+    pub(super) fn hurry(&mut self) {
+        self.due.hurry();
+    }
+
+    /// The write that was queued last may wait for others.
+    pub(super) fn linger(&mut self, now: Duration) {
+        if !self.is_idle() {
+            self.due.linger(now);
+        }
+    }
+
+    /// Whether there is something that is to be committed.
+    pub(super) fn is_due(&self) -> bool {
+        !self.is_idle() && self.due.is_due()
     }
 
     /// Takes all that waits, in order.
     pub(super) fn take(&mut self) -> Vec<Queued> {
+        self.due = Due::default();
         std::mem::take(&mut self.queue)
     }
 

@@ -4,6 +4,7 @@ mod cardinality;
 mod faults;
 mod fill;
 mod freeze;
+mod gather;
 mod kinds;
 mod limits;
 mod matcher_cache;
