@@ -81,6 +81,12 @@ impl App {
     }
 }
 
+impl AsRef<Db> for App {
+    fn as_ref(&self) -> &Db {
+        &self.db
+    }
+}
+
 /// The routes with all that surrounds them.
 pub(crate) fn router(app: &AppRef) -> Router {
     // Reads are compressed and may be asked for by web pages of other origins; writes are not.

@@ -22,17 +22,21 @@ pub(crate) struct Gathering {
 
 impl Gathering {
     /// To be called, within a runtime, after something was gathered.
-    pub(crate) fn watch(&self, db: &Db) {
+    ///
+    /// What `owner` holds ends with it: nothing is left to commit then, and the directory is free for others.
+    pub(crate) fn watch<T: AsRef<Db> + Send + Sync + 'static>(&self, owner: &Arc<T>) {
         // A task that is about to look does so after it has said that it will look no more: what was
         // gathered before this line does not escape it.
         if self.is_watched.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (db, is_watched) = (db.clone(), Arc::clone(&self.is_watched));
+        let (owner, is_watched) = (Arc::downgrade(owner), Arc::clone(&self.is_watched));
         tokio::spawn(async move {
             tokio::time::sleep(GATHERED_MAX).await;
             is_watched.store(false, Ordering::Release);
-            db.commit_gathered();
+            if let Some(owner) = owner.upgrade() {
+                (*owner).as_ref().commit_gathered();
+            }
         });
     }
 }
@@ -62,8 +66,17 @@ mod tests {
     use tokio::runtime::{Builder, Runtime};
 
     use super::*;
+    use crate::program;
 
     const PATIENCE: Duration = Duration::from_secs(30);
+
+    struct Owner(Db);
+
+    impl AsRef<Db> for Owner {
+        fn as_ref(&self) -> &Db {
+            &self.0
+        }
+    }
 
     fn gather(db: &Db, timestamp_ms: i64) -> Commit {
         let mut batch = WriteBatch::new();
@@ -86,12 +99,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let db = Db::open(dir.path(), Options::default()).unwrap();
         let hook = Hook::default();
-        let before_sleep = hook.clone();
-        let mut builder = Builder::new_multi_thread();
-        builder
-            .worker_threads(1)
-            .on_thread_park(move || before_sleep.idle());
-        let runtime = builder.enable_all().build().unwrap();
+        let runtime = program::runtime(hook.clone()).unwrap();
         // Before the database is open there is nothing to do.
         run(&runtime, async { tokio::task::yield_now().await });
         hook.set(&db);
@@ -114,12 +122,19 @@ mod tests {
             .unwrap();
         run(&runtime, async move {
             let gathering = Gathering::default();
+            let owner = Arc::new(Owner(db));
             // Each for itself: who has looked once looks again.
             for timestamp_ms in 1..4 {
-                let commit = gather(&db, timestamp_ms);
-                gathering.watch(&db);
+                let commit = gather(&owner.0, timestamp_ms);
+                gathering.watch(&owner);
                 commit.await.unwrap();
             }
+            // Whoever is about to look holds nothing meanwhile.
+            gathering.watch(&owner);
+            assert_eq!(Arc::strong_count(&owner), 1);
+            owner.0.close().unwrap();
+            drop(owner);
+            Db::open(dir.path(), Options::default()).unwrap();
         });
     }
 }

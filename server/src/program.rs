@@ -45,7 +45,7 @@ pub fn run() -> ExitCode {
 /// The runtime of all connections, with a thread for each two cores, or as many as tokio's own
 /// variable says: the other core is for the thread that commits what they take, and more of them than
 /// there is work for wake each other all the time (ADR 10).
-fn runtime(hook: Hook) -> io::Result<Runtime> {
+pub(crate) fn runtime(hook: Hook) -> io::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         let cores = thread::available_parallelism().map_or(1, usize::from);

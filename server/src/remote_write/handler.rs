@@ -144,7 +144,7 @@ impl From<Refusal> for Failed {
     }
 }
 
-async fn store(app: &App, request: Request<Body>) -> Result<Stored, Failed> {
+async fn store(app: &Arc<App>, request: Request<Body>) -> Result<Stored, Failed> {
     let (parts, body) = request.into_parts();
     let version = check(&parts)?;
     let body = read_body(&app.write_limits, body, app.write_limits.body_bytes_max())
@@ -172,7 +172,7 @@ async fn store(app: &App, request: Request<Body>) -> Result<Stored, Failed> {
         })
     })?;
     drop(body);
-    app.gathering.watch(&app.db);
+    app.gathering.watch(app);
     submitted.commit.await.map_err(Refusal::from)?;
     // Until now the write's rows were in memory: a disk that stalls must not let them pile up.
     drop(room);

@@ -405,7 +405,9 @@ impl Sequencer {
 
     /// What waits is to be committed.
     pub(super) fn hurry(&mut self) {
-        self.due.hurry();
+        if !self.is_idle() {
+            self.due.hurry();
+        }
     }
 
     /// The write that was queued last may wait for others.

@@ -93,6 +93,17 @@ fn the_first_one_waits_for_others_only_so_long() {
 }
 
 #[test]
+fn a_write_of_nothing_hurries_nobody_who_comes_later() {
+    let mut test = Test::new();
+    test.db.write(&WriteBatch::new()).unwrap();
+    test.db.commit_gathered();
+    let later = test.gather();
+    assert!(!later.is_done_within(MOMENT));
+    test.db.commit_gathered();
+    assert_eq!(test.all_done([later]), 1);
+}
+
+#[test]
 fn a_flush_and_the_end_take_what_was_gathered() {
     let mut test = Test::new();
     let batch = test.batch();
