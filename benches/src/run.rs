@@ -34,8 +34,9 @@ const IDLE_SHARE: f64 = 0.03;
 const IDLE_MAX: Duration = Duration::from_secs(120);
 
 /// For how long full speed is measured where the load can be sent again and again; otherwise the
-/// load is sent once.
-const FULL_SPEED: Duration = Duration::from_secs(10);
+/// load is sent once. Long enough for flushes and merges to take their part: what a program takes
+/// before they begin it cannot keep up.
+const FULL_SPEED: Duration = Duration::from_secs(60);
 /// Samples a second that a closed loop does not reach, for how far back its time has to begin.
 const SAMPLES_PER_S_MAX: f64 = 2e7;
 /// Syncs of the probe before a run, and for how long at most.

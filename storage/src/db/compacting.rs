@@ -106,6 +106,13 @@ impl Compacting {
         self.changed.notify_all();
     }
 
+    /// Whether somebody waits for merges, or for their end.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let state = self.state.lock();
+        let failed = state.failed.as_ref().map_or(0, |(request, _)| *request);
+        state.closed || state.done.max(failed) < state.wanted
+    }
+
     /// Waits for so long, or until it is over.
     pub(super) fn pause(&self, duration: Duration) {
         let mut state = self.state.lock();
@@ -132,5 +139,35 @@ impl Compacting {
             }
             self.changed.wait(&mut state);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merges_are_waited_for_from_a_request_until_it_is_served_or_has_failed() {
+        let compacting = Compacting::default();
+        assert!(!compacting.is_waited_for());
+        compacting.note_news();
+        // One that nobody asked for goes on while somebody does.
+        let unasked = compacting.next(None).unwrap();
+        assert!(!unasked.is_forced && !compacting.is_waited_for());
+        compacting.request();
+        assert!(compacting.is_waited_for());
+        compacting.note_done(unasked);
+        assert!(compacting.is_waited_for());
+        let asked = compacting.next(None).unwrap();
+        assert!(asked.is_forced);
+        compacting.note_failed(asked, &Error::closed());
+        assert!(!compacting.is_waited_for());
+        compacting.request();
+        assert!(compacting.is_waited_for());
+        let asked = compacting.next(None).unwrap();
+        compacting.note_done(asked);
+        assert!(!compacting.is_waited_for());
+        compacting.close(&Error::closed());
+        assert!(compacting.is_waited_for());
     }
 }

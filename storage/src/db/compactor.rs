@@ -22,10 +22,18 @@ use crate::sys::priority;
 /// How long after a merge that failed another is tried; twice as long each time.
 const RETRY: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(320);
-/// For how long a merge pauses for others: one after which others have come must be done at last.
-const COURTESY: Duration = Duration::from_secs(10);
+/// How much longer a merge pauses for others than it works,
+const REST: usize = 4;
+/// with up to so many segments.
+const SEGMENTS: usize = 3;
 /// How often a file may fail to be read before it is left out.
 const READS_MAX: u32 = 3;
+
+/// How much longer a merge pauses for others than it works, with so many segments: one that is too
+/// slow for what comes takes more and more of a core.
+fn rest(segments: usize) -> u32 {
+    REST.saturating_sub(segments.saturating_sub(SEGMENTS)) as u32
+}
 
 /// Merges files, and names the blocks in the manifest in their place.
 #[derive(Debug)]
@@ -97,6 +105,9 @@ impl Compactor {
         if let Err(error) = priority::lower_own() {
             debug!(%error, "merges have the priority of all else");
         }
+        if let Err(error) = priority::lengthen_own_slice() {
+            debug!(%error, "merges have time slices as all else");
+        }
         let mut pause = None;
         while let Some(order) = shared.compacting.next(pause) {
             match self.merge_all(order.is_forced) {
@@ -162,7 +173,7 @@ impl Compactor {
             return Ok(Step::Done);
         }
         match self.situation(is_forced).next_merge() {
-            Some(plan) => self.make(&plan, is_forced),
+            Some(plan) => self.make(&plan),
             None => Ok(Step::Nothing),
         }
     }
@@ -184,18 +195,28 @@ impl Compactor {
         }
     }
 
+    /// How much longer a merge is to pause than it works.
+    fn rest(&self) -> u32 {
+        if self.shared.compacting.is_waited_for() {
+            return 0;
+        }
+        let sources = self.shared.sources.get();
+        let is_segment = |file: &&Stored| matches!(file.id(), SourceId::Segment(_));
+        rest(sources.files.iter().filter(is_segment).count())
+    }
+
     /// Merges, and puts the outputs in the place of the inputs.
-    fn make(&mut self, plan: &Plan, is_waited_for: bool) -> Result<Step, Error> {
+    fn make(&mut self, plan: &Plan) -> Result<Step, Error> {
         self.check_room(plan)?;
         let begin = self.shared.clock.monotonic();
         let sources = self.sources(plan);
         let dir = Folder::Blocks.path(self.catalog.dir());
         // One more than ranges: what has no time may need a block of its own.
         let mut number = self.catalog.take_block_numbers(plan.ranges.len() + 1);
-        let courtesy = self.shared.courtesy(COURTESY);
+        let courtesy = self.shared.courtesy();
         let is_cancelled = || {
             let compacting = &self.shared.compacting;
-            courtesy.step(|| is_waited_for, |pause| compacting.pause(pause));
+            courtesy.step(|| self.rest(), |pause| compacting.pause(pause));
             compacting.is_closed()
         };
         let sys = self.catalog.sys();
@@ -371,5 +392,16 @@ struct Farewell(Arc<Shared>);
 impl Drop for Farewell {
     fn drop(&mut self) {
         self.0.compacting.close(&Error::closed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_hurries_where_segments_pile_up() {
+        let rests: Vec<u32> = (1..10).map(rest).collect();
+        assert_eq!(rests, [4, 4, 4, 3, 2, 1, 0, 0, 0]);
     }
 }

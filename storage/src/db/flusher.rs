@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Shared;
 use super::catalog::Catalog;
@@ -12,19 +12,23 @@ use super::courtesy::Courtesy;
 use super::epoch::Frozen;
 use super::flushing::Work;
 use super::series_limits::SeriesLimits;
-use super::successor::{self, Request, Successor};
+use super::stats::Counters;
+use super::successor::{Request, Successor};
 use crate::error::Error;
 use crate::maintenance::files::Folder;
 use crate::maintenance::{files, flush};
 use crate::segment::{self, Segment, SeqRange};
+use crate::sys::priority;
 use crate::wal;
 
 /// How long after a flush that failed it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// For how long the writing of a head pauses for others: it is to be done long before the next one
-/// is full.
-const COURTESY: Duration = Duration::from_secs(2);
+/// How much longer the writing of a head pauses for others than it works. Then it takes some
+/// seconds, and the next head fills meanwhile: the last one before writes have to wait.
+const REST: u32 = 4;
+/// The same for making the next epoch's head, which is of use only while the epoch lasts.
+const REST_OF_SUCCESSOR: u32 = 1;
 /// For how long a head is freed without a pause: writes may wait for that.
 const FREE: Duration = Duration::from_micros(200);
 /// The pause that follows,
@@ -69,6 +73,10 @@ impl Flusher {
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let _farewell = Farewell(Arc::clone(&shared));
+        // Writes wait for a flush in the end, so it has the priority of all else.
+        if let Err(error) = priority::lengthen_own_slice() {
+            debug!(%error, "flushes have time slices as all else");
+        }
         let mut patience = None;
         while let Some(work) = shared.flushing.wait_for_work(patience) {
             patience = match work {
@@ -146,7 +154,7 @@ impl Flusher {
             last: frozen.last_seq,
         };
         let dir = Folder::Segments.path(self.catalog.dir());
-        let courtesy = self.shared.courtesy(COURTESY);
+        let courtesy = self.shared.courtesy();
         let step = || self.step(&courtesy);
         let (head, epoch) = (&frozen.head, frozen.number);
         flush::write_segment(sys, &dir, number, head, seqs, epoch, &step)
@@ -156,25 +164,26 @@ impl Flusher {
     }
 
     /// Between small pieces of the writing of a head.
-    fn step(&self, courtesy: &Courtesy<'_>) {
+    fn step(&self, courtesy: &Courtesy<'_, Counters>) {
         let flushing = &self.shared.flushing;
-        courtesy.step(
-            || flushing.is_waited_for(),
-            |pause| {
-                flushing.pause(pause);
-            },
-        );
+        let rest = || match flushing.is_waited_for() {
+            true => 0,
+            false => REST,
+        };
+        courtesy.step(rest, |pause| {
+            flushing.pause(pause);
+        });
     }
 
     /// Makes the next epoch's head, unless the epoch ends before that.
     pub(super) fn prepare(&self, request: &Request) {
         let shared = &self.shared;
-        let mut since = shared.clock.monotonic();
+        let courtesy = shared.courtesy();
         let go_on = || {
-            if shared.clock.monotonic().saturating_sub(since) >= successor::WORK {
-                shared.flushing.pause(successor::PAUSE);
-                since = shared.clock.monotonic();
-            }
+            let pause = |pause| {
+                shared.flushing.pause(pause);
+            };
+            courtesy.step(|| REST_OF_SUCCESSOR, pause);
             !shared.flushing.is_pressed()
         };
         let is_current = || shared.epoch.read().number == request.epoch;
@@ -225,7 +234,7 @@ impl Flusher {
     /// Removes log files that the manifest covers. What cannot be removed now is tried again
     /// after the next flush.
     fn drop_log(&self) {
-        let courtesy = self.shared.courtesy(COURTESY);
+        let courtesy = self.shared.courtesy();
         let dropped = self
             .log
             .drop_through(self.catalog.covered_seq(), &|| self.step(&courtesy));

@@ -36,7 +36,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use tracing::warn;
@@ -335,9 +334,9 @@ impl Drop for Handle {
 }
 
 impl Shared {
-    /// Pauses of a piece of background work that begins now, while others write, for so long.
-    fn courtesy(&self, lasts: Duration) -> Courtesy<'_> {
-        Courtesy::new(&*self.clock, &self.counters.groups, lasts)
+    /// Pauses of a piece of background work that begins now, while others write or read.
+    fn courtesy(&self) -> Courtesy<'_, Counters> {
+        Courtesy::new(&*self.clock, &self.counters)
     }
 
     /// Why writes are refused, if they are.

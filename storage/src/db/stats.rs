@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Shared;
+use super::courtesy::Activity;
 use crate::maintenance::stored::Stored;
 use crate::wal;
 
@@ -101,6 +102,7 @@ pub struct Stats {
 pub(super) struct Counters {
     pub(super) groups: AtomicU64,
     pub(super) writes: AtomicU64,
+    pub(super) views: AtomicU64,
     syncs: AtomicU64,
     sync_nanoseconds: AtomicU64,
     wal_bytes: AtomicU64,
@@ -120,6 +122,12 @@ pub(super) struct Counters {
     pub(super) read_damage: AtomicU64,
     /// Segments that could not be opened.
     pub(super) segments_damaged: AtomicU64,
+}
+
+impl Activity for Counters {
+    fn count(&self) -> u64 {
+        self.groups.load(Relaxed) + self.views.load(Relaxed)
+    }
 }
 
 /// The figures of now.

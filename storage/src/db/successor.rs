@@ -8,7 +8,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::freeze::Fill;
 use super::series_limits::SeriesLimits;
@@ -21,12 +20,11 @@ use crate::wal::record::encode_body;
 const SERIES_MAX: u64 = 128 << 10;
 /// Series a record.
 const RECORD_SERIES: usize = 1024;
+/// Series that are made known without a pause.
+const STEP_SERIES: usize = 64;
 /// From when on it is looked which series are live, and when it is time to make a successor.
-const LOOK: Fill = Fill::of(7, 8);
-const ASK: Fill = Fill::of(15, 16);
-/// For how long one is made without a pause, so that writes have the processors, and the pause.
-pub(super) const WORK: Duration = Duration::from_millis(1);
-pub(super) const PAUSE: Duration = Duration::from_millis(2);
+const LOOK: Fill = Fill::of(3, 4);
+const ASK: Fill = Fill::of(7, 8);
 
 /// What a successor is made of.
 #[derive(Debug)]
@@ -100,10 +98,15 @@ impl Successor {
             }
             let definitions = definitions(&request.head, ids, next);
             let end = next + definitions.len() as u32;
-            for definition in &definitions {
-                limits.note(definition.labels.as_ref());
+            for few in definitions.chunks(STEP_SERIES) {
+                if !go_on() {
+                    return None;
+                }
+                for definition in few {
+                    limits.note(definition.labels.as_ref());
+                }
+                head.predefine(few).ok()?;
             }
-            head.predefine(&definitions).ok()?;
             let batch = Batch {
                 definitions,
                 ..Batch::default()

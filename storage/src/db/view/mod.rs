@@ -15,6 +15,7 @@ mod tests;
 mod wanted;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use self::damage::Damage;
 use self::part::Part;
@@ -64,6 +65,7 @@ fn pin(sources: &Sources) -> Vec<Part> {
 
 impl View {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.counters.views.fetch_add(1, Relaxed);
         let sources = shared.sources.get();
         let newest_ms = sources.range().map(|range| range.end_ms);
         let earliest_ms = shared.bounds.window(newest_ms).start_ms;
