@@ -34,8 +34,7 @@ const IDLE_SHARE: f64 = 0.03;
 const IDLE_MAX: Duration = Duration::from_secs(120);
 
 /// For how long full speed is measured where the load can be sent again and again; otherwise the
-/// load is sent once. Long enough for flushes and merges to take their part: what a program takes
-/// before they begin it cannot keep up.
+/// load is sent once.
 const FULL_SPEED: Duration = Duration::from_secs(60);
 /// Samples a second that a closed loop does not reach, for how far back its time has to begin.
 const SAMPLES_PER_S_MAX: f64 = 2e7;
@@ -213,7 +212,8 @@ fn pace(peer: Peer, load: &Load, setup: &Setup) -> Result<PaceRecord> {
     Ok(pace)
 }
 
-/// Samples a second of a closed loop, with a program that is thrown away after it.
+/// Samples a second of a closed loop, with a program that is thrown away after it: by all the time
+/// until flush and merge have returned, as what is put off cannot be kept up.
 fn full_speed(peer: Peer, load: &Load, setup: &Setup) -> Result<f64> {
     let now = SystemTime::UNIX_EPOCH.elapsed().about("the clock")?;
     let setup = Setup {
@@ -223,7 +223,11 @@ fn full_speed(peer: Peer, load: &Load, setup: &Setup) -> Result<f64> {
     let plan = plan(load, &PaceRecord::default(), &setup, now);
     let started = Started::start(peer, &setup)?;
     let sent = started.explain(send(started.address, load, &plan))?;
-    Ok(sent.samples_per_s())
+    let began = Instant::now();
+    let mut client = Client::new(started.address, END_MAX);
+    started.explain(peer.end(&mut client, started.dir.path()))?;
+    let all = sent.wall + began.elapsed();
+    Ok(sent.samples as f64 / all.as_secs_f64().max(1e-3))
 }
 
 /// How the load is sent. One that is sent again and again ends about now: so it begins as long

@@ -23,16 +23,21 @@ use crate::sys::priority;
 const RETRY: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(320);
 /// How much longer a merge pauses for others than it works,
-const REST: usize = 4;
-/// with up to so many segments.
+const REST: u32 = 4;
+/// with up to so many segments,
 const SEGMENTS: usize = 3;
+/// and for so long after merges began of which one follows the other.
+const BEHIND: Duration = Duration::from_secs(30);
 /// How often a file may fail to be read before it is left out.
 const READS_MAX: u32 = 3;
 
-/// How much longer a merge pauses for others than it works, with so many segments: one that is too
-/// slow for what comes takes more and more of a core.
-fn rest(segments: usize) -> u32 {
-    REST.saturating_sub(segments.saturating_sub(SEGMENTS)) as u32
+/// How much longer a merge pauses for others than it works, with so many segments, and so long
+/// after there was nothing to merge: where that does not do for what comes, merges take more of a
+/// core, up to half of one, and all of it where segments pile up.
+fn rest(segments: usize, busy: Duration) -> u32 {
+    let late = (busy.as_secs() / BEHIND.as_secs()).min(u64::from(REST - 1)) as u32;
+    let piled_up = segments.saturating_sub(SEGMENTS).min(REST as usize) as u32;
+    REST.saturating_sub(late + piled_up)
 }
 
 /// Merges files, and names the blocks in the manifest in their place.
@@ -47,6 +52,8 @@ pub(super) struct Compactor {
     unopened: Vec<SourceEntry>,
     /// Files that cannot be merged, and stay what they are until the next opening.
     left_out: BTreeMap<SourceId, Error>,
+    /// When the merges began that are made one after the other now.
+    busy_since: Duration,
     /// How often the system failed to read a file.
     failed_reads: BTreeMap<SourceId, u32>,
     /// Blocks of which nobody knows whether a manifest that counts after a crash names them.
@@ -84,6 +91,7 @@ impl Compactor {
         options: &Options,
     ) -> Self {
         Self {
+            busy_since: shared.clock.monotonic(),
             shared,
             catalog,
             retention: options.retention,
@@ -129,6 +137,7 @@ impl Compactor {
     /// Those of [`Compactor::step`]. Where that was asked for, [`ErrorKind::Corrupt`] if something
     /// had to be left out.
     fn merge_all(&mut self, is_forced: bool) -> Result<(), Error> {
+        self.busy_since = self.shared.clock.monotonic();
         while self.step(is_forced)? == Step::Done {
             if self.shared.compacting.is_closed() {
                 return Err(Error::closed());
@@ -202,7 +211,12 @@ impl Compactor {
         }
         let sources = self.shared.sources.get();
         let is_segment = |file: &&Stored| matches!(file.id(), SourceId::Segment(_));
-        rest(sources.files.iter().filter(is_segment).count())
+        let busy = self
+            .shared
+            .clock
+            .monotonic()
+            .saturating_sub(self.busy_since);
+        rest(sources.files.iter().filter(is_segment).count(), busy)
     }
 
     /// Merges, and puts the outputs in the place of the inputs.
@@ -400,8 +414,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_merge_hurries_where_segments_pile_up() {
-        let rests: Vec<u32> = (1..10).map(rest).collect();
+    fn merges_hurry_where_segments_pile_up_or_they_do_not_come_to_an_end() {
+        let secs = Duration::from_secs;
+        let rests: Vec<u32> = (1..10).map(|segments| rest(segments, secs(29))).collect();
         assert_eq!(rests, [4, 4, 4, 3, 2, 1, 0, 0, 0]);
+        let rests = [0, 30, 60, 90, 120, 86_400].map(|busy| rest(1, secs(busy)));
+        assert_eq!(rests, [4, 3, 2, 1, 1, 1]);
+        assert_eq!(rest(5, secs(60)), 0);
+        assert_eq!(rest(usize::MAX, Duration::MAX), 0);
     }
 }
