@@ -33,8 +33,7 @@ pub type Sink<'a> = dyn FnMut(u64, Batch, FloatSlices<'_>) -> Result<(), SinkErr
 ///
 /// What a crash left of a write that was never acknowledged is cut off, the directory is created
 /// if there is none, and all that was handed on is durable when this returns; the next
-/// [`Writer`](super::Writer) begins a new file. A file is read a piece at a time. None is removed,
-/// but for the last one where it holds no record. With `options.read_only` none of that is done,
+/// [`Writer`](super::Writer) begins a new file. A file is read a piece at a time. No file is removed. With `options.read_only` none of that is done,
 /// and a file that its owner drops meanwhile is an [`ReplayError::Io`] of the kind
 /// [`io::ErrorKind::NotFound`].
 ///
@@ -82,13 +81,6 @@ struct Kept {
     end: usize,
 }
 
-impl Kept {
-    /// Whether there is no record in it, good or damaged.
-    fn is_nothing(&self) -> bool {
-        self.end <= file::HEADER_BYTES
-    }
-}
-
 /// Follows which frames later ones prove to be durable.
 #[derive(Default)]
 struct Unproven {
@@ -112,21 +104,6 @@ impl Unproven {
             end,
         }
     }
-}
-
-/// Where a file stands among those of the log.
-#[derive(Clone, Copy)]
-struct Place {
-    is_first: bool,
-    is_last: bool,
-}
-
-/// Whether a file that was read is still one of the log.
-#[derive(PartialEq, Eq)]
-enum Stays {
-    Yes,
-    /// It held no record and was removed.
-    No,
 }
 
 /// What to do about bytes that are no good frame.
@@ -172,7 +149,6 @@ impl Replay<'_, '_> {
         let numbers = self.numbers()?;
         let (first_read, passed_seq) = self.first_to_read(&numbers)?;
         let mut before = None;
-        let mut next_number = None;
         for (place, &number) in numbers.iter().enumerate() {
             if let Some(before) = before
                 && number - before > 1
@@ -186,14 +162,8 @@ impl Replay<'_, '_> {
             before = Some(number);
             if place < first_read {
                 self.pass_over(number, passed_seq)?;
-                continue;
-            }
-            let at = Place {
-                is_first: place == 0,
-                is_last: place + 1 == numbers.len(),
-            };
-            if self.file(number, at)? == Stays::No {
-                next_number = Some(number);
+            } else {
+                self.file(number, place + 1 == numbers.len())?;
             }
         }
         if !self.options.read_only {
@@ -201,7 +171,7 @@ impl Replay<'_, '_> {
             let sync = self.disk.sync_dir(self.dir);
             sync.map_err(io_error("sync directory", self.dir))?;
         }
-        self.recovery.next_file_number = next_number.or_else(|| before.unwrap_or(0).checked_add(1));
+        self.recovery.next_file_number = before.unwrap_or(0).checked_add(1);
         (self.recovery.last_seq, self.recovery.damage) = self.ledger.finish();
         Ok(self.recovery)
     }
@@ -274,9 +244,9 @@ impl Replay<'_, '_> {
         }
     }
 
-    fn file(&mut self, number: u64, at: Place) -> Result<Stays, ReplayError> {
+    fn file(&mut self, number: u64, is_last: bool) -> Result<(), ReplayError> {
         let path = file::path(self.dir, number);
-        let is_mended = at.is_last && !self.options.read_only;
+        let is_mended = is_last && !self.options.read_only;
         let file = if is_mended {
             self.disk.open(&path)
         } else {
@@ -287,20 +257,13 @@ impl Replay<'_, '_> {
         let epoch = SourceEpoch::AtLeast(self.recovery.last_epoch.max(1));
         let source = Source::new(number, path.clone(), file, window, epoch);
         let mut source = source.map_err(io_error("read", &path))?;
-        source.is_last = at.is_last;
+        source.is_last = is_last;
         self.recovery.bytes += source.length() as u64;
-        let kept = match self.header(&mut source)? {
-            true => self.frames(&mut source)?,
-            false => Kept::default(),
+        let kept = if self.header(&mut source)? {
+            self.frames(&mut source)?
+        } else {
+            Kept::default()
         };
-        if is_mended && !at.is_first && kept.is_nothing() {
-            // Its name may not be durable, and no sync helps where one failed before: were the
-            // next file to outlast it, it would seem lost. So that one gets its number.
-            self.window = source.into_window();
-            let removed = self.disk.remove(&path);
-            removed.map_err(io_error("remove", &path))?;
-            return Ok(Stays::No);
-        }
         if let SourceEpoch::Known(epoch) = source.epoch {
             self.recovery.last_epoch = epoch;
         }
@@ -314,7 +277,7 @@ impl Replay<'_, '_> {
             bytes: kept.end as u64,
         });
         self.window = source.into_window();
-        Ok(Stays::Yes)
+        Ok(())
     }
 
     /// Reads the file header; `false` where the file holds nothing.
