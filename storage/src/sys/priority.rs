@@ -46,8 +46,10 @@ mod linux {
     pub(super) fn set_own_slice(slice: Duration) -> io::Result<()> {
         let mut attributes = libc::sched_attr {
             size: size_of::<libc::sched_attr>() as u32,
-            sched_policy: libc::SCHED_OTHER as u32,
-            sched_flags: 0,
+            sched_policy: 0,
+            // Whoever starts the program may have chosen another (`CPUSchedulingPolicy=batch`). A
+            // real-time one knows no slices: that is an error.
+            sched_flags: libc::SCHED_FLAG_KEEP_POLICY as u64,
             // To be said again, or it would become 0.
             sched_nice: rustix::process::getpriority_process(None)?,
             sched_priority: 0,
