@@ -13,6 +13,7 @@ use axum::routing::{MethodRouter, get, post};
 use silverback_query::Engine;
 use silverback_storage::Db;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -40,6 +41,8 @@ pub(crate) struct App {
     pub(crate) started: Instant,
     /// One permit for each read that may run.
     pub(crate) query_turns: Arc<Semaphore>,
+    /// Work that blocks and may outlast the request it was begun for.
+    pub(crate) blocking: TaskTracker,
     pub(crate) write_limits: Limits,
     pub(crate) write_rules: Rules,
     pub(crate) write_scratch: ScratchPool,
@@ -70,6 +73,7 @@ impl App {
             local_addr,
             started: Instant::now(),
             query_turns: Arc::new(Semaphore::new(config.query_concurrency)),
+            blocking: TaskTracker::new(),
             write_rules: Rules::new(config.labels.clone(), write_limits.row_bytes_max())
                 .changing(relabeling, ha),
             write_limits,

@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::task::TaskTracker;
 
 use crate::app::{App, AppRef, router};
 use crate::config::Config;
@@ -111,7 +112,8 @@ impl Running {
     }
 
     /// Stops: accepts nothing more, lets requests in flight finish within 10 seconds, then
-    /// closes the database, which makes everything durable.
+    /// closes the database, which makes everything durable. Nothing of the server holds the
+    /// database then: once the caller's clones are dropped, its directory can be opened again.
     ///
     /// # Errors
     /// The database could not be closed in order.
@@ -122,7 +124,10 @@ impl Running {
             tracing::error!(%error, "the accept loop failed");
         }
         let db = self.app.db.clone();
-        match tokio::task::spawn_blocking(move || db.close()).await {
+        let closed = tokio::task::spawn_blocking(move || db.close()).await;
+        // After the close, which ends what waits for a flush or a merge.
+        finish(&self.app.blocking).await;
+        match closed {
             Ok(closed) => closed,
             // Only a panic: nothing cancels this task.
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -180,6 +185,20 @@ async fn drain(mut connections: JoinSet<()>) {
             DRAIN_DEADLINE.as_secs()
         );
         connections.shutdown().await;
+    }
+}
+
+/// Waits for what requests have begun and not waited for: an answer is there before the read that
+/// gave it has let go of the database.
+async fn finish(blocking: &TaskTracker) {
+    blocking.close();
+    let finished = tokio::time::timeout(DRAIN_DEADLINE, blocking.wait()).await;
+    if finished.is_err() {
+        tracing::warn!(
+            tasks = blocking.len(),
+            "work of requests did not end within {} s and is left behind",
+            DRAIN_DEADLINE.as_secs()
+        );
     }
 }
 
@@ -304,6 +323,37 @@ mod tests {
             "{text}"
         );
         stopping.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_waits_for_what_a_read_leaves_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path());
+        let db = Db::open(dir.path(), config.storage_options()).unwrap();
+        let running = Server::start(config.clone(), db.clone()).await.unwrap();
+        // What a read does after its answer stands still until the lock is free.
+        let app = Arc::downgrade(&running.app);
+        let (locked, lock) = tokio::sync::oneshot::channel();
+        let holder = std::thread::spawn(move || {
+            let app = app.upgrade().unwrap();
+            let held = app.giving_back.lock().unwrap();
+            locked.send(()).unwrap();
+            std::thread::park_timeout(Duration::from_millis(300));
+            let freed = std::time::Instant::now();
+            drop(held);
+            freed
+        });
+        lock.await.unwrap();
+        let mut stream = TcpStream::connect(running.local_addr()).unwrap();
+        let request = "GET /api/v1/query?query=up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        assert!(read_all(stream).await.starts_with("HTTP/1.1 200 OK\r\n"));
+
+        running.shutdown().await.unwrap();
+        let stopped = std::time::Instant::now();
+        assert!(holder.join().unwrap() <= stopped);
+        drop(db);
+        Db::open(dir.path(), config.storage_options()).unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
