@@ -1,6 +1,7 @@
 //! The names of simulated files: those that are durable and those that are not yet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 /// A file apart from its names.
@@ -30,6 +31,15 @@ impl Change {
             Self::Create { path, .. } | Self::Remove { path } => path.parent(),
             Self::Rename { to, .. } => to.parent(),
         }
+    }
+
+    /// The names that it changes.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let (one, other) = match self {
+            Self::Create { path, .. } | Self::Remove { path } => (path, None),
+            Self::Rename { from, to, .. } => (to, Some(from)),
+        };
+        iter::once(one).chain(other).map(PathBuf::as_path)
     }
 
     fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
@@ -112,13 +122,18 @@ impl Names {
     }
 
     /// Of the pending changes in `dir` those become durable, in their order, that `keep` says
-    /// yes to; the others stay pending.
+    /// yes to; the others stay pending, and what comes after one of these and changes the same name:
+    /// were it done before, the one that is done later would undo it.
     pub(super) fn sync(&mut self, dir: &Path, mut keep: impl FnMut() -> bool) {
         let durable = &mut self.durable;
+        let mut behind: BTreeSet<PathBuf> = BTreeSet::new();
         self.pending.retain(|change| {
-            let is_kept = change.dir() == Some(dir) && keep();
+            let is_free = change.paths().all(|path| !behind.contains(path));
+            let is_kept = change.dir() == Some(dir) && is_free && keep();
             if is_kept {
                 change.apply(durable);
+            } else {
+                behind.extend(change.paths().map(Path::to_owned));
             }
             !is_kept
         });
@@ -158,6 +173,24 @@ mod tests {
         names.crash(|| false);
         assert_eq!(names.get(Path::new("/a/x")), Some(1));
         assert_eq!(names.get(Path::new("/b/y")), None);
+    }
+
+    #[test]
+    fn changes_of_a_name_become_durable_in_their_order() {
+        let (dir, path) = (Path::new("/d"), Path::new("/d/x"));
+        for answers in 0..4 {
+            let mut names = Names::default();
+            names.create(path, 1);
+            names.sync(dir, || true);
+            names.remove(path);
+            names.create(path, 2);
+            // A sync that fails, and makes some of it durable, then one that does not.
+            let mut bits = (0..2).map(|bit| answers >> bit & 1 == 1);
+            names.sync(dir, || bits.next().unwrap());
+            names.sync(dir, || true);
+            names.crash(|| false);
+            assert_eq!(names.get(path), Some(2), "{answers}");
+        }
     }
 
     #[test]
