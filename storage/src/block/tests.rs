@@ -5,6 +5,7 @@ mod measure;
 mod weigh;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -122,7 +123,7 @@ impl Row {
             starts: &starts,
             exemplars: &self.exemplars,
         };
-        writer.row(&input)
+        writer.row(&input, &|| ())
     }
 
     /// Timestamps and bits of the floats in a range.
@@ -214,6 +215,35 @@ fn a_writer_that_is_not_finished_leaves_nothing() {
 }
 
 #[test]
+fn others_have_their_turn_between_the_pages_of_a_group() {
+    let sys = SimDisk::new(1).sys(0);
+    let mut writer = Writer::create(&sys, Path::new(DIR), 1).unwrap();
+    // Rows of 16 slices and some 60 KiB that do not become less: 17 in a group of a mebibyte.
+    let samples = 16 * SLICE_SAMPLES as u64;
+    let times: Vec<i64> = (0..samples as i64).collect();
+    let noise = |place: u64| f64::from_bits(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let calls: Vec<usize> = (0..40)
+        .map(|row| {
+            let values: Vec<f64> = (0..samples).map(|at| noise(row * samples + at)).collect();
+            let input = RowInput {
+                times: &times,
+                values: &values,
+                ..RowInput::default()
+            };
+            let calls = Cell::new(0);
+            let between = || calls.set(calls.get() + 1);
+            writer.row(&input, &between).unwrap();
+            calls.get()
+        })
+        .collect();
+    let groups: Vec<usize> = calls.into_iter().filter(|&calls| calls > 0).collect();
+    assert!(
+        groups.len() == 2 && groups.iter().all(|&pages| pages >= 15),
+        "{groups:?}"
+    );
+}
+
+#[test]
 fn a_writer_refuses_what_it_cannot_write() {
     let sys = SimDisk::new(1).sys(0);
     let new = |number| Writer::create(&sys, Path::new(DIR), number).unwrap();
@@ -226,29 +256,32 @@ fn a_writer_refuses_what_it_cannot_write() {
         values,
         ..RowInput::default()
     };
-    let row = writer.row(&input(&[1, 1], &[0.0; 2]));
+    let row = writer.row(&input(&[1, 1], &[0.0; 2]), &|| ());
     refused(row.unwrap_err(), "timestamps of a row do not rise");
-    let row = writer.row(&input(&[1, 2], &[0.0; 3]));
+    let row = writer.row(&input(&[1, 2], &[0.0; 3]), &|| ());
     refused(
         row.unwrap_err(),
         "another number of values than of timestamps",
     );
     refused(
-        writer.row(&input(&[], &[])).unwrap_err(),
+        writer.row(&input(&[], &[]), &|| ()).unwrap_err(),
         "a row has nothing in it",
     );
     let beyond = RowInput {
         starts: &[(2, 5)],
         ..input(&[1, 2], &[0.0; 2])
     };
-    refused(writer.row(&beyond).unwrap_err(), "a row has no such points");
-    writer.row(&input(&[1, 2], &[0.0; 2])).unwrap();
+    refused(
+        writer.row(&beyond, &|| ()).unwrap_err(),
+        "a row has no such points",
+    );
+    writer.row(&input(&[1, 2], &[0.0; 2]), &|| ()).unwrap();
     refused(
         writer.index(&Names(2)).unwrap_err(),
         "the index is one of other rows",
     );
     refused(
-        writer.row(&input(&[1], &[0.0])).unwrap_err(),
+        writer.row(&input(&[1], &[0.0]), &|| ()).unwrap_err(),
         "rows come first",
     );
     refused(new(2).finish(origin()).unwrap_err(), "there is no index");

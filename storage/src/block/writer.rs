@@ -97,11 +97,13 @@ impl Writer {
     }
 
     /// Adds the next row; rows come in the order of their labels, the first has the number 0.
+    /// `between` is called between pages where rows are compressed and written: of a row in
+    /// some thousands, up to a mebibyte at once.
     ///
     /// # Errors
     /// [`BlockError::Io`], also where the input is not what [`RowInput`] says;
     /// [`BlockError::TooLarge`] where a row has 500 million samples or there are 2^32 rows.
-    pub fn row(&mut self, input: &RowInput<'_>) -> Result<(), BlockError> {
+    pub fn row(&mut self, input: &RowInput<'_>, between: &dyn Fn()) -> Result<(), BlockError> {
         let too_large = |path: &Path| BlockError::TooLarge {
             noun: FORMAT.noun,
             path: path.to_owned(),
@@ -121,7 +123,7 @@ impl Writer {
         let file = &mut self.new.file;
         let written = (|| {
             if !self.group.has_room(&self.row) {
-                let at = self.group.write(packer, data, file)?;
+                let at = self.group.write(packer, data, file, between)?;
                 self.groups.extend(at.encode());
             }
             match input.times.is_empty() {
@@ -220,7 +222,7 @@ impl Writer {
         let file = &mut self.new.file;
         let written: io::Result<_> = (|| {
             if let Some(packer) = self.packer.as_mut().filter(|_| !group.is_empty()) {
-                let at = group.write(packer, &mut data, file)?;
+                let at = group.write(packer, &mut data, file, &|| ())?;
                 self.groups.extend(at.encode());
             }
             let data = data.finish(file)?;

@@ -86,6 +86,8 @@ impl Committer {
         let work = {
             let shared = Arc::clone(&self.shared);
             let mut sequencer = shared.sequencer.lock();
+            // What was taken before is answered.
+            shared.counters.waiting.set(sequencer.waiting_since());
             if self.wait(&mut sequencer) == Turn::Ended {
                 drop(sequencer);
                 self.finish();

@@ -26,8 +26,13 @@ const RETRY_MAX: Duration = Duration::from_secs(320);
 const REST: u32 = 4;
 /// with up to so many segments,
 const SEGMENTS: usize = 3;
-/// and for so long after merges began of which one follows the other.
-const BEHIND: Duration = Duration::from_secs(30);
+/// and until merges have followed each other for so long. After each of these times it is once
+/// less: a steady part of a core keeps others waiting less than a large one now and then.
+const BEHIND: [Duration; 3] = [
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(8 * 60),
+];
 /// How often a file may fail to be read before it is left out.
 const READS_MAX: u32 = 3;
 
@@ -35,7 +40,7 @@ const READS_MAX: u32 = 3;
 /// after there was nothing to merge: where that does not do for what comes, merges take more of a
 /// core, up to half of one, and all of it where segments pile up.
 fn rest(segments: usize, busy: Duration) -> u32 {
-    let late = (busy.as_secs() / BEHIND.as_secs()).min(u64::from(REST - 1)) as u32;
+    let late = BEHIND.iter().filter(|&&after| busy >= after).count() as u32;
     let piled_up = segments.saturating_sub(SEGMENTS).min(REST as usize) as u32;
     REST.saturating_sub(late + piled_up)
 }
@@ -418,9 +423,9 @@ mod tests {
         let secs = Duration::from_secs;
         let rests: Vec<u32> = (1..10).map(|segments| rest(segments, secs(29))).collect();
         assert_eq!(rests, [4, 4, 4, 3, 2, 1, 0, 0, 0]);
-        let rests = [0, 30, 60, 90, 120, 86_400].map(|busy| rest(1, secs(busy)));
-        assert_eq!(rests, [4, 3, 2, 1, 1, 1]);
-        assert_eq!(rest(5, secs(60)), 0);
+        let rests = [0, 30, 119, 120, 479, 480, 86_400].map(|busy| rest(1, secs(busy)));
+        assert_eq!(rests, [4, 3, 3, 2, 2, 1, 1]);
+        assert_eq!(rest(5, secs(120)), 0);
         assert_eq!(rest(usize::MAX, Duration::MAX), 0);
     }
 }

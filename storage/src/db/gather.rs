@@ -12,7 +12,7 @@ const GATHER_MAX: Duration = Duration::from_micros(300);
 #[derive(Debug, Default)]
 pub(super) struct Due {
     is_due: bool,
-    /// When the first of them came, on the monotonic clock, if it waits for others.
+    /// When the first of them came, on the monotonic clock.
     since: Option<Duration>,
 }
 
@@ -22,10 +22,20 @@ impl Due {
         self.is_due = true;
     }
 
+    /// One was added.
+    pub(super) fn note_came(&mut self, now: Duration) {
+        self.since.get_or_insert(now);
+    }
+
     /// One was added that may wait for others.
     pub(super) fn linger(&mut self, now: Duration) {
-        let since = *self.since.get_or_insert(now);
-        self.is_due |= now.saturating_sub(since) >= GATHER_MAX;
+        self.note_came(now);
+        let waited = self.since.map(|since| now.saturating_sub(since));
+        self.is_due |= waited >= Some(GATHER_MAX);
+    }
+
+    pub(super) fn since(&self) -> Option<Duration> {
+        self.since
     }
 
     pub(super) fn is_due(&self) -> bool {

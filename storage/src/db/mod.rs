@@ -36,6 +36,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use tracing::warn;
@@ -179,7 +180,10 @@ impl Db {
     /// [`ErrorKind::Poisoned`], [`ErrorKind::Closed`], [`ErrorKind::TooManySeries`],
     /// [`ErrorKind::TooLarge`], [`ErrorKind::Overloaded`].
     pub fn submit(&self, batch: &WriteBatch) -> Result<Submitted, Error> {
-        self.place(batch, Sequencer::hurry)
+        self.place(batch, |sequencer, now| {
+            sequencer.note_came(now);
+            sequencer.hurry();
+        })
     }
 
     /// Takes a write as [`Db::submit`] does, but does not begin to commit it: others are about to
@@ -190,15 +194,14 @@ impl Db {
     /// # Errors
     /// Those of [`Db::submit`].
     pub fn gather(&self, batch: &WriteBatch) -> Result<Submitted, Error> {
-        let now = || self.0.shared.clock.monotonic();
-        self.place(batch, |sequencer| sequencer.linger(now()))
+        self.place(batch, Sequencer::linger)
     }
 
-    /// Takes a write; `queued` is called once it has its place.
+    /// Takes a write; `queued` is called once it has its place, with the time.
     fn place(
         &self,
         batch: &WriteBatch,
-        queued: impl FnOnce(&mut Sequencer),
+        queued: impl FnOnce(&mut Sequencer, Duration),
     ) -> Result<Submitted, Error> {
         let shared = &self.0.shared;
         if let Some(error) = shared.poison() {
@@ -217,10 +220,15 @@ impl Db {
         let unplaced = Unplaced::new(batch, &accepted);
         let epoch = Arc::clone(&shared.epoch.read());
         let encoded = unplaced.encode_if_known(&epoch)?;
+        let now = shared.clock.monotonic();
         let (placed, is_due) = {
             let mut sequencer = shared.sequencer.lock();
             let placed = sequencer.enqueue(&unplaced, encoded)?;
-            queued(&mut sequencer);
+            queued(&mut sequencer, now);
+            if !sequencer.is_idle() {
+                // The committer says otherwise with this lock held.
+                shared.counters.waiting.note(now);
+            }
             (placed, sequencer.is_due())
         };
         if is_due {

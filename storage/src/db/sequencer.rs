@@ -410,7 +410,19 @@ impl Sequencer {
         }
     }
 
-    /// The write that was queued last may wait for others.
+    /// The write that was queued last came at this time.
+    pub(super) fn note_came(&mut self, now: Duration) {
+        if !self.is_idle() {
+            self.due.note_came(now);
+        }
+    }
+
+    /// When the first of those came that wait, if one does and that is known.
+    pub(super) fn waiting_since(&self) -> Option<Duration> {
+        self.due.since()
+    }
+
+    /// The write that was queued last, at this time, may wait for others.
     pub(super) fn linger(&mut self, now: Duration) {
         if !self.is_idle() {
             self.due.linger(now);

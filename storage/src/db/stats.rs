@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Shared;
-use super::courtesy::Activity;
+use super::courtesy::{Activity, WaitingSince};
 use crate::maintenance::stored::Stored;
 use crate::wal;
 
@@ -103,6 +103,7 @@ pub(super) struct Counters {
     pub(super) groups: AtomicU64,
     pub(super) writes: AtomicU64,
     pub(super) views: AtomicU64,
+    pub(super) waiting: WaitingSince,
     syncs: AtomicU64,
     sync_nanoseconds: AtomicU64,
     wal_bytes: AtomicU64,
@@ -127,6 +128,10 @@ pub(super) struct Counters {
 impl Activity for Counters {
     fn count(&self) -> u64 {
         self.groups.load(Relaxed) + self.views.load(Relaxed)
+    }
+
+    fn waiting_since(&self) -> Option<Duration> {
+        self.waiting.get()
     }
 }
 

@@ -71,6 +71,33 @@ mod linux {
     }
 }
 
+/// What the scheduler says of the threads of this process whose name begins so: their slices in
+/// nanoseconds, and priorities (`/proc/self/task/*/sched`). Tests beside have threads of the same
+/// names, that ask for the same.
+#[cfg(all(test, target_os = "linux"))]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these files are the kernel's, not the database's"
+)]
+pub(crate) fn scheduled(name: &str) -> Vec<(Option<u64>, Option<i64>)> {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    let of_thread = |path: std::path::PathBuf| {
+        let own_name = std::fs::read_to_string(path.join("comm")).ok()?;
+        let text = std::fs::read_to_string(path.join("sched")).ok()?;
+        let field = |field: &str| {
+            let line = text.lines().find(|line| line.starts_with(field))?;
+            line.rsplit(' ').next()?.parse::<i64>().ok()
+        };
+        let slice = field("se.slice").and_then(|slice| u64::try_from(slice).ok());
+        own_name.starts_with(name).then(|| (slice, field("prio")))
+    };
+    threads
+        .filter_map(|thread| of_thread(thread.ok()?.path()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,7 +32,7 @@ fn write(sys: &Sys, dir: &Path, number: u64, fleet: &Fleet) -> BlockInfo {
             values,
             ..RowInput::default()
         };
-        writer.row(&input).unwrap();
+        writer.row(&input, &|| ()).unwrap();
     }
     writer.index(fleet).unwrap();
     writer.finish(origin()).unwrap()
@@ -77,7 +77,7 @@ fn measure_histograms(sys: &Sys, dir: &Path) {
             histograms,
             ..RowInput::default()
         };
-        writer.row(&input).unwrap();
+        writer.row(&input, &|| ()).unwrap();
     }
     writer.index(&Names(ROWS)).unwrap();
     let info = writer.finish(origin()).unwrap();

@@ -112,12 +112,14 @@ impl OpenGroup {
         }
     }
 
-    /// Writes the group and begins the next one. Says where it is.
+    /// Writes the group and begins the next one; `between` is called after each page. Says where
+    /// it is.
     pub(super) fn write(
         &mut self,
         packer: &mut Packer,
         data: &mut OpenSection,
         file: &mut FileWriter,
+        between: &dyn Fn(),
     ) -> io::Result<GroupAt> {
         self.stored.clear();
         for (number, lane) in self.lanes.iter_mut().enumerate() {
@@ -125,6 +127,7 @@ impl OpenGroup {
             let mut pages = Vec::new();
             for page in self.sorted.chunks(PAGE_BYTES) {
                 pages.push(packer.pack(page, &mut self.stored)? as u32);
+                between();
             }
             self.header.lanes[number] = Lane {
                 slots: lane.rows.len(),

@@ -113,7 +113,7 @@ fn a_failed_write_poisons() {
     );
 }
 
-/// A clock that panics when told to: the committer looks at it around each sync.
+/// A clock that panics when told to, in the committer, which looks at it around each sync.
 #[derive(Debug, Default)]
 struct BrokenClock(AtomicBool);
 
@@ -123,7 +123,9 @@ impl Clock for BrokenClock {
     }
 
     fn monotonic(&self) -> Duration {
-        assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
+        let is_committer = std::thread::current().name() == Some("silverback-commit");
+        let is_broken = is_committer && self.0.load(Ordering::SeqCst);
+        assert!(!is_broken, "the clock is broken");
         Duration::ZERO
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the database as a whole, on the simulated disk.
 
+mod background;
 mod cardinality;
 mod faults;
 mod fill;

@@ -187,7 +187,8 @@ impl Merge<'_> {
     fn pass(&mut self, wanted: Wanted<'_>) -> Result<(), MergeError> {
         let (sys, dir) = (self.sys, self.dir);
         let next_number = &mut *self.next_number;
-        let open = |_| create(sys, dir, next_number);
+        let is_cancelled = self.is_cancelled;
+        let open = |_| create(sys, dir, next_number, is_cancelled);
         let (inputs, symbols) = (self.inputs, self.symbols);
         let outputs = pass::run(inputs, symbols, wanted, self.is_cancelled, open)?;
         for output in outputs.into_iter().rev().flatten() {
@@ -197,7 +198,7 @@ impl Merge<'_> {
     }
 
     /// Writes what comes after the rows, but for the footer.
-    fn end(&mut self, output: Output<BlockSink>) -> Result<(), MergeError> {
+    fn end(&mut self, output: Output<BlockSink<'_>>) -> Result<(), MergeError> {
         if (self.is_cancelled)() {
             return Err(MergeError::Cancelled);
         }
@@ -215,7 +216,7 @@ impl Merge<'_> {
 
     fn finish(mut self) -> Result<Vec<BlockInfo>, MergeError> {
         if !self.metadata.is_empty() {
-            let sink = create(self.sys, self.dir, self.next_number)?;
+            let sink = create(self.sys, self.dir, self.next_number, self.is_cancelled)?;
             self.end(Output::new(sink, None))?;
         }
         self.origin.outputs = self.ended.iter().map(Writer::number).collect();
@@ -239,9 +240,14 @@ impl Merge<'_> {
     }
 }
 
-fn create(sys: &Sys, dir: &Path, next_number: &mut u64) -> Result<BlockSink, MergeError> {
+fn create<'a>(
+    sys: &Sys,
+    dir: &Path,
+    next_number: &mut u64,
+    is_cancelled: &'a dyn Fn() -> bool,
+) -> Result<BlockSink<'a>, MergeError> {
     let number = *next_number;
     *next_number += 1;
     let writer = Writer::create(sys, dir, number).map_err(MergeError::of_output)?;
-    Ok(BlockSink::new(writer))
+    Ok(BlockSink::new(writer, is_cancelled))
 }

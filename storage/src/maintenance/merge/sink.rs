@@ -6,9 +6,10 @@ use crate::block::{RowInput, Writer};
 use crate::model::{Histogram, Sample, Value};
 
 /// Writes rows into a block.
-#[derive(Debug)]
-pub(super) struct BlockSink {
+pub(super) struct BlockSink<'a> {
     pub(super) writer: Writer,
+    /// Asked between pages, too: it is where a merge pauses.
+    is_cancelled: &'a dyn Fn() -> bool,
     points: Points,
 }
 
@@ -21,10 +22,11 @@ struct Points {
     starts: Vec<(usize, i64)>,
 }
 
-impl BlockSink {
-    pub(super) fn new(writer: Writer) -> Self {
+impl<'a> BlockSink<'a> {
+    pub(super) fn new(writer: Writer, is_cancelled: &'a dyn Fn() -> bool) -> Self {
         Self {
             writer,
+            is_cancelled,
             points: Points::default(),
         }
     }
@@ -52,7 +54,7 @@ impl Points {
     }
 }
 
-impl Sink for BlockSink {
+impl Sink for BlockSink<'_> {
     fn row(&mut self, row: Row<'_>) -> Result<(), MergeError> {
         let exemplars = row.exemplars;
         let input = match row.samples {
@@ -73,6 +75,12 @@ impl Sink for BlockSink {
                 }
             }
         };
-        self.writer.row(&input).map_err(MergeError::of_output)
+        let between = || {
+            // The next series is soon enough to end.
+            let _ends = (self.is_cancelled)();
+        };
+        self.writer
+            .row(&input, &between)
+            .map_err(MergeError::of_output)
     }
 }
