@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::Options;
 use crate::db::courtesy::Activity;
-use crate::db::{Db, WriteBatch};
+use crate::db::recovery::recover;
+use crate::db::{Db, Handle, WriteBatch};
 use crate::sys::Sys;
 use crate::sys::sim::{SimClock, SimDisk};
 
@@ -61,11 +64,27 @@ fn the_oldest_write_is_seen_to_wait_until_it_is_answered() {
     first.commit.wait().unwrap();
     second.commit.wait().unwrap();
     eventually("nobody waits", || since().is_none());
-    // One that waits for nobody else is seen, too, and what holds nothing is not.
     db.write(&WriteBatch::new()).unwrap();
     assert_eq!(since(), None);
-    db.write(&one(NOW_MS + 2)).unwrap();
-    eventually("nobody waits any more", || since().is_none());
+}
+
+#[test]
+fn a_write_that_waits_for_no_other_is_seen_to_wait_as_well() {
+    let clock = Arc::new(SimClock::new(NOW_MS));
+    let sys = SimDisk::new(1).sys_with(Arc::clone(&clock));
+    // Nobody commits.
+    let recovered = recover(sys, "/data".as_ref(), &Options::default()).unwrap();
+    let shared = Arc::clone(&recovered.shared);
+    let threads = Mutex::default();
+    let db = Db(Arc::new(Handle { shared, threads }));
+    clock.advance(Duration::from_millis(5));
+    let _first = db.submit(&one(NOW_MS)).unwrap();
+    clock.advance(Duration::from_millis(1));
+    let _second = db.submit(&one(NOW_MS + 1)).unwrap();
+    let came = Some(Duration::from_millis(5));
+    assert_eq!(recovered.shared.counters.waiting_since(), came);
+    // What the committer goes by once it has answered those before.
+    assert_eq!(recovered.shared.sequencer.lock().waiting_since(), came);
 }
 
 #[test]
@@ -87,7 +106,9 @@ fn flusher_and_compactor_ask_for_long_slices_and_the_compactor_for_little_of_a_c
         eprintln!("SKIPPED: this system does not take slices: {long} ns");
         return;
     }
-    let _db = open(&Arc::new(SimClock::new(NOW_MS)));
+    let db = open(&Arc::new(SimClock::new(NOW_MS)));
+    // Its committer is at work, and has its name.
+    db.write(&one(NOW_MS)).unwrap();
     // The system cuts names to 15 bytes.
     eventually("the flusher's slices are long", || {
         scheduled("silverback-flus").contains(&(Some(long), Some(usual)))
