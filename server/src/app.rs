@@ -41,8 +41,8 @@ pub(crate) struct App {
     pub(crate) started: Instant,
     /// One permit for each read that may run.
     pub(crate) query_turns: Arc<Semaphore>,
-    /// Work that blocks and may outlast the request it was begun for.
-    pub(crate) blocking: TaskTracker,
+    /// What may outlast the request that it was begun for.
+    pub(crate) tasks: TaskTracker,
     pub(crate) write_limits: Limits,
     pub(crate) write_rules: Rules,
     pub(crate) write_scratch: ScratchPool,
@@ -73,7 +73,7 @@ impl App {
             local_addr,
             started: Instant::now(),
             query_turns: Arc::new(Semaphore::new(config.query_concurrency)),
-            blocking: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             write_rules: Rules::new(config.labels.clone(), write_limits.row_bytes_max())
                 .changing(relabeling, ha),
             write_limits,

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use silverback_storage::Db;
+use tokio_util::task::TaskTracker;
 
 /// The longest that a write waits until it is committed.
 const GATHERED_MAX: Duration = Duration::from_millis(5);
@@ -21,17 +22,21 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    /// To be called, within a runtime, after something was gathered.
+    /// To be called, within a runtime, after something was gathered; the look is one of `tasks`.
     ///
     /// What `owner` holds ends with it: nothing is left to commit then, and the directory is free for others.
-    pub(crate) fn watch<T: AsRef<Db> + Send + Sync + 'static>(&self, owner: &Arc<T>) {
+    pub(crate) fn watch<T: AsRef<Db> + Send + Sync + 'static>(
+        &self,
+        owner: &Arc<T>,
+        tasks: &TaskTracker,
+    ) {
         // A task that is about to look does so after it has said that it will look no more: what was
         // gathered before this line does not escape it.
         if self.is_watched.swap(true, Ordering::AcqRel) {
             return;
         }
         let (owner, is_watched) = (Arc::downgrade(owner), Arc::clone(&self.is_watched));
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             tokio::time::sleep(GATHERED_MAX).await;
             is_watched.store(false, Ordering::Release);
             if let Some(owner) = owner.upgrade() {
@@ -121,17 +126,18 @@ mod tests {
             .build()
             .unwrap();
         run(&runtime, async move {
-            let gathering = Gathering::default();
+            let (gathering, tasks) = (Gathering::default(), TaskTracker::new());
             let owner = Arc::new(Owner(db));
             // Each for itself: who has looked once looks again.
             for timestamp_ms in 1..4 {
                 let commit = gather(&owner.0, timestamp_ms);
-                gathering.watch(&owner);
+                gathering.watch(&owner, &tasks);
                 commit.await.unwrap();
             }
             // Whoever is about to look holds nothing meanwhile.
-            gathering.watch(&owner);
+            gathering.watch(&owner, &tasks);
             assert_eq!(Arc::strong_count(&owner), 1);
+            assert!(!tasks.is_empty(), "who stops can wait for it");
             owner.0.close().unwrap();
             drop(owner);
             Db::open(dir.path(), Options::default()).unwrap();

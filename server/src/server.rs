@@ -113,7 +113,8 @@ impl Running {
 
     /// Stops: accepts nothing more, lets requests in flight finish within 10 seconds, then
     /// closes the database, which makes everything durable. Nothing of the server holds the
-    /// database then: once the caller's clones are dropped, its directory can be opened again.
+    /// database then: once the caller's clones are dropped, its directory can be opened again. Work
+    /// of requests that takes more than another 10 seconds is left behind, and logged.
     ///
     /// # Errors
     /// The database could not be closed in order.
@@ -126,7 +127,7 @@ impl Running {
         let db = self.app.db.clone();
         let closed = tokio::task::spawn_blocking(move || db.close()).await;
         // After the close, which ends what waits for a flush or a merge.
-        finish(&self.app.blocking).await;
+        finish(&self.app.tasks).await;
         match closed {
             Ok(closed) => closed,
             // Only a panic: nothing cancels this task.
@@ -190,12 +191,12 @@ async fn drain(mut connections: JoinSet<()>) {
 
 /// Waits for what requests have begun and not waited for: an answer is there before the read that
 /// gave it has let go of the database.
-async fn finish(blocking: &TaskTracker) {
-    blocking.close();
-    let finished = tokio::time::timeout(DRAIN_DEADLINE, blocking.wait()).await;
+async fn finish(tasks: &TaskTracker) {
+    tasks.close();
+    let finished = tokio::time::timeout(DRAIN_DEADLINE, tasks.wait()).await;
     if finished.is_err() {
         tracing::warn!(
-            tasks = blocking.len(),
+            tasks = tasks.len(),
             "work of requests did not end within {} s and is left behind",
             DRAIN_DEADLINE.as_secs()
         );
@@ -261,6 +262,13 @@ mod tests {
         db.view().select(&[matcher], TimeRange::ALL).unwrap().len()
     }
 
+    async fn ask_for_up(address: SocketAddr) -> String {
+        let request = "GET /api/v1/query?query=up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        read_all(stream).await
+    }
+
     /// Reads until the server closes the connection.
     async fn read_all(mut stream: TcpStream) -> String {
         let read = move || {
@@ -278,10 +286,7 @@ mod tests {
         let db = Db::open(dir.path(), config.storage_options()).unwrap();
         let running = Server::start(config.clone(), db.clone()).await.unwrap();
         let address = running.local_addr();
-        let request = "GET /api/v1/query?query=up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let text = read_all(stream).await;
+        let text = ask_for_up(address).await;
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
         let metric = format!(
             r#"{{"metric":{{"__name__":"up","instance":"{address}","job":"silverback"}},"value":["#
@@ -344,10 +349,8 @@ mod tests {
             freed
         });
         lock.await.unwrap();
-        let mut stream = TcpStream::connect(running.local_addr()).unwrap();
-        let request = "GET /api/v1/query?query=up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        assert!(read_all(stream).await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let text = ask_for_up(running.local_addr()).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
 
         running.shutdown().await.unwrap();
         let stopped = std::time::Instant::now();

@@ -25,7 +25,7 @@ async fn run(
 ) -> Result<StatusCode, ApiError> {
     check_enabled(app)?;
     let db = app.db.clone();
-    let done = app.blocking.spawn_blocking(move || work(&db)).await;
+    let done = app.tasks.spawn_blocking(move || work(&db)).await;
     match done {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
         Ok(Err(error)) => Err(match error.kind() {

@@ -27,11 +27,11 @@ impl GiveBack {
 impl Drop for GiveBack {
     fn drop(&mut self) {
         let app = Arc::clone(&self.0);
-        let blocking = &self.0.blocking;
+        let tasks = &self.0.tasks;
         // It may take milliseconds, which no thread of the runtime has.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                drop(blocking.spawn_blocking_on(move || memory::after_query(&app), &runtime));
+                drop(tasks.spawn_blocking_on(move || memory::after_query(&app), &runtime));
             }
             Err(_) => memory::after_query(&app),
         }
@@ -169,10 +169,10 @@ pub(super) async fn run<T: Send + 'static>(
         queued: arrived.elapsed(),
         turn,
     };
-    let blocking = &app.blocking;
+    let tasks = &app.tasks;
     let app = Arc::clone(app);
     let (answer, answered) = oneshot::channel();
-    let task = blocking.spawn_blocking(move || {
+    let task = tasks.spawn_blocking(move || {
         let running = Running::begin(&app);
         let result = work(&app, bounds);
         drop(running);

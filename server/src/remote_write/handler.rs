@@ -172,7 +172,7 @@ async fn store(app: &Arc<App>, request: Request<Body>) -> Result<Stored, Failed>
         })
     })?;
     drop(body);
-    app.gathering.watch(app);
+    app.gathering.watch(app, &app.tasks);
     submitted.commit.await.map_err(Refusal::from)?;
     // Until now the write's rows were in memory: a disk that stalls must not let them pile up.
     drop(room);
